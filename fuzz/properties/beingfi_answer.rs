@@ -1,12 +1,14 @@
-//! Whatever BeingFi answers: no send is `Unseen`, every answer is legal, nothing is believed under another secret, and a
+//! Whatever BeingFi answers: no send is `NotFound`, every answer is legal, nothing is believed under another secret, and a
 //! verified answer is a last word only in the states that the page names.
 //!
 //! The first byte chooses between a whole body (as received) and the fields of a division, which are then signed here.
 
 use std::sync::{Arc, LazyLock};
 
-use bursar_domain::{Answer, Call, Facts, Kind, Millis, Names, Policy, Reading, Received, State, after};
-use bursar_gateways::{Beingfi, BeingfiSettings, Bound, ContentType, Order, Receiver, RefusalTexts, Secret, Transport};
+use bursar_domain::{Call, JobProgress, Kind, Millis, Names, Outcome, ParsedResponse, Policy, Received, State, after};
+use bursar_gateways::{
+    Beingfi, BeingfiSettings, Bound, ContentType, GatewayRequest, Receiver, RefusalTexts, Secret, Transport,
+};
 use md5::{Digest, Md5};
 use serde_json::json;
 
@@ -18,7 +20,7 @@ const CONTENT: &str = r#"{"payOrderId":"P202108271011463510002","useSysAutoDivis
 struct Accounts {
     right: Beingfi,
     stranger: Beingfi,
-    orders: [Order; 2],
+    orders: [GatewayRequest; 2],
     receiver: Receiver,
 }
 
@@ -35,7 +37,7 @@ static ACCOUNTS: LazyLock<Accounts> = LazyLock::new(|| {
         };
         Beingfi::new(settings).expect("an account")
     };
-    let order = |sent_before| Order {
+    let order = |sent_before| GatewayRequest {
         kind: Kind::Split,
         key: "S1".into(),
         content: Arc::from(CONTENT),
@@ -65,39 +67,42 @@ pub(crate) fn check(bytes: &[u8]) {
     let order = &accounts.orders[usize::from(choice & 1)];
     let body = if choice & 2 == 0 { rest.to_owned() } else { signed_division(rest) };
 
-    let reading = accounts.right.understand(Call::Send, order, &body);
-    check_reading(&reading, SECRET);
+    let parsed = accounts.right.understand(Call::Send, order, &body);
+    check_reading(&parsed, SECRET);
     if choice & 2 != 0 {
-        check_division(&reading, rest);
+        check_division(&parsed, rest);
     }
     let stranger = accounts.stranger.understand(Call::Send, order, &body);
     check_reading(&stranger, STRANGERS_SECRET);
     // A code other than 0 is never signed by anybody, so refusals stay; what code 0 says does not.
-    assert!(stranger.answer == reading.answer || stranger.answer == Answer::Silent, "{stranger:?} against {reading:?}");
-    assert!(stranger.answer.last_word().is_none(), "believed under another secret: {stranger:?}");
+    assert!(
+        stranger.outcome == parsed.outcome || stranger.outcome == Outcome::NoResponse,
+        "{stranger:?} against {parsed:?}"
+    );
+    assert!(stranger.outcome.final_state().is_none(), "believed under another secret: {stranger:?}");
 
     let asked = accounts.right.understand(Call::Query, order, &body);
     assert_bounds(&asked, SECRET);
-    assert!(!matches!(asked.answer, Answer::Refused | Answer::NotReady), "an ask is answered {asked:?}");
+    assert!(!matches!(asked.outcome, Outcome::Rejected | Outcome::NotReady), "an ask is answered {asked:?}");
     let stranger = accounts.stranger.understand(Call::Query, order, &body);
-    assert!(stranger.answer.last_word().is_none(), "believed under another secret: {stranger:?}");
+    assert!(stranger.outcome.final_state().is_none(), "believed under another secret: {stranger:?}");
 
     for (account, secret) in [(&accounts.right, SECRET), (&accounts.stranger, STRANGERS_SECRET)] {
         match account.understand_bind(&accounts.receiver, &body) {
-            Bound::Done { receiver_id, reading } => {
+            Bound::Done { receiver_id, parsed } => {
                 assert_eq!(secret, SECRET, "bound under another secret");
                 assert!(body.contains("receiverId") || body.contains('\\'), "{receiver_id} out of nowhere");
-                assert_hides_whose(&reading, secret);
+                assert_hides_whose(&parsed, secret);
             }
-            Bound::Refused(reading) | Bound::Unknown(reading) => assert_hides_whose(&reading, secret),
+            Bound::Rejected(parsed) | Bound::Unknown(parsed) => assert_hides_whose(&parsed, secret),
         }
     }
 }
 
-fn check_reading(reading: &Reading, secret: &str) {
-    assert_ne!(reading.answer, Answer::Unseen);
+fn check_reading(parsed: &ParsedResponse, secret: &str) {
+    assert_ne!(parsed.outcome, Outcome::NotFound);
     for state in [State::Queued, State::InDoubt, State::Pending] {
-        let facts = Facts {
+        let progress = JobProgress {
             state,
             sends: 1,
             resends: 0,
@@ -112,25 +117,25 @@ fn check_reading(reading: &Reading, secret: &str) {
             names: Names::Job,
             received: Received::Nothing,
             not_ready: false,
-            resend_tells: false,
+            repeat_is_answered: false,
             next_day: false,
             seed: 1,
         };
-        let next = after(&facts, Call::Send, reading.answer, &Policy::default(), Millis(1000));
-        assert!(next.is_ok(), "{state}: {reading:?}");
+        let next = after(&progress, Call::Send, parsed.outcome, &Policy::default(), Millis(1000));
+        assert!(next.is_ok(), "{state}: {parsed:?}");
     }
-    assert_bounds(reading, secret);
+    assert_bounds(parsed, secret);
 }
 
-fn assert_hides_whose(reading: &Reading, secret: &str) {
-    assert_bounds(reading, secret);
-    for text in [&reading.message, &reading.code, &reading.status, &reading.trade_no].into_iter().flatten() {
+fn assert_hides_whose(parsed: &ParsedResponse, secret: &str) {
+    assert_bounds(parsed, secret);
+    for text in [&parsed.message, &parsed.code, &parsed.status, &parsed.trade_no].into_iter().flatten() {
         assert!(!text.contains(ACCOUNT) && !text.contains("郭靖"), "whose account it is is shown: {text}");
     }
 }
 
-fn assert_bounds(reading: &Reading, secret: &str) {
-    for (text, max) in [(&reading.message, 200), (&reading.code, 66), (&reading.status, 64), (&reading.trade_no, 64)] {
+fn assert_bounds(parsed: &ParsedResponse, secret: &str) {
+    for (text, max) in [(&parsed.message, 200), (&parsed.code, 66), (&parsed.status, 64), (&parsed.trade_no, 64)] {
         let text = text.as_deref().unwrap_or_default();
         assert!(text.chars().count() <= max, "longer than {max}: {text}");
         assert!(!text.chars().any(char::is_control), "control characters: {text:?}");
@@ -152,14 +157,14 @@ fn signed_division(text: &str) -> String {
 }
 
 /// State 1 is done if the channel's batch is named; 2 is failed, but for what the way to the channel may have done; everything else is on its way.
-fn check_division(reading: &Reading, text: &str) {
+fn check_division(parsed: &ParsedResponse, text: &str) {
     let mut lines = text.splitn(4, '\n');
     let (state, batch) = (lines.next().unwrap_or_default(), lines.nth(2).unwrap_or_default());
-    let allowed: &[Answer] = match state {
-        "1" if batch.is_empty() => &[Answer::Contradiction],
-        "1" => &[Answer::Succeeded],
-        "2" => &[Answer::Failed, Answer::Silent],
-        _ => &[Answer::Accepted],
+    let allowed: &[Outcome] = match state {
+        "1" if batch.is_empty() => &[Outcome::Mismatch],
+        "1" => &[Outcome::Succeeded],
+        "2" => &[Outcome::Failed, Outcome::NoResponse],
+        _ => &[Outcome::Accepted],
     };
-    assert!(allowed.contains(&reading.answer), "state {state:?}: {reading:?}");
+    assert!(allowed.contains(&parsed.outcome), "state {state:?}: {parsed:?}");
 }

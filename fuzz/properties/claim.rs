@@ -17,8 +17,8 @@ pub(crate) fn check(bytes: &[u8]) {
     for era in [0, 1, u64::MAX] {
         let Ok(job) = fuzzing::claimed("K1", claim, record, era) else { continue };
         assert_eq!((job.key.as_str(), &job.token.0), ("K1", &token));
-        let facts = job.facts(true, true, false);
-        assert_eq!((facts.state, facts.sends, facts.losses), (job.state, job.sends, job.claims_lost));
+        let progress = job.progress(true, true, false);
+        assert_eq!((progress.state, progress.sends, progress.losses), (job.state, job.sends, job.claims_lost));
         match job.call {
             Call::Send => {
                 assert!(job.sends > 0 && job.last_sent.is_some() && job.first_sent.is_some(), "a send without intent");

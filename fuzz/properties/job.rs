@@ -54,7 +54,11 @@ fn refused(invalid: &Invalid) {
 fn taken(job: &Job, bytes: &[u8]) {
     let text = job.content.text();
     assert!(bytes.len() <= MAX_JOB_BYTES && text.len() <= MAX_CONTENT_BYTES, "{} bytes of content", text.len());
-    assert!(!job.content.about().is_empty() && job.content.about().len() <= 512, "about {:?}", job.content.about());
+    assert!(
+        !job.content.business_key().is_empty() && job.content.business_key().len() <= 512,
+        "about {:?}",
+        job.content.business_key()
+    );
     assert!((1..=64).contains(&job.key.as_str().len()) && !job.key.as_str().chars().any(char::is_control));
     assert!(!text.bytes().any(|byte| byte < b' '), "content stands on one line");
     let content: Map<String, Value> = serde_json::from_str(text).expect("content is a JSON object");

@@ -33,7 +33,7 @@ pub(crate) fn check(bytes: &[u8]) {
         let (Ok(alone), Ok(job)) = (alone, beside) else { continue };
         assert_eq!((&job.queue, &job.key), (&queue, &key));
         serde_json::to_string(&job.view()).expect("every record can be shown");
-        assert_eq!(job.facts(false).state, job.state);
+        assert_eq!(job.progress(false).state, job.state);
         assert_eq!((job.created, &job.content, &job.hash), (alone.created, &alone.content, &alone.hash));
         assert!(alone.worker.is_none() && job.sends >= alone.sends && job.claims_lost >= alone.claims_lost);
         // A claim that stands may be a send: it makes nothing certain, and nothing of what has ended.

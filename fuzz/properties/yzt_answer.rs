@@ -7,9 +7,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use bursar_domain::{Answer, Call, Facts, Kind, Millis, Names, Policy, Reading, Received, State, Suspicion, after};
+use bursar_domain::{
+    Call, JobProgress, Kind, Millis, Names, Outcome, ParsedResponse, Policy, Received, State, Suspicion, after,
+};
 use bursar_gateways::{
-    ContentType, Order, QueryKey, ResponseSign, Secret, SplitMethods, SubCodes, Transport, UnsignedErrors,
+    ContentType, GatewayRequest, QueryKey, ResponseSign, Secret, SplitMethods, SubCodes, Transport, UnsignedErrors,
     UploadMethod, Yzt, YztSettings,
 };
 use serde_json::Value;
@@ -27,7 +29,7 @@ struct Accounts {
     signed: Yzt,
     stranger: Yzt,
     waived: Yzt,
-    orders: [Order; 3],
+    orders: [GatewayRequest; 3],
 }
 
 static ACCOUNTS: LazyLock<Accounts> = LazyLock::new(|| {
@@ -56,7 +58,7 @@ static ACCOUNTS: LazyLock<Accounts> = LazyLock::new(|| {
         };
         Yzt::new(settings).expect("an account on the vectors' keys")
     };
-    let order = |kind, content| Order {
+    let order = |kind, content| GatewayRequest {
         kind,
         key: KEY.into(),
         content: Arc::from(content),
@@ -82,57 +84,57 @@ pub(crate) fn check(bytes: &[u8]) {
     let waived = accounts.waived.understand(call, order, body);
     let signed = accounts.signed.understand(call, order, body);
     let stranger = accounts.stranger.understand(call, order, body);
-    for reading in [&waived, &signed, &stranger] {
-        check_reading(reading, call, body);
+    for parsed in [&waived, &signed, &stranger] {
+        check_reading(parsed, call, body);
     }
     assert_eq!(waived, accounts.waived.understand(call, order, body), "the same answer is read the same way");
-    assert_eq!(stranger.answer, Answer::Silent, "believed without a signature: {stranger:?}");
+    assert_eq!(stranger.outcome, Outcome::NoResponse, "believed without a signature: {stranger:?}");
     assert_eq!(stranger.received, Received::Nothing, "relied on without a signature: {stranger:?}");
-    assert!(signed.answer == waived.answer || signed.answer == Answer::Silent, "{signed:?} against {waived:?}");
-    for reading in [&waived, &signed, &stranger] {
-        assert!(reading.received == Received::Response || reading.answer == Answer::Silent, "{reading:?}");
-        assert!(reading.suspicion == Suspicion::Nothing || reading.answer == Answer::Silent, "{reading:?}");
+    assert!(signed.outcome == waived.outcome || signed.outcome == Outcome::NoResponse, "{signed:?} against {waived:?}");
+    for parsed in [&waived, &signed, &stranger] {
+        assert!(parsed.received == Received::Response || parsed.outcome == Outcome::NoResponse, "{parsed:?}");
+        assert!(parsed.suspicion == Suspicion::Nothing || parsed.outcome == Outcome::NoResponse, "{parsed:?}");
     }
     assert_eq!(waived.suspicion, Suspicion::Nothing, "what is believed needs no suspicion: {waived:?}");
-    if waived.answer.last_word().is_some() {
+    if waived.outcome.final_state().is_some() {
         assert!(says_the_last_word(&waived, call, order, body), "{call:?} {:?}: {waived:?}", order.kind);
     }
 }
 
-fn check_reading(reading: &Reading, call: Call, body: &str) {
+fn check_reading(parsed: &ParsedResponse, call: Call, body: &str) {
     let forbidden = match call {
-        Call::Send => Answer::Unseen,
-        Call::Query => Answer::Refused,
+        Call::Send => Outcome::NotFound,
+        Call::Query => Outcome::Rejected,
     };
-    assert_ne!(reading.answer, forbidden, "to {call:?}");
+    assert_ne!(parsed.outcome, forbidden, "to {call:?}");
     let states: &[State] = match call {
         Call::Send => &[State::Queued, State::InDoubt, State::Pending],
         Call::Query => &[State::InDoubt, State::Pending, State::Succeeded],
     };
     for state in states {
-        assert!(after(&facts(*state), call, reading.answer, &Policy::default(), Millis(1000)).is_ok(), "{reading:?}");
+        assert!(after(&progress(*state), call, parsed.outcome, &Policy::default(), Millis(1000)).is_ok(), "{parsed:?}");
     }
     for (text, max) in [
-        (&reading.message, 200),
-        (&reading.code, 129),
-        (&reading.status, 64),
-        (&reading.trade_no, 64),
-        (&reading.request_id, 64),
+        (&parsed.message, 200),
+        (&parsed.code, 129),
+        (&parsed.status, 64),
+        (&parsed.trade_no, 64),
+        (&parsed.request_id, 64),
     ] {
         let text = text.as_deref().unwrap_or_default();
         assert!(text.chars().count() <= max, "longer than {max}: {text}");
         assert!(!text.chars().any(char::is_control), "control characters: {text:?}");
         assert!(!text.contains(TOKEN), "the token is shown: {text}");
     }
-    if let Some(number) = &reading.trade_no {
+    if let Some(number) = &parsed.trade_no {
         assert!(number.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)), "{number}");
         assert!(body.contains('"'), "a number out of nowhere");
-        assert_ne!(reading.answer, Answer::Contradiction, "another job's number is kept");
+        assert_ne!(parsed.outcome, Outcome::Mismatch, "another job's number is kept");
     }
 }
 
-fn facts(state: State) -> Facts {
-    Facts {
+fn progress(state: State) -> JobProgress {
+    JobProgress {
         state,
         sends: 1,
         resends: 0,
@@ -147,7 +149,7 @@ fn facts(state: State) -> Facts {
         names: Names::Job,
         received: Received::Nothing,
         not_ready: false,
-        resend_tells: true,
+        repeat_is_answered: true,
         next_day: false,
         seed: 1,
     }
@@ -156,7 +158,7 @@ fn facts(state: State) -> Facts {
 type Object = HashMap<String, Box<RawValue>>;
 
 /// The page's rule for a last word, written a second time and without regard to how the reader does it.
-fn says_the_last_word(reading: &Reading, call: Call, order: &Order, body: &str) -> bool {
+fn says_the_last_word(parsed: &ParsedResponse, call: Call, order: &GatewayRequest, body: &str) -> bool {
     let outer: Object = serde_json::from_str(body).expect("an object");
     let own: &[&str] = match (call, order.kind) {
         (Call::Send, Kind::Transfer) => &["bkfunds_balance_pay_apply_response"],
@@ -174,29 +176,29 @@ fn says_the_last_word(reading: &Reading, call: Call, order: &Order, body: &str) 
     // The error node tells of errors alone; that the gateway has a bill already is one.
     let fits = |name: &str, node: &str| own.contains(&name) || (name == "error_response" && is_duplicate(node));
     let nodes = outer.iter().filter(|(name, node)| fits(name, node.get()));
-    nodes.map(|(_, node)| node.get()).any(|node| node_says(reading, call, order, node))
+    nodes.map(|(_, node)| node.get()).any(|node| node_says(parsed, call, order, node))
 }
 
-fn node_says(reading: &Reading, call: Call, order: &Order, node: &str) -> bool {
-    let answer = reading.answer;
+fn node_says(parsed: &ParsedResponse, call: Call, order: &GatewayRequest, node: &str) -> bool {
+    let outcome = parsed.outcome;
     let Ok(node) = serde_json::from_str::<Object>(node) else { return false };
     let sub_code = value(&node, "sub_code");
     if order.kind == Kind::BillUpload && sub_code.as_ref().is_some_and(|code| code == "isv.duplicate") {
-        return answer == Answer::Succeeded;
+        return outcome == Outcome::Succeeded;
     }
     let done = word(&node, "code").as_deref() == Some("10000")
         && sub_code.is_none_or(|code| code == "")
         && value(&node, "success").is_none_or(|success| success == true || success == "true");
     if order.kind == Kind::BillUpload {
-        return done && answer == Answer::Succeeded && call == Call::Send;
+        return done && outcome == Outcome::Succeeded && call == Call::Send;
     }
     let Some(Ok(data)) = node.get("data").map(|data| serde_json::from_str::<Object>(data.get())) else { return false };
-    let words = [(Answer::Succeeded, "1"), (Answer::Failed, "0"), (Answer::Refunded, "2")];
-    let status = words.iter().find(|(word, _)| *word == answer).map(|(_, status)| *status);
+    let words = [(Outcome::Succeeded, "1"), (Outcome::Failed, "0"), (Outcome::Refunded, "2")];
+    let status = words.iter().find(|(word, _)| *word == outcome).map(|(_, status)| *status);
     let key = value(&data, "platform_no").filter(|key| *key != "");
     let amount = value(&data, "total_amount").filter(|amount| *amount != "");
-    let named = call == Call::Query || reading.names == Names::Job;
-    if matches!(word(&data, "trade_type").as_deref(), Some("r" | "R")) && answer != Answer::Refunded {
+    let named = call == Call::Query || parsed.names == Names::Job;
+    if matches!(word(&data, "trade_type").as_deref(), Some("r" | "R")) && outcome != Outcome::Refunded {
         return false;
     }
     let key_fits = key.map_or(!named, |key| key == KEY);

@@ -80,7 +80,7 @@ async fn a_delivery_of_a_dead_server_is_repeated_with_the_same_id() {
     let receiver = Receiver::content().await;
     let dying = world
         .serve_with("serve", |command| {
-            command.env("BURSAR_CRASH_AT", "after_callback");
+            command.env("BURSAR_CRASH_AT", "after_delivery");
         })
         .await;
     let _worker = world.worker().await;
@@ -132,7 +132,7 @@ async fn delivery_outcomes_and_waiting_times_are_metrics() {
     world.submit_new(&[with_webhook("UP", &receiver.url("up")), with_webhook("DOWN", &receiver.url("down"))]).await;
     let text = eventually(SOON, "one to be delivered and one to have been tried for a while", async || {
         let text = scraped(&server.address).await;
-        let delivered = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"told\""]);
+        let delivered = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"delivered\""]);
         let tried = sample(&text, "bursar_webhook_tried_age_seconds", &["origin=\"main/transfer\""]);
         if delivered == Some(1.0) && tried > Some(1.0) { Ok(text) } else { Err(text) }
     })
@@ -141,7 +141,7 @@ async fn delivery_outcomes_and_waiting_times_are_metrics() {
     let sample = |name, having: &[&str]| sample(&text, name, having);
     assert!(sample("bursar_webhook_attempts_total", &[of, "outcome=\"failing\""]) >= Some(1.0), "{text}");
     assert_eq!(sample("bursar_webhook_attempts_total", &[of, "outcome=\"silent\""]), None, "{text}");
-    assert_eq!(sample("bursar_webhook_duration_seconds_count", &[of, "outcome=\"told\""]), Some(1.0), "{text}");
+    assert_eq!(sample("bursar_webhook_duration_seconds_count", &[of, "outcome=\"delivered\""]), Some(1.0), "{text}");
     assert_eq!(sample("bursar_webhook_delay_seconds_count", &[of]), Some(1.0), "{text}");
     assert_eq!(sample("bursar_webhooks_given_up_total", &[of]), None, "{text}");
     assert_eq!(sample("bursar_webhooks_waiting", &[of]), Some(1.0), "{text}");

@@ -243,7 +243,7 @@ async fn dies_before_it_notes_that_nothing_was_sent(scene: &Scene) {
     let world = &scene.world;
     let dying = world
         .worker_as(|command| {
-            command.env("BURSAR_HANG_AT", "journal_written").env("BURSAR_CRASH_AT", "before_withheld");
+            command.env("BURSAR_HANG_AT", "journal_written").env("BURSAR_CRASH_AT", "before_send_skipped");
         })
         .await;
     world.submit_new(&[transfer("T")]).await;

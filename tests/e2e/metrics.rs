@@ -133,7 +133,7 @@ async fn the_page_and_the_table_have_the_same_metrics() {
     world.settled().await;
     let text = eventually(SOON, "its webhook to be delivered", async || {
         let text = scraped(&server.address).await;
-        let delivered = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"told\""]);
+        let delivered = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"delivered\""]);
         if delivered == Some(1.0) { Ok(text) } else { Err(text) }
     })
     .await;

@@ -73,7 +73,7 @@ async fn a_trace_has_the_submission_and_every_attempt() {
         let attempt = attempt.unwrap_or_else(|| panic!("attempt {fence} is recorded: {spans:?}"));
         let below: Vec<&Span> = spans.iter().filter(|span| span.parent_span_id == attempt.span_id).collect();
         let call = below.iter().find(|span| span.name == line["call"].as_str().unwrap()).expect("its call");
-        assert_eq!(said(call, "bursar.answer").as_deref(), line["outcome"].as_str());
+        assert_eq!(said(call, "bursar.outcome").as_deref(), line["outcome"].as_str());
         assert!(below.iter().any(|span| span.name == "commit"), "{below:?}");
     }
     let last = attempts.iter().max_by_key(|attempt| attempt.end_time_unix_nano).unwrap();
@@ -124,7 +124,7 @@ async fn each_delivery_is_in_the_jobs_trace_and_passes_it_on() {
         assert_eq!(message.traceparent, format!("00-{TRACE}-{}-01", hex(&span.span_id)));
     }
     let outcomes = deliveries.iter().map(|span| said(span, "bursar.outcome").unwrap()).collect::<Vec<_>>();
-    assert_eq!(outcomes, ["failing", "told"]);
+    assert_eq!(outcomes, ["failing", "delivered"]);
     assert_eq!(of("UNTRACED")[0].traceparent, "");
     assert_eq!(of("UNSAMPLED")[0].traceparent, format!("00-{TRACE}-{PARENT}-00"), "it is passed on as it came");
     world.books_agree().await;

@@ -21,7 +21,7 @@ pub(crate) const CRASH_POINTS: [&str; 6] =
     ["after_claim", "before_send", "before_query", "after_answer", "before_commit", "after_commit"];
 
 /// The point at which a receiver has acknowledged, and the record does not have it yet.
-const DELIVERED_POINT: &str = "after_callback";
+const DELIVERED_POINT: &str = "after_delivery";
 
 /// Points in the import's path.
 const IMPORT_POINTS: [&str; 2] = ["before_take", "after_take"];

@@ -136,7 +136,7 @@ impl Workers {
         for account in &self.accounts {
             command.env(format!("BURSAR_ACCOUNTS__{}__BASE_URL", account.to_uppercase()), gateway.http_url());
         }
-        command.env("RUST_LOG", "info,bursar_worker=debug,bursar_callbacks=debug");
+        command.env("RUST_LOG", "info,bursar_worker=debug,bursar_webhooks=debug");
         let armed = point.as_ref().is_some_and(|(variable, _)| *variable == "BURSAR_CRASH_AT");
         if let Some((variable, place)) = point {
             command.env(variable, place);

@@ -12,12 +12,12 @@ use aws_lc_rs::signature::RSA_PKCS1_SHA256;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bursar_domain::{
-    AccountRules, Answer, Call, Facts, GatewayKind, Job, Kind, Millis, Names, NewJob, Policy, Received, State, after,
-    next_action,
+    AccountRules, Call, GatewayKind, Job, JobProgress, Kind, Millis, Names, NewJob, Outcome, Policy, Received, State,
+    after, next_action,
 };
 use bursar_gateways::{
-    ContentType, Order, QueryKey, ResponseSign, Secret, SubCodes, Transport, UnsignedErrors, UploadMethod, Yzt,
-    YztSettings,
+    ContentType, GatewayRequest, QueryKey, ResponseSign, Secret, SubCodes, Transport, UnsignedErrors, UploadMethod,
+    Yzt, YztSettings,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ fn gateway(criterion: &mut Criterion) {
     let verifying =
         account(|vectors| ResponseSign::Required(vectors["keys"]["platform_public_spki"].as_str().unwrap().to_owned()));
     let waived = account(|_| ResponseSign::Waived);
-    let order = Order {
+    let order = GatewayRequest {
         kind: Kind::Transfer,
         key: KEY.into(),
         content: Arc::from(accepted().content.text()),
@@ -94,7 +94,7 @@ fn gateway(criterion: &mut Criterion) {
     criterion.bench_function("read an answer, signature waived", |bencher| {
         bencher.iter(|| waived.understand(Call::Send, &order, black_box(&answer)));
     });
-    assert_eq!(verifying.understand(Call::Send, &order, &answer).answer, Answer::Accepted, "the signature is good");
+    assert_eq!(verifying.understand(Call::Send, &order, &answer).outcome, Outcome::Accepted, "the signature is good");
     criterion.bench_function("read an answer, its signature verified", |bencher| {
         bencher.iter(|| verifying.understand(Call::Send, &order, black_box(&answer)));
     });
@@ -102,7 +102,7 @@ fn gateway(criterion: &mut Criterion) {
 
 fn rules(criterion: &mut Criterion) {
     let policy = Policy::default();
-    let facts = Facts {
+    let progress = JobProgress {
         state: State::Pending,
         sends: 1,
         resends: 0,
@@ -117,16 +117,16 @@ fn rules(criterion: &mut Criterion) {
         names: Names::Job,
         received: Received::Nothing,
         not_ready: false,
-        resend_tells: false,
+        repeat_is_answered: false,
         next_day: false,
         seed: 7,
     };
     let now = Millis(1_764_000_000_000).plus(Duration::from_secs(30));
     criterion.bench_function("next_action", |bencher| {
-        bencher.iter(|| next_action(black_box(&facts), Call::Query, &policy, now));
+        bencher.iter(|| next_action(black_box(&progress), Call::Query, &policy, now));
     });
     criterion.bench_function("after", |bencher| {
-        bencher.iter(|| after(black_box(&facts), Call::Query, Answer::Accepted, &policy, now).unwrap());
+        bencher.iter(|| after(black_box(&progress), Call::Query, Outcome::Accepted, &policy, now).unwrap());
     });
 }
 

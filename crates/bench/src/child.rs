@@ -1,4 +1,4 @@
-//! Processes of their own, started from this very program: the simulator, and a worker with nothing to do.
+//! Child processes, started from this program: the simulator, and an idle worker.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::jobs;
 use crate::options::{ServerArguments, WorkerArguments};
 use crate::workers::{Worker, accounts_at};
 
-/// How long the gateway takes to answer.
+/// The response time of the gateway.
 const LATENCY: Duration = Duration::from_millis(20);
 
 /// A child of this program; killed when it is dropped.
@@ -85,7 +85,7 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
     let places = Places { queues: queues.clone(), ..Places::default() };
     let page = Page {
         worker: None,
-        callbacks: None,
+        webhooks: None,
         stored: Arc::new(Stored::new(store.clone(), places)),
         unfit: Arc::default(),
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
-/// What this process has used so far, all threads.
+/// The processor time of this process so far, all threads.
 pub(crate) fn own() -> Duration {
     let of = |time: TimeVal| {
         Duration::from_secs(u64::try_from(time.tv_sec()).unwrap_or_default())
@@ -15,8 +15,8 @@ pub(crate) fn own() -> Duration {
     getrusage(UsageWho::RUSAGE_SELF).map(|usage| of(usage.user_time()) + of(usage.system_time())).unwrap_or_default()
 }
 
-/// What another process has used so far: its threads as they are, to the nanosecond, where a process as a whole is only
-/// counted in hundredths of a second.
+/// The processor time of another process so far. It is summed over its threads in nanoseconds, because the process as a
+/// whole is only counted in hundredths of a second.
 pub(crate) fn of_process(pid: u32) -> Duration {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let nanoseconds = threads.filter_map(|thread| {
@@ -26,7 +26,7 @@ pub(crate) fn of_process(pid: u32) -> Duration {
     Duration::from_nanos(nanoseconds.sum())
 }
 
-/// What a process and its children have used so far. Threads that have ended are only in the hundredths of a second.
+/// The processor time of a process and its children so far. Ended threads are counted in hundredths of a second.
 pub(crate) fn of_family(pid: u32) -> Duration {
     family(pid).into_iter().map(|pid| of_process(pid).max(in_ticks(pid))).sum()
 }
@@ -51,7 +51,7 @@ fn in_ticks(pid: u32) -> Duration {
     ticks(after_name.split_whitespace().skip(11).take(2))
 }
 
-/// What the whole machine has used so far, without what other guests took.
+/// The processor time of the whole machine so far, without the share of other guests.
 pub(crate) fn of_machine() -> Duration {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);

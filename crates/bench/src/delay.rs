@@ -67,7 +67,7 @@ fn carry(mut from: TcpStream, mut to: TcpStream, one_way: Duration) {
     });
 }
 
-/// Lets this thread's sleeps end when they should: the kernel adds 50 µs otherwise, to gather what is due.
+/// Makes this thread's sleeps end on time: by default the kernel adds up to 50 µs to merge timers.
 #[cfg(target_os = "linux")]
 fn sleep_precisely() {
     nix::sys::prctl::set_timerslack(1).ok();

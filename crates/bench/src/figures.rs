@@ -31,7 +31,7 @@ const EVERY_ROUND: [&str; 14] = [
 ];
 const ONCE: [&str; 4] = ["sidekiq", "arq", "celery", "bullmq-py"];
 
-/// Where the peers are.
+/// The folders of the peers.
 #[derive(Debug, Args)]
 pub(crate) struct Figures {
     #[command(flatten)]
@@ -43,7 +43,7 @@ pub(crate) struct Figures {
 
 /// Runs all of it, and prints Markdown.
 pub(crate) async fn run(figures: &Figures) -> anyhow::Result<()> {
-    product::program()?; // what is missing is said now and not after a quarter of an hour
+    product::program()?; // fails now if a program is missing, not after a quarter of an hour
     alone("Bursar alone", &["--runs", "3"]).await?;
     alone("The drain with appendfsync always", &["--runs", "3", "--only", "drain", "--fsync", "always"]).await?;
     alone("Growth", &["--only", "growth"]).await?;
@@ -54,7 +54,7 @@ pub(crate) async fn run(figures: &Figures) -> anyhow::Result<()> {
     side_by_side::run(&beside(figures)?).await
 }
 
-/// A part of the measurements, as its command line asks for it.
+/// One group of measurements, run with its own command line.
 async fn alone(title: &str, arguments: &[&str]) -> anyhow::Result<()> {
     say(&format!("## {title}\n"))?;
     let cli = Cli::try_parse_from(["bursar-bench", "--markdown"].iter().chain(arguments))?;

@@ -1,9 +1,9 @@
-//! A gateway that answers at once, and tells when each send arrived.
+//! A gateway that answers at once, and reports when each send arrived.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use bursar_domain::{Answer, Names, Reading, Received, Suspicion};
-use bursar_gateways::{BoxFuture, Gateway, Order, StatusQuery};
+use bursar_domain::{Names, Outcome, ParsedResponse, Received, Suspicion};
+use bursar_gateways::{BoxFuture, Gateway, GatewayRequest, StatusQuery};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 #[derive(Default)]
 pub(crate) struct Yes {
     sends: AtomicU32,
-    /// Where each send is reported, when a measurement wants it.
+    /// The channel that each send is reported on, if a measurement needs it.
     arrivals: Option<UnboundedSender<Arrival>>,
 }
 
@@ -27,14 +27,14 @@ impl Yes {
         Self { sends: AtomicU32::new(0), arrivals: Some(arrivals) }
     }
 
-    /// How many sends arrived.
+    /// The number of sends that arrived.
     pub(crate) fn sends(&self) -> u32 {
         self.sends.load(Ordering::Relaxed)
     }
 
-    fn answer(&self, order: &Order) -> Reading {
-        Reading {
-            answer: Answer::Succeeded,
+    fn outcome(&self, order: &GatewayRequest) -> ParsedResponse {
+        ParsedResponse {
+            outcome: Outcome::Succeeded,
             received: Received::Response,
             names: Names::Job,
             suspicion: Suspicion::Nothing,
@@ -50,15 +50,15 @@ impl Yes {
 }
 
 impl Gateway for Yes {
-    fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+    fn send<'a>(&'a self, order: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
         if let Some(arrivals) = &self.arrivals {
             arrivals.send(Arrival { key: order.key.clone(), at: Instant::now() }).ok();
         }
         self.sends.fetch_add(1, Ordering::Relaxed);
-        Box::pin(std::future::ready(self.answer(order)))
+        Box::pin(std::future::ready(self.outcome(order)))
     }
 
-    fn resend_tells(&self) -> bool {
+    fn repeat_is_answered(&self) -> bool {
         true
     }
 
@@ -68,11 +68,11 @@ impl Gateway for Yes {
 }
 
 impl StatusQuery for Yes {
-    fn covers(&self, _: &Order) -> bool {
+    fn covers(&self, _: &GatewayRequest) -> bool {
         true
     }
 
-    fn status<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(std::future::ready(self.answer(order)))
+    fn status<'a>(&'a self, order: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
+        Box::pin(std::future::ready(self.outcome(order)))
     }
 }

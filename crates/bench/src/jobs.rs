@@ -90,7 +90,7 @@ pub(crate) async fn fill_from(store: &Store, from: u32, to: u32) -> anyhow::Resu
     fill_with(&producer(store), from, to, job).await
 }
 
-/// Submits what `made` makes of these numbers.
+/// Submits the jobs that `made` builds from these numbers.
 pub(crate) async fn fill_with(
     producer: &Producer,
     from: u32,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::observed::Observed;
 
-/// What the figures were measured on.
+/// The machine of the measurements.
 pub(crate) struct Machine {
     cpu: String,
     cores: usize,

@@ -1,4 +1,4 @@
-//! `./x bench`: how fast Bursar is on this machine, every promise on, beside what users would pick instead.
+//! `./x bench`: Bursar's speed on this machine with all promises on, compared with its alternatives.
 
 #![allow(
     clippy::float_arithmetic,

@@ -68,7 +68,7 @@ pub(crate) async fn all(options: &Options) -> anyhow::Result<()> {
     Ok(report.finish()?)
 }
 
-/// What depends on how many accounts and payers there are.
+/// Measurements that depend on the number of accounts and payers.
 async fn many(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {
     if options.wants(Name::Accounts) {
         accounts::measure(options, redis, report).await?;

@@ -1,4 +1,4 @@
-//! The Redis under measurement: a private one or the user's, and what it tells about itself.
+//! The Redis under measurement: a private one or the user's, with its statistics.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ const SCAN_STEP: usize = 5_000;
 /// Longer than any script or rewrite of the file keeps a server from answering.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Look-ups between two looks at whether the table of keys has settled.
+/// Look-ups between two checks that the key table has settled.
 const LOOK_UPS: usize = 10_000;
 
 /// PINGs whose median counts.
@@ -75,7 +75,7 @@ impl Observed {
         Ok(Self { url, connection, stores: 0, prefix: String::new(), _private: private })
     }
 
-    /// A store that is empty: it has a prefix of its own, and what an earlier one left is deleted.
+    /// An empty store with a separate prefix; the keys of an earlier one are deleted.
     pub(crate) async fn fresh_store(&mut self) -> anyhow::Result<Store> {
         self.clear().await?;
         self.stores += 1;
@@ -83,7 +83,7 @@ impl Observed {
         Ok(Store::connect(&Settings { url: self.url.clone(), prefix: self.prefix.clone() }).await?)
     }
 
-    /// Where the measured code finds it.
+    /// The URL for the measured code.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -104,7 +104,7 @@ impl Observed {
         Ok(median(round_trips))
     }
 
-    /// Deletes what the last store left.
+    /// Deletes the keys of the last store.
     pub(crate) async fn clear(&mut self) -> anyhow::Result<()> {
         if self.prefix.is_empty() {
             return Ok(());
@@ -138,7 +138,7 @@ impl Observed {
 
     /// Brings the table of all keys to be one again: a table that has grown is moved into a larger one part by part, a minute
     /// long if nothing happens, and every command meanwhile pays for a part. Here look-ups of nothing pay for all of them.
-    /// Returns whether it is one; a server that counts in another way is not waited for any longer.
+    /// Returns true if it is one; a server with other statistics is not waited for.
     pub(crate) async fn settles(&mut self) -> anyhow::Result<bool> {
         let mut look_ups = redis::pipe();
         for _ in 0..LOOK_UPS {
@@ -174,7 +174,7 @@ impl Observed {
         pair.into_iter().nth(1)
     }
 
-    /// What `MEMORY USAGE` says, summed by what a key is for: `job`, `log`, `to_send`, ….
+    /// `MEMORY USAGE`, summed by the keys' purpose: `job`, `log`, `to_send`, ….
     pub(crate) async fn memory_by_use(&mut self) -> anyhow::Result<BTreeMap<String, u64>> {
         let mut sums = BTreeMap::new();
         for keys in self.keys().await?.chunks(SCAN_STEP) {
@@ -219,13 +219,13 @@ impl Info {
         self.number("total_net_input_bytes") + self.number("total_net_output_bytes")
     }
 
-    /// Memory without what connections and the file's buffer hold for the moment.
+    /// Memory without the momentary buffers of connections and the file.
     pub(crate) fn data_bytes(&self) -> u64 {
         let passing = self.number("mem_aof_buffer") + self.number("mem_clients_normal");
         self.number("used_memory").saturating_sub(passing)
     }
 
-    /// How often each command ran so far, scripts' own commands included; without those of the benchmark itself.
+    /// The number of calls of each command so far, scripts' own commands included, without the benchmark's own.
     pub(crate) fn commands(&self) -> BTreeMap<String, u64> {
         const OURS: [&str; 5] = ["info", "config|get", "scan", "memory|usage", "ping"];
         let counted = self.0.iter().filter_map(|(name, value)| {
@@ -249,7 +249,7 @@ async fn farther(url: &str, round_trip: Duration) -> anyhow::Result<String> {
     Ok(url.into())
 }
 
-/// What stands behind a name in a list of names and values.
+/// The value after a name in a list of names and values.
 fn named<'a>(list: &'a [Value], name: &str) -> Option<&'a Value> {
     let is_name = |value: &Value| redis::from_redis_value_ref::<String>(value).is_ok_and(|text| text == name);
     list.chunks_exact(2).find(|pair| is_name(&pair[0])).map(|pair| &pair[1])

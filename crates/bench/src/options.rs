@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(
     name = "bursar-bench",
-    after_help = "Example:\n  bursar-bench --only drain --jobs 20000 --json\n\nUses a private Redis, or the one that REDIS_URL names: then nobody else should use it meanwhile."
+    after_help = "Example:\n  bursar-bench --only drain --jobs 20000 --json\n\nUses a private Redis, or the one that REDIS_URL names: then no other client should use it meanwhile."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -18,7 +18,7 @@ pub(crate) struct Cli {
     pub(crate) role: Option<Role>,
 }
 
-/// What to measure, and how long.
+/// The measurements, and their length.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Measure only this; may be repeated.
@@ -30,13 +30,13 @@ pub(crate) struct Options {
     /// Runs that count; one more goes before them to warm up.
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) runs: u32,
-    /// Accounts where a measurement has many of them, instead of its own numbers; may be repeated.
+    /// Number of accounts for measurements with many accounts, in place of their defaults; may be repeated.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub(crate) accounts: Vec<u32>,
     /// Milliseconds by which each round trip to Redis is longer than on this machine: 0.7 as between two machines of one region.
     #[arg(long, value_name = "MS", value_parser = milliseconds)]
     pub(crate) round_trip: Option<Duration>,
-    /// When the private Redis forces its file to the disk.
+    /// The fsync policy of the private Redis.
     #[arg(long, default_value = "everysec", value_name = "WHEN")]
     pub(crate) fsync: When,
     /// One JSON object a line instead of a table.
@@ -67,11 +67,11 @@ impl Options {
 pub(crate) enum Name {
     /// Jobs accepted a second: one at a time, 64 at once, in batches of 100.
     Submit,
-    /// What a submission costs that is on the disk when it is acknowledged, beside one write and its fsync.
+    /// The cost of a submission that is on disk when it is acknowledged, compared with one write and fsync.
     Durable,
-    /// Jobs accepted a second over HTTP, in batches of 100, with what each costs in processor time.
+    /// Jobs accepted a second over HTTP in batches of 100, and their processor time.
     Http,
-    /// Jobs a second through a gateway that answers at once, with what each costs in processor time and Redis commands.
+    /// Jobs a second through a gateway that answers at once, and their processor time and Redis commands.
     Drain,
     /// Signed jobs a second against the simulator, which answers after 20 ms.
     Signed,
@@ -79,9 +79,9 @@ pub(crate) enum Name {
     Memory,
     /// From submission to the gateway while nothing else is to be done.
     Pickup,
-    /// What a worker with nothing to do costs.
+    /// The cost of an idle worker.
     Idle,
-    /// What a journal outside Redis costs: processor time and latency of a job with and without.
+    /// The cost of a journal outside Redis: processor time and latency of a job with and without one.
     Journal,
     /// Each script inside Redis: microseconds and commands for each job.
     Scripts,
@@ -89,20 +89,21 @@ pub(crate) enum Name {
     Workers,
     /// Submit, claim and commit at 10³, 10⁵ and 10⁶ queued jobs and in 1,000 queues. Takes two minutes and over 1 GB: only when named.
     Growth,
-    /// An idle worker's commands, and how soon it takes a job, with 1, 1,000 and 10,000 accounts. Only when named.
+    /// An idle worker's commands, and the time until it takes a job, with 1, 1,000 and 10,000 accounts. Only by name.
     Accounts,
     /// The wait of other payers' single jobs behind one payer's 10,000, in a queue of 200 sends a second. Only when named.
     Flood,
-    /// Reading a configuration of 3,000 accounts, and starting a worker with it. Needs the program `bursar` beside this one. Only when named.
+    /// Reading a configuration of 3,000 accounts, and starting a worker with it. Needs the program `bursar` in the same
+    /// folder. Only by name.
     Start,
     /// `/metrics` of a worker with 1,000 accounts: its time and its size. Needs `bursar`. Only when named.
     Scrape,
-    /// A drain of 1,000 queues, alone and beside three idle servers. Only when named.
+    /// A drain of 1,000 queues, alone and with three idle servers. Only by name.
     Servers,
 }
 
 impl Name {
-    /// Whether it takes minutes, and is measured only when it is named.
+    /// True if it takes minutes, and runs only by name.
     const fn is_long(self) -> bool {
         matches!(self, Self::Growth | Self::Accounts | Self::Flood | Self::Start | Self::Scrape | Self::Servers)
     }
@@ -115,14 +116,14 @@ fn milliseconds(text: &str) -> Result<Duration, String> {
     if up_to_a_second { Ok(Duration::from_secs_f64(millis / 1e3)) } else { Err("not from 0 to 1000".to_owned()) }
 }
 
-/// When Redis forces its append-only file to the disk.
+/// The fsync policy of the append-only file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum When {
     /// Before each answer.
     Always,
     /// Once a second.
     Everysec,
-    /// When the system likes to.
+    /// When the system decides.
     No,
 }
 
@@ -136,7 +137,7 @@ impl From<When> for Fsync {
     }
 }
 
-/// Processes of their own that the benchmark starts from its own program.
+/// Child processes that the benchmark starts from its own program.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Role {
     /// One of the processes of the side-by-side benchmark; its driver starts them.
@@ -144,7 +145,7 @@ pub(crate) enum Role {
     Peer(crate::peer::role::Role),
     /// Everything that BENCHMARKS.md shows, as Markdown.
     Figures(crate::figures::Figures),
-    /// Bursar beside its peers in one run.
+    /// Bursar and its peers in one run.
     SideBySide(crate::side_by_side::SideBySide),
     /// The gateway simulator, answering after 20 ms.
     #[command(hide = true)]
@@ -157,33 +158,33 @@ pub(crate) enum Role {
     Worker(WorkerArguments),
 }
 
-/// What the HTTP server is told.
+/// The arguments of the HTTP server.
 #[derive(Debug, Args)]
 pub(crate) struct ServerArguments {
     /// Redis.
     #[arg(long)]
     pub(crate) url: String,
-    /// What its keys begin with.
+    /// The prefix of its keys.
     #[arg(long)]
     pub(crate) prefix: String,
-    /// How many accounts it knows.
+    /// The number of its accounts.
     #[arg(long, default_value_t = 1)]
     pub(crate) accounts: u32,
 }
 
-/// What the worker with nothing to do is told.
+/// The arguments of the idle worker.
 #[derive(Debug, Args)]
 pub(crate) struct WorkerArguments {
     /// Redis.
     #[arg(long)]
     pub(crate) url: String,
-    /// What its keys begin with.
+    /// The prefix of its keys.
     #[arg(long)]
     pub(crate) prefix: String,
-    /// What the simulator said when it was ready.
+    /// The simulator's ready line.
     #[arg(long)]
     pub(crate) simulator: String,
-    /// How many accounts it works for, all at this simulator.
+    /// The number of its accounts, all at this simulator.
     #[arg(long, default_value_t = 1)]
     pub(crate) accounts: u32,
 }

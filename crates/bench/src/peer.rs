@@ -23,7 +23,7 @@ use meter::Meter;
 use role::{Enqueue, Mode, Produce, Role, Work, Workload};
 use tally::Tally;
 
-/// How long the last commits may take once the last job has been handled.
+/// The time for the last commits after the last job has been handled.
 const LAST_COMMITS: Duration = Duration::from_secs(5);
 
 /// Plays the role to its end.

@@ -1,4 +1,4 @@
-//! The product as users run it: the program `bursar`, built beside this one, with a configuration of so many accounts.
+//! The product as users run it: the program `bursar`, in the same folder, with a configuration of many accounts.
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -19,7 +19,7 @@ use crate::observed::Observed;
 /// A worker must be ready by then.
 const AT_MOST: Duration = Duration::from_secs(300);
 
-/// Between two looks whether it is.
+/// The pause between two checks.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// The program and its configuration.
@@ -40,7 +40,7 @@ pub(crate) struct ProductWorker {
 }
 
 impl Product {
-    /// With so many accounts at this simulator, each with an `app_id` of its own.
+    /// With this number of accounts at this simulator, each with its own `app_id`.
     pub(crate) fn with_accounts(count: u32, redis: &Observed, simulator: &Ready) -> anyhow::Result<Self> {
         let program = program()?;
         let listen = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;

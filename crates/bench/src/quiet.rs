@@ -5,7 +5,7 @@ use crate::span::Usage;
 /// Cores busy with something else from which a run counts as disturbed.
 const DISTURBED: f64 = 0.2;
 
-/// How often a disturbed run is repeated before the quietest is taken.
+/// The number of repetitions of a disturbed run before the quietest is taken.
 const REPEATS: u32 = 3;
 
 /// One run that counts.
@@ -15,7 +15,7 @@ pub(crate) struct Run<T> {
 }
 
 impl<T> Run<T> {
-    /// Whether something else disturbed even the quietest of its repetitions.
+    /// True if even the quietest of its repetitions was disturbed.
     pub(crate) fn disturbed(&self) -> bool {
         self.usage.other_cores > DISTURBED
     }

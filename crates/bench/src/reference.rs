@@ -1,7 +1,7 @@
-//! What users would pick instead: the figures that Bursar's stand beside. Measured with the side-by-side benchmark's own
-//! programs, not by this one: only ratios from one run on one machine are to be quoted.
+//! The alternatives that Bursar is compared with. Their figures come from the side-by-side benchmark's own programs,
+//! not from this one: quote only ratios from one run on one machine.
 
-/// Where the figures come from.
+/// The source of the figures.
 pub(crate) const SOURCE: &str = "Peers: measured side by side on another machine (two shared cores, Redis 7.0.15 with \
     appendfsync everysec, producer, worker and gateway stub on the same two cores), payload about 300 bytes, medians of 2 \
     to 6 alternating runs. Floor: a batched list with acknowledgement and dedupe marker, the least that such a queue can \
@@ -15,7 +15,7 @@ pub(crate) struct Reference {
     pub(crate) figure: &'static str,
     /// In the order of [`PEERS`], in the figure's own unit.
     pub(crate) values: [Option<f64>; 4],
-    /// What was measured, in the words of the source.
+    /// The workload, in the words of the source.
     pub(crate) workload: &'static str,
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
-    /// The median of what `read` finds in each run.
+    /// The median over all runs of the values that `read` returns.
     pub(crate) fn of_runs<T>(
         name: impl Into<Cow<'static, str>>,
         says: impl Into<String>,
@@ -64,7 +64,7 @@ impl Figure {
     }
 }
 
-/// Where figures go as they are measured.
+/// The destination of figures as they are measured.
 pub(crate) struct Report<'a> {
     options: &'a Options,
     figures: Vec<Figure>,
@@ -80,7 +80,7 @@ impl<'a> Report<'a> {
         Ok(Self { options, figures: Vec::new() })
     }
 
-    /// Tells what is being measured: somebody waits.
+    /// Announces the current measurement to the waiting user.
     pub(crate) fn measuring(&self, what: &str) {
         if !self.options.json {
             eprintln!("measuring: {what} …");
@@ -119,7 +119,7 @@ impl<'a> Report<'a> {
 }
 
 impl Report<'_> {
-    /// Without the peers' figures: those of one run beside ours are the side-by-side's.
+    /// Without the peers' figures, which only a side-by-side run may compare.
     fn markdown(&self) -> io::Result<()> {
         line("\n| figure | median of the runs | unit | runs | disturbed |\n|---|---|---|---|---|")?;
         for Figure { says, unit, runs, disturbed, .. } in &self.figures {

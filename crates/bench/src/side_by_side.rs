@@ -1,5 +1,5 @@
-//! Bursar beside its peers in one run, by the driver's contract: producer and worker are processes of their own, Redis is a
-//! fresh one for each run, peers alternate within a round, and a run that something else disturbed is repeated once.
+//! Bursar and its peers in one run, by the driver's contract: producer and worker are separate processes, each run has
+//! a fresh Redis, peers alternate within a round, and a disturbed run is repeated once.
 
 mod outcome;
 pub(crate) mod peers;
@@ -24,7 +24,7 @@ use round::Bench;
 /// Cores busy with something else from which a run is repeated.
 const DISTURBED: f64 = 0.2;
 
-/// What is run, and beside whom.
+/// The workloads and the peers to run.
 #[derive(Debug, Args)]
 pub(crate) struct SideBySide {
     #[command(flatten)]
@@ -44,7 +44,7 @@ pub(crate) struct SideBySide {
     /// A JSON line for each run goes to the end of this file.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// When Redis forces its file to the disk.
+    /// The fsync policy of Redis.
     #[arg(long, default_value = "everysec", value_name = "WHEN")]
     fsync: When,
 }
@@ -59,7 +59,7 @@ pub(crate) enum Workload {
     W2,
     /// The same, signed, and its answer verified.
     W3,
-    /// Nothing, at a steady rate: how long a job waits for an idle worker.
+    /// Nothing, at a steady rate: the wait of a job for an idle worker.
     L1,
     /// One POST at a steady rate: from submission to the answer.
     L2,
@@ -92,7 +92,7 @@ impl Workload {
         }
     }
 
-    /// What the worker is told to do.
+    /// The worker's instruction.
     const fn work(self) -> &'static str {
         match self {
             Self::W1 | Self::L1 | Self::I1 => "W1",

@@ -1,4 +1,4 @@
-//! What this process, Redis, a child and everyone else used between two moments.
+//! The usage of this process, Redis, a child and all other processes between two moments.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub(crate) struct Span {
     from: Counters,
 }
 
-/// What was used.
+/// The usage.
 #[derive(Clone, Debug)]
 pub(crate) struct Usage {
     pub(crate) wall: Duration,
@@ -25,7 +25,7 @@ pub(crate) struct Usage {
     pub(crate) child: Duration,
     /// Cores that were busy with something else.
     pub(crate) other_cores: f64,
-    /// How often each command ran in Redis, scripts' own commands included.
+    /// The number of calls of each command in Redis, scripts' own commands included.
     pub(crate) commands: BTreeMap<String, u64>,
 }
 

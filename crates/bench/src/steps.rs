@@ -1,10 +1,10 @@
-//! The store's steps one by one, each measured inside Redis: what a script costs for each of its jobs.
+//! The store's steps one by one, each measured inside Redis: the cost of a script for each of its jobs.
 
 use std::time::Duration;
 
 use bursar_domain::{
-    AccountRules, Answer, Call, Due, GatewayKind, HistoryEvent, Job, Millis, Next, Queue, Reading, Response,
-    ResponseEvidence, State,
+    AccountRules, Call, Due, GatewayKind, HistoryEvent, Job, Millis, Outcome, ParsedResponse, Queue, Response,
+    ResponseEvidence, State, Transition,
 };
 use bursar_store::{Claim, ClaimedJob, Commit, Evidence, LeasedClaim, MAX_CLAIM, Renewal, ResponseKnownBy, Store};
 
@@ -12,7 +12,7 @@ use crate::jobs;
 use crate::observed::Observed;
 use crate::report::median;
 
-/// Jobs in one call of a measured step: what a busy worker's claims and commits come to.
+/// Jobs in one call of a measured step: the size of a busy worker's claims and commits.
 pub(crate) const BATCH: u32 = 100;
 
 /// Long enough that no lease ends during a measurement.
@@ -42,7 +42,7 @@ impl Cost {
     }
 }
 
-/// A store whose calls are measured one by one. Nobody else may use its Redis meanwhile.
+/// A store whose calls are measured one by one. No other client may use its Redis meanwhile.
 pub(crate) struct Steps<'a> {
     pub(crate) store: Store,
     redis: &'a mut Observed,
@@ -125,13 +125,13 @@ impl<'a> Steps<'a> {
         self.measured(cost, 1, async |store, queue| Ok(store.claim(queue, &claim).await.map(drop)?)).await
     }
 
-    /// Reduces up to `most` ended jobs; tells how many.
+    /// Reduces up to `most` ended jobs; returns their number.
     pub(crate) async fn purge(&mut self, cost: &mut Cost, most: u32) -> anyhow::Result<u32> {
         let step = async |store: &Store, queue: &Queue| Ok(store.purge(queue, Duration::ZERO, most as usize).await?);
         Ok(u32::try_from(self.measured(cost, most, step).await?)?)
     }
 
-    /// `count` jobs that have been sent and wait to be asked about, much later.
+    /// `count` jobs that have been sent and wait to be queried, much later.
     pub(crate) async fn fill_queries(&mut self, count: u32) -> anyhow::Result<()> {
         jobs::fill_from(&self.store, 0, count).await?;
         let mut left = count as usize;
@@ -147,21 +147,21 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// What a measured commit says.
+/// The outcome in a measured commit.
 #[derive(Clone, Copy)]
 pub(crate) enum End {
     Succeeded,
-    /// Accepted, to be asked about in a day.
+    /// Accepted, to be queried in a day.
     Pending,
-    /// Accepted, to be asked about at once.
+    /// Accepted, to be queried at once.
     PendingDueNow,
-    /// Asked about, and nothing new; to be asked about at once.
+    /// Queried without a change, to be queried at once.
     UnchangedDueNow,
-    /// Asked about, and succeeded.
+    /// Queried, and succeeded.
     AskedSucceeded,
 }
 
-/// When the measured responses came.
+/// The time of the measured responses.
 const ANSWERED: Millis = Millis(1_764_000_000_000);
 
 fn commit(job: &ClaimedJob, end: End) -> Commit {
@@ -176,13 +176,13 @@ fn commit(job: &ClaimedJob, end: End) -> Commit {
         End::AskedSucceeded => (State::Succeeded, Due::Never, true),
     };
     let number = format!("20250101{}", job.key); // no two jobs have one number
-    let answer = if state == State::Succeeded { Answer::Succeeded } else { Answer::Accepted };
+    let outcome = if state == State::Succeeded { Outcome::Succeeded } else { Outcome::Accepted };
     let evidence = ResponseEvidence {
         code: Some("10000".into()),
         http: Some(200),
         trade_no: Some(number.clone()),
         status: Some("1".into()),
-        ..ResponseEvidence::from(&Reading::of(answer, ""))
+        ..ResponseEvidence::from(&ParsedResponse::of(outcome, ""))
     };
     let call = if queried { Call::Query } else { Call::Send };
     let worker = job.token.0.rsplit_once('/').map_or("", |(worker, _)| worker).to_owned();
@@ -190,8 +190,11 @@ fn commit(job: &ClaimedJob, end: End) -> Commit {
     let response =
         Response { fence, call, worker, at, ms: 23, read: evidence, late: false, more: serde_json::Map::new() };
     let is_new = job.trade_nos.is_empty();
-    let mut commit =
-        Commit::new(job, job.last_sent.unwrap_or_default(), Next { state, due, reason: None, pause_queue: false });
+    let mut commit = Commit::new(
+        job,
+        job.last_sent.unwrap_or_default(),
+        Transition { state, due, reason: None, pause_queue: false },
+    );
     commit.evidence = Evidence::MaybeExecuted;
     commit.queried = queried;
     commit.trade_nos = is_new.then(|| number.clone()).into_iter().collect();

@@ -17,8 +17,8 @@ use crate::jobs;
 /// No measurement takes longer; one that would is an error, not a figure.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// How often it is looked whether all jobs have ended: only once all of them have been sent, so that looking costs nothing
-/// that is measured.
+/// The pause between checks that all jobs have ended. The checks begin only once all jobs have been sent, so that they
+/// do not disturb the measurement.
 const LOOK: Duration = Duration::from_millis(1);
 
 /// Accounts of these names at one gateway, with so many sends a second in each queue; 0 for no limit.
@@ -80,15 +80,15 @@ impl Worker {
         Self { drain, work }
     }
 
-    /// Lets it end, and tells if it had ended by itself.
+    /// Ends it; fails if it had already ended by itself.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.drain.cancel();
         Ok(self.work.await??)
     }
 }
 
-/// Waits until the first of `count` jobs is claimed: a worker that has just started sends nothing for most of a second, in case
-/// somebody knows of writes that Redis has lost.
+/// Waits until the first of `count` jobs is claimed: a worker that has just started sends nothing for most of a second,
+/// so that other workers can report lost writes.
 pub(crate) async fn begun(store: &Store, count: u32) -> anyhow::Result<()> {
     let (queue, until) = (jobs::queue()?, Instant::now() + PATIENCE);
     while store.status(&queue).await?.sends == u64::from(count) {

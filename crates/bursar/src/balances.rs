@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{AccountName, Kind, Queue, Reading};
+use bursar_domain::{AccountName, Kind, ParsedResponse, Queue};
 use bursar_gateways::{AccountSubType, Balance, BalanceQuery, Gateway, SharedParts};
 use bursar_store::{BalanceParts, Store, StoreError};
 use bursar_telemetry::{BalanceMetrics, Metrics, WatchedBalance};
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config};
 use crate::exit::Failure;
-use crate::pace::Pace;
+use crate::query_rate::QueryRate;
 
 /// The wait before the next try after a failure of Redis.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ struct Watched {
     sub_types: Vec<(AccountSubType, BalanceMetrics)>,
     /// Queries take tokens from the rate of this queue: transfers are paid from the balance.
     queue: Queue,
-    pace: Pace,
+    query_rate: QueryRate,
     store: Store,
 }
 
@@ -35,7 +35,7 @@ struct Watched {
 pub(crate) struct Balances(Vec<Watched>);
 
 /// The balances that metrics show.
-pub(crate) fn told(config: &Config) -> Vec<WatchedBalance> {
+pub(crate) fn watched(config: &Config) -> Vec<WatchedBalance> {
     let balances = asked_for(config).flat_map(|(account, balance)| {
         balance.sub_types.iter().map(move |sub_type| WatchedBalance {
             account: account.clone(),
@@ -71,7 +71,7 @@ impl Balances {
                 query: balance.query.clone(),
                 sub_types: balance.sub_types.iter().copied().map(counted).collect(),
                 queue: Queue { account: name.clone(), kind: Kind::Transfer },
-                pace: Pace::of(account.keys.rate_per_second),
+                query_rate: QueryRate::of(account.keys.rate_per_second),
                 store: store.clone(),
             });
         }
@@ -88,7 +88,7 @@ impl Watched {
     async fn run(&self) {
         let mut trouble = false;
         loop {
-            let wait = match self.store.balance_turn(&self.account, self.every).await {
+            let wait = match self.store.balance_lock(&self.account, self.every).await {
                 Ok(None) => self.query_all().await,
                 Ok(Some(wait)) => Ok(wait),
                 Err(error) => Err(error),
@@ -107,7 +107,7 @@ impl Watched {
     async fn query_all(&self) -> Result<Duration, StoreError> {
         for (sub_type, metrics) in &self.sub_types {
             // Without a limit, a second turn would begin while the first still waits for a busy queue.
-            let told = match timeout(self.every, self.pace.turn(&self.store, &self.queue)).await {
+            let parts = match timeout(self.every, self.query_rate.acquire(&self.store, &self.queue)).await {
                 Ok(turn) => {
                     turn?;
                     self.query(*sub_type).await
@@ -117,10 +117,10 @@ impl Watched {
                     None
                 }
             };
-            if told.is_none() {
+            if parts.is_none() {
                 metrics.failed();
             }
-            self.store.keep_balance(&self.account, sub_type.as_str(), told).await?;
+            self.store.store_balance(&self.account, sub_type.as_str(), parts).await?;
         }
         Ok(Duration::ZERO)
     }
@@ -129,12 +129,12 @@ impl Watched {
         let query = BalanceQuery { account_sub_type: Some(sub_type.code().to_owned()), ..self.query.clone() };
         match self.gateway.balance()?.balance_of(&query).await {
             Ok(balance) => Some(parts(&balance)),
-            Err(reading) => {
-                let Reading { answer, code, request_id, .. } = *reading;
+            Err(parsed) => {
+                let ParsedResponse { outcome, code, request_id, .. } = *parsed;
                 tracing::warn!(
                     account = %self.account,
                     sub_type = sub_type.as_str(),
-                    answer = answer.as_str(),
+                    outcome = outcome.as_str(),
                     code,
                     request_id,
                     "the gateway did not tell the balance"

@@ -99,7 +99,7 @@ impl<T, E: Into<Failure>> Context<T> for Result<T, E> {
 /// A command that was used wrongly in a way that the command line's own rules cannot tell.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Misuse(pub(crate) String);
+pub(crate) struct UsageError(pub(crate) String);
 
 /// Implements [`CarriesExit`] for errors that always mean the same.
 macro_rules! always {
@@ -113,7 +113,7 @@ macro_rules! always {
 }
 
 always! {
-    Misused: Misuse, ConfigError, AccountError, bursar_gateways::SettingsError, bursar_telemetry::TracesError,
+    Misused: UsageError, ConfigError, AccountError, bursar_gateways::SettingsError, bursar_telemetry::TracesError,
         bursar_server::ServeError;
     No: bursar_worker::WorkerError, bursar_journal::JournalError, bursar_private_redis::Error, bursar_simulator::StartError,
         bursar_simulator::UnknownLife,
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn context_keeps_the_code_and_tells_the_chain() {
-        let misused: Result<(), _> = Err(Misuse("no such account".into()));
+        let misused: Result<(), _> = Err(UsageError("no such account".into()));
         let failure = misused.context("reading").context(format_args!("command {}", 7)).unwrap_err();
         assert_eq!(
             (failure.exit(), failure.to_string().as_str()),

@@ -8,7 +8,7 @@ use std::path::Path;
 use bursar_domain::Queue;
 use bursar_journal::{Journal, Room, recall};
 use bursar_store::{Finding, Severity, Store, StoreError, crash_point};
-use bursar_worker::{Ahead, Expected, ahead};
+use bursar_worker::{Expected, SendBlock, send_blocks};
 
 use crate::config::{self, Config, Expect};
 use crate::exit::{CarriesExit, Context, Exit, Failure};
@@ -20,7 +20,7 @@ pub(crate) enum BeginError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Redis is empty, and `redis.expect` says that it is not.
-    #[error("redis.expect: {}", Ahead::Empty)]
+    #[error("redis.expect: {}", SendBlock::Empty)]
     Empty,
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn findings(config: &Config, store: &Store) -> Result<Vec<Findi
     if config.redis.expect == Expect::Existing {
         findings.push(match store.incarnations().await?.current {
             Some(_) => finding(Severity::Fine, "redis.expect", "existing: Bursar has written here before".into()),
-            None => finding(Severity::Refuse, "redis.expect", Ahead::Empty.to_string()),
+            None => finding(Severity::Refuse, "redis.expect", SendBlock::Empty.to_string()),
         });
     }
     if let Some(folder) = &config.journal.dir {
@@ -136,11 +136,11 @@ async fn compared(store: &Store, queues: &[Queue], folder: &Path) -> Result<Vec<
     let recall = match tokio::task::spawn_blocking(move || recall(&read)).await.context("cannot read the journals")? {
         Ok(recall) => recall,
         Err(error) => {
-            let reason = Ahead::Unreadable(error.to_string());
+            let reason = SendBlock::Unreadable(error.to_string());
             return Ok(vec![finding(Severity::Refuse, reason.check(), reason.to_string())]);
         }
     };
-    let reasons = ahead(store, queues, &recall).await?;
+    let reasons = send_blocks(store, queues, &recall).await?;
     if reasons.is_empty() {
         let text = format!("{} files with sends, and none that Redis has lost", recall.files.len());
         return Ok(vec![finding(Severity::Fine, "journal.ahead", text)]);

@@ -13,9 +13,9 @@ pub(crate) async fn start(address: SocketAddr, page: Page) -> Result<DropGuard, 
     let listener = TcpListener::bind(address).await.context(format_args!("worker.listen {address}"))?;
     tracing::info!(listen = %listener.local_addr()?, "metrics and health are served");
     let stopped = CancellationToken::new();
-    let told = stopped.clone();
+    let stop = stopped.clone();
     tokio::spawn(async move {
-        if let Err(error) = serve(listener, page, told).await {
+        if let Err(error) = serve(listener, page, stop).await {
             tracing::error!(%error, "metrics and health are no longer served; the worker goes on");
         }
     });

@@ -5,21 +5,21 @@ mod balances;
 mod cli;
 mod commands;
 mod config;
+mod context;
 mod exit;
 mod journals;
 mod listener;
 mod logging;
 mod output;
-mod pace;
 mod preflight;
+mod query_rate;
 mod renamed;
+mod role_webhooks;
+mod role_worker;
 mod serve;
-mod session;
 mod signals;
-mod tell;
 mod traces;
 mod unlisted;
-mod work;
 
 use std::io::Write;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bursar_domain::Queue;
 use bursar_gateways::local_now_ms;
-use bursar_store::{CLUSTER, Finding, Severity, Store, StoreError, Wanted};
+use bursar_store::{CLUSTER, Finding, PreflightInput, Severity, Store, StoreError};
 use bursar_telemetry::Metrics;
 use bursar_worker::SendGate;
 
@@ -29,7 +29,7 @@ pub(crate) struct Preflight<'a> {
     worker: Option<(Arc<Metrics>, Vec<Queue>)>,
     unfit: Arc<AtomicBool>,
     /// The last logged findings: a check without news logs nothing.
-    told: BTreeMap<&'static str, Severity>,
+    reported: BTreeMap<&'static str, Severity>,
     /// True once jobs of renamed accounts were searched: once, before the first send.
     renames_seen: bool,
 }
@@ -40,13 +40,13 @@ impl<'a> Preflight<'a> {
             tracing::warn!(check = "configuration", "{} {}", advice.key, advice.text);
         }
         let worker = Some((metrics, config.queues()));
-        Self { config, store, worker, unfit: Arc::default(), told: BTreeMap::new(), renames_seen: false }
+        Self { config, store, worker, unfit: Arc::default(), reported: BTreeMap::new(), renames_seen: false }
     }
 
     /// A server sends nothing, and is not ready on a Redis that its workers would refuse.
     pub(crate) fn of_server(config: &'a Config, store: Store) -> Self {
         let unfit = Arc::new(AtomicBool::new(true));
-        Self { config, store, worker: None, unfit, told: BTreeMap::new(), renames_seen: true }
+        Self { config, store, worker: None, unfit, reported: BTreeMap::new(), renames_seen: true }
     }
 
     /// True if the last check refused this Redis.
@@ -59,22 +59,22 @@ impl<'a> Preflight<'a> {
     /// # Errors
     /// [`StoreError`] when Redis does not answer: then nothing is known.
     pub(crate) async fn look(&mut self) -> Result<SendGate, StoreError> {
-        let link = self.store.link().await?;
-        let findings = self.store.preflight_over(link, &wanted(self.config)).await?;
+        let connection = self.store.connection_id().await?;
+        let findings = self.store.preflight_over(connection, &wanted(self.config)).await?;
         let refused = |finding: &&Finding| finding.severity == Severity::Refuse;
-        let news = findings.iter().filter(|finding| self.told.get(finding.check) != Some(&finding.severity));
+        let news = findings.iter().filter(|finding| self.reported.get(finding.check) != Some(&finding.severity));
         let news: Vec<Finding> = news.cloned().collect();
         for Finding { severity, check, text } in news {
-            match self.told.insert(check, severity) {
+            match self.reported.insert(check, severity) {
                 None if severity == Severity::Fine => {}
-                _ => tell(severity, check, &text, self.config.redis.preflight),
+                _ => report(severity, check, &text, self.config.redis.preflight),
             }
         }
         let overruled = self.config.redis.preflight == config::Preflight::Warn
             && !findings.iter().filter(refused).any(|finding| finding.check == CLUSTER);
         let fit = match (findings.iter().any(|finding| refused(&finding)), overruled) {
             (_, true) => SendGate::Open,
-            (false, false) => SendGate::OpenOver(link),
+            (false, false) => SendGate::OpenOver(connection),
             (true, false) => SendGate::Closed,
         };
         if fit != SendGate::Closed && !self.renames_seen {
@@ -84,7 +84,7 @@ impl<'a> Preflight<'a> {
         self.unfit.store(fit == SendGate::Closed, Ordering::Relaxed);
         if let Some((metrics, queues)) = &self.worker {
             metrics.preflight(findings.iter().filter_map(grave));
-            metrics.fit_for_money(fit != SendGate::Closed);
+            metrics.set_sends_allowed(fit != SendGate::Closed);
             if let Err(error) = self.store.serves(queues).await {
                 tracing::debug!(error = %error.chain(), "cannot tell Redis which queues this worker serves");
             }
@@ -94,17 +94,17 @@ impl<'a> Preflight<'a> {
 
     /// Checks over each new connection and at the interval, and passes the result on. Never ends: while Redis does not answer, nothing is
     /// sent either way.
-    pub(crate) async fn look_again_and_again(&mut self, tell: impl Fn(SendGate)) {
-        let mut links = self.store.links();
+    pub(crate) async fn look_again_and_again(&mut self, report: impl Fn(SendGate)) {
+        let mut connections = self.store.connection_ids();
         let mut wait = ROUND;
         loop {
             tokio::select! {
-                () = links.changed() => {}
+                () = connections.changed() => {}
                 () = tokio::time::sleep(wait) => {}
             }
             wait = ROUND;
             match self.look().await {
-                Ok(fit) => tell(fit),
+                Ok(fit) => report(fit),
                 Err(error) => {
                     wait = AGAIN;
                     tracing::debug!(error = %error.chain(), "the preflight could not check Redis");
@@ -122,7 +122,7 @@ fn grave(finding: &Finding) -> Option<(&'static str, &'static str)> {
     }
 }
 
-fn tell(severity: Severity, check: &'static str, text: &str, policy: config::Preflight) {
+fn report(severity: Severity, check: &'static str, text: &str, policy: config::Preflight) {
     match severity {
         Severity::Fine => tracing::info!(check, "{check} is fine again: {text}"),
         Severity::Warn => tracing::warn!(check, "{check}: {text}"),
@@ -137,9 +137,9 @@ fn tell(severity: Severity, check: &'static str, text: &str, policy: config::Pre
 }
 
 /// The values that the preflight compares with.
-pub(crate) fn wanted(config: &Config) -> Wanted {
+pub(crate) fn wanted(config: &Config) -> PreflightInput {
     let slowest = config.accounts.iter().max_by_key(|(_, account)| account.keys.call_timeout);
-    Wanted {
+    PreflightInput {
         url: config.redis.url.expose().to_owned(),
         lease: config.worker.lease,
         call_timeout: slowest.map(|(name, account)| (name.to_string(), account.keys.call_timeout)),

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use bursar_callbacks::Telemetry;
 use bursar_gateways::SharedParts;
 use bursar_producer::Producer;
 use bursar_server::{NoTokens, NotifiedAccount, NotifiedMethod, Server, Settings};
 use bursar_store::Store;
 use bursar_telemetry::{Metrics, Page, Places, Stored};
+use bursar_webhooks::Telemetry;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::AccountError;
 use crate::config::Config;
 use crate::exit::Failure;
-use crate::{balances, tell, traces};
+use crate::{balances, role_webhooks, traces};
 
 /// Binds the address. Nothing is answered until the server is served. The caller has connected and started logging.
 pub(crate) async fn listen(
@@ -22,7 +22,7 @@ pub(crate) async fn listen(
     no_tokens: NoTokens,
     store: Store,
     worker: Option<Arc<Metrics>>,
-    telling: &Telemetry,
+    telemetry: &Telemetry,
     unfit: Arc<AtomicBool>,
     drain: CancellationToken,
 ) -> Result<Server, Failure> {
@@ -35,8 +35,8 @@ pub(crate) async fn listen(
         drain: config.server.drain,
         notified: notified(config)?,
     };
-    let producer = traces::witnessed(producer(config, store.clone()), &telling.traces);
-    let page = Page { worker, callbacks: Some(Arc::clone(&telling.metrics)), stored: stored(config, &store), unfit };
+    let producer = traces::witnessed(producer(config, store.clone()), &telemetry.traces);
+    let page = Page { worker, webhooks: Some(Arc::clone(&telemetry.metrics)), stored: stored(config, &store), unfit };
     Ok(Server::bind(settings, no_tokens, store, producer, config.queues(), page, drain).await?)
 }
 
@@ -44,9 +44,9 @@ pub(crate) async fn listen(
 pub(crate) fn stored(config: &Config, store: &Store) -> Arc<Stored> {
     let places = Places {
         queues: config.queues(),
-        origins: tell::origins(config),
+        origins: role_webhooks::origins(config),
         import_queues: config.import.queues.clone(),
-        balances: balances::told(config),
+        balances: balances::watched(config),
     };
     Arc::new(Stored::new(store.clone(), places))
 }

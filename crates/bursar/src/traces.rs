@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bursar_producer::{Key, Outcome, Producer, Queue, Told, TraceParent, Witness};
+use bursar_producer::{Key, OnOutcome, Outcome, Producer, Queue, TraceParent, Witness};
 use bursar_telemetry::{Role, Span, Traces, TracesError};
 
 use crate::config::Config;
@@ -28,17 +28,17 @@ pub(crate) fn witnessed(producer: Producer, traces: &Traces) -> Producer {
 struct Submissions(Traces);
 
 impl Witness for Submissions {
-    fn submits(&self, queue: &Queue, key: &Key, trace: &TraceParent) -> Option<(TraceParent, Told)> {
+    fn submits(&self, queue: &Queue, key: &Key, trace: &TraceParent) -> Option<(TraceParent, OnOutcome)> {
         let mut span = self.0.begin(Some(trace), "submit", Role::Inside, std::time::Duration::ZERO)?;
-        span.tell("bursar.queue", queue.to_string());
-        span.tell("bursar.key", key.to_string());
+        span.record("bursar.queue", queue.to_string());
+        span.record("bursar.key", key.to_string());
         let below = span.parent()?;
         Some((below, Box::new(move |outcome| ended(span, outcome))))
     }
 }
 
 fn ended(mut span: Span, outcome: &Outcome) {
-    span.tell(
+    span.record(
         "bursar.outcome",
         match outcome {
             Outcome::New => "new",

@@ -36,12 +36,12 @@ pub fn is_too_far_ahead(at: Millis) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     text: String,
-    about: String,
+    business_key: String,
 }
 
 impl Content {
-    pub(crate) fn new(fields: &Written, about: String) -> Self {
-        Self { text: write_object(fields), about }
+    pub(crate) fn new(fields: &Written, business_key: String) -> Self {
+        Self { text: write_object(fields), business_key }
     }
 
     /// One JSON object, compact, fields in the page's order.
@@ -52,8 +52,8 @@ impl Content {
 
     /// The job's name at the gateway: a second job with the same one is refused, whatever its key.
     #[must_use]
-    pub fn about(&self) -> &str {
-        &self.about
+    pub fn business_key(&self) -> &str {
+        &self.business_key
     }
 
     /// SHA-256 of the text: the same key with another hash is a conflict.

@@ -19,7 +19,7 @@ use crate::{AccountRules, Content, DEFAULT_MAX_AMOUNT, Fen, IdError, Key, Millis
 
 pub use job_kind::Repetition;
 use job_kind::{BusinessKey, JobKind, Submitted};
-pub use summary::Subject;
+pub use summary::ContentSummary;
 
 /// Makes the enum, its list and the way to each kind's facts from one line for each kind: a line that is forgotten in one of the
 /// three would be a kind that some part of Bursar does not know.
@@ -102,13 +102,13 @@ impl Kind {
 
     /// The business keys that a job of this kind may have, where only a name is known: its key or its order.
     #[must_use]
-    pub fn abouts(self, name: &str) -> Vec<String> {
-        let mut abouts = vec![name.to_owned()];
+    pub fn candidate_business_keys(self, name: &str) -> Vec<String> {
+        let mut candidate_business_keys = vec![name.to_owned()];
         match self.facts().business_key {
             BusinessKey::JobKey => {}
-            BusinessKey::Content { candidates, .. } => abouts.extend(candidates(name)),
+            BusinessKey::Content { candidates, .. } => candidate_business_keys.extend(candidates(name)),
         }
-        abouts
+        candidate_business_keys
     }
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn content(
     let draft = (facts.read)(&mut reader, &Submitted { key: key.map_or("", Key::as_str), rules });
     reader.finish();
     let draft = draft?;
-    let content = Content::new(&draft.fields, draft.about);
+    let content = Content::new(&draft.fields, draft.business_key);
     check_size(&content, errors);
     check_cap(kind, rules, &content, errors);
     (errors.len() == before && key.is_some()).then_some((content, draft.not_before))
@@ -176,7 +176,7 @@ fn check_size(content: &Content, errors: &mut Vec<FieldError>) {
 
 fn check_cap(kind: Kind, rules: &AccountRules, content: &Content, errors: &mut Vec<FieldError>) {
     let Some(cap) = rules.max_amount else { return };
-    if Subject::of(kind, content.text()).amount.is_some_and(|amount| amount > cap) {
+    if ContentSummary::of(kind, content.text()).amount.is_some_and(|amount| amount > cap) {
         let field = format!("body.{}", kind.facts().amount);
         let rule = format!("must be at most {} fen, this account's max_amount{}", cap.get(), by_default(cap));
         errors.push(FieldError { field, rule });
@@ -190,7 +190,7 @@ fn by_default(cap: Fen) -> &'static str {
 
 /// The business key of a job with this stored content, as it was when the job was submitted.
 #[must_use]
-pub fn about(kind: Kind, key: &Key, content: &str) -> String {
+pub fn business_key(kind: Kind, key: &Key, content: &str) -> String {
     let value: Value = serde_json::from_str(content).unwrap_or_default();
     kind.facts().business_key(key.as_str(), &|name| value.get(name).and_then(Value::as_str))
 }

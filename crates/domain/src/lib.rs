@@ -3,7 +3,6 @@
 //! Nothing here reads a clock, draws a random number or talks to anyone: `now`, seeds and facts are arguments.
 
 mod account_rules;
-mod answer;
 mod fair_order;
 mod fields;
 mod history;
@@ -15,6 +14,7 @@ mod mask;
 mod money;
 mod notification;
 mod operate;
+mod outcome;
 mod policy;
 mod reason;
 mod schedule;
@@ -30,7 +30,6 @@ mod view;
 mod webhook;
 
 pub use account_rules::{AccountRules, GatewayKind, KindSet, PartyTypes};
-pub use answer::{Answer, Call, Names, Reading, Received, Suspicion};
 pub use fair_order::{FairBy, FairOrder};
 pub use fields::FieldError;
 pub use history::{
@@ -41,20 +40,21 @@ pub use history::{
 pub use identifier::{identifier_fault, invisible_character};
 pub use ids::{AccountName, IdError, Key, Queue};
 pub use job::{Content, Invalid, Job, MAX_DAYS_AHEAD, MAX_JOB_BYTES, NewJob, is_too_far_ahead};
-pub use kinds::{Kind, Repetition, Subject, about};
+pub use kinds::{ContentSummary, Kind, Repetition, business_key};
 pub use mask::{shown_fields, without_accounts, without_accounts_but};
 pub use money::{DEFAULT_MAX_AMOUNT, Fen, yuan, yuan_of_field};
 pub use notification::{HeldReason, NotificationOutcome, NotificationView};
 pub use operate::{MAX_REASON_CHARS, Operation, OperationRefused, REASON_PATTERN, is_reason};
+pub use outcome::{Call, Names, Outcome, ParsedResponse, Received, Suspicion};
 pub use policy::{Confirm, ManualResend, OnAmbiguous, Policy};
 pub use reason::{GatewayText, OtherReason, Reason, ReasonView};
-pub use schedule::{not_ready_delay, poll_delay, retry_delay, settle_spread};
+pub use schedule::{not_ready_delay, poll_delay, resend_spread, retry_delay};
 pub use state::State;
 pub use time::Millis;
 pub use trace::TraceParent;
 pub use transition::{
-    Action, Due, Facts, Illegal, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Next, after, next_action, overdue,
-    recalled,
+    Action, Due, IllegalTransition, JobProgress, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Transition, after,
+    next_action, overdue, restored_from_journal,
 };
 pub use unsendable::{Unsendable, check_content};
 pub use view::{JobView, QueueCounts, QueueView};

@@ -1,6 +1,6 @@
 //! The operations that a job's state allows an operator. Each is recorded with the operator's name and reason.
 
-use crate::{Due, Kind, Millis, Next, Reason, Repetition, State};
+use crate::{Due, Kind, Millis, Reason, Repetition, State, Transition};
 
 /// The longest reason, in characters: it is read on one screen with others.
 pub const MAX_REASON_CHARS: usize = 1_000;
@@ -72,7 +72,7 @@ impl Operation {
         state: State,
         reason: Option<&Reason>,
         now: Millis,
-    ) -> Result<Next, OperationRefused> {
+    ) -> Result<Transition, OperationRefused> {
         let stuck = match state {
             State::Pending => reason == Some(&Reason::CannotBeQueried),
             State::InDoubt => reason == Some(&Reason::LostWrites),
@@ -98,9 +98,9 @@ impl Operation {
     ///
     /// # Errors
     /// [`OperationRefused`] where the state does not allow it; nothing changes.
-    pub fn on(self, state: State, now: Millis) -> Result<Next, OperationRefused> {
+    pub fn on(self, state: State, now: Millis) -> Result<Transition, OperationRefused> {
         let refused = |what, rule| Err(OperationRefused { state, what, rule });
-        let next = |state, due| Ok(Next { state, due, reason: None, pause_queue: false });
+        let next = |state, due| Ok(Transition { state, due, reason: None, pause_queue: false });
         match (self, state) {
             (Self::Query, State::InDoubt | State::Pending | State::Succeeded) => next(state, Due::Query(now)),
             (Self::Query, State::NeedsReview) => next(State::InDoubt, Due::Query(now)),

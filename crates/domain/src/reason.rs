@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::{ActionKind, Answer, Unsendable};
+use crate::{ActionKind, Outcome, Unsendable};
 
 /// The longest text of a gateway, and the longest comment, that a reason carries, in characters. The history has them whole.
 const MAX_TEXT_CHARS: usize = 160;
@@ -65,7 +65,7 @@ pub enum Reason {
     /// A late response ended the job, and nothing confirms it.
     LateOutcomeUnconfirmed {
         /// The late response's outcome.
-        outcome: Answer,
+        outcome: Outcome,
     },
     /// Worker after worker was lost while it had claimed the job.
     WorkersLost,

@@ -54,7 +54,7 @@ pub fn poll_delay(policy: &Policy, queries: u32, seed: u64) -> Duration {
 /// A short wait on top of the time of `resend_after`, a tenth of it and at most a second: jobs that fell in doubt together, when a
 /// gateway or a worker went down, are not sent again together.
 #[must_use]
-pub fn settle_spread(policy: &Policy, seed: u64) -> Duration {
+pub fn resend_spread(policy: &Policy, seed: u64) -> Duration {
     Duration::from_millis(draw(seed, u32::MAX, 0, millis(policy.resend_after / 10).min(1_000)))
 }
 

@@ -66,7 +66,7 @@ impl State {
 impl State {
     /// True if nothing more happens to the job by itself: it has ended, or waits for a person.
     #[must_use]
-    pub const fn is_at_rest(self) -> bool {
+    pub const fn is_settled(self) -> bool {
         match self {
             Self::NeedsReview | Self::Succeeded | Self::Failed | Self::Refunded | Self::Cancelled => true,
             Self::Queued | Self::InDoubt | Self::Pending => false,

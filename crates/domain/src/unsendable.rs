@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{Policy, Subject};
+use crate::{ContentSummary, Policy};
 
 /// The rule by which a stored content must not be sent. A person must look at the job; nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,12 @@ impl Unsendable {
 ///
 /// # Errors
 /// [`Unsendable`]: the send must not be made.
-pub fn check_content(content: &str, subject: Subject, accepted: &[u8], policy: &Policy) -> Result<(), Unsendable> {
+pub fn check_content(
+    content: &str,
+    subject: ContentSummary,
+    accepted: &[u8],
+    policy: &Policy,
+) -> Result<(), Unsendable> {
     if Sha256::digest(content.as_bytes()).as_slice() != accepted {
         return Err(Unsendable::Changed);
     }
@@ -65,7 +70,7 @@ mod tests {
                 (&low, Vec::new(), &capped, Err(Unsendable::Changed)),
             ] {
                 assert_eq!(
-                    check_content(content, Subject::of(kind, content), &accepted, policy),
+                    check_content(content, ContentSummary::of(kind, content), &accepted, policy),
                     expected,
                     "{kind} {content}"
                 );

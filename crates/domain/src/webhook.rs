@@ -37,7 +37,7 @@ pub enum WebhookType {
 impl WebhookType {
     /// Every one: of the states, those in which a job stays.
     pub fn all() -> impl Iterator<Item = Self> {
-        let settled = State::ALL.into_iter().filter(|state| state.is_at_rest());
+        let settled = State::ALL.into_iter().filter(|state| state.is_settled());
         settled.map(Self::Job).chain([Self::NotificationReceived])
     }
 }

@@ -4,25 +4,26 @@
 mod bind;
 mod block;
 mod query;
-mod reading;
+mod reply;
 mod settings;
 pub(crate) mod sign;
 
 use std::time::Instant;
 
-use bursar_domain::{Answer, Call, Kind, Reading, Received};
+use bursar_domain::{Call, Kind, Outcome, ParsedResponse, Received};
 use serde_json::Value;
 
 pub use bind::{Bound, Receiver};
 pub use block::BeingfiBlock;
 pub use settings::{BeingfiSettings, Channel, RefusalTexts};
 
-use crate::http::{Answered, Heard, Http};
+use crate::http::{Http, HttpOutcome, HttpResponse};
 use crate::json::{RawObject, Unclear};
 use crate::{
-    BoxFuture, Gateway, Order, ReceiverBinding, Secret, SettingsError, SharedParts, StatusQuery, clock, params, text,
+    BoxFuture, Gateway, GatewayRequest, ReceiverBinding, Secret, SettingsError, SharedParts, StatusQuery, clock,
+    params, text,
 };
-use reading::{Meaning, Spoken};
+use reply::{Envelope, Meaning};
 
 /// One account at BeingFi.
 pub struct Beingfi {
@@ -75,125 +76,130 @@ impl Beingfi {
 
     async fn bind_once(&self, receiver: &Receiver) -> Bound {
         let params = receiver.fields().iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        self.bind_heard(&self.call("/api/division/receiver/bind", params, None).await, receiver)
+        self.bind_outcome(&self.call("/api/division/receiver/bind", params, None).await, receiver)
     }
 
     /// The outcome of a bind whose whole answer is `body` with HTTP 200. Pure: nothing is sent.
     #[must_use]
     pub fn understand_bind(&self, receiver: &Receiver, body: &str) -> Bound {
-        self.bind_heard(&answered(body), receiver)
+        self.bind_outcome(&answered(body), receiver)
     }
 
-    fn bind_heard(&self, heard: &Heard, receiver: &Receiver) -> Bound {
+    fn bind_outcome(&self, http_outcome: &HttpOutcome, receiver: &Receiver) -> Bound {
         let personal = receiver.personal();
         let hidden: Vec<&Secret> = personal.iter().chain([&self.secret]).collect();
-        match reading::open(heard, &self.secret, &self.texts, &hidden) {
-            Spoken::Nothing(reading) if reading.answer == Answer::NotExecuted => Bound::Refused(reading),
-            Spoken::Nothing(reading) => Bound::Unknown(reading),
-            Spoken::Refused { meaning: Meaning::ConfigFault, reading } => {
-                Bound::Refused(Reading { answer: Answer::ConfigFault, ..reading })
+        match reply::open(http_outcome, &self.secret, &self.texts, &hidden) {
+            Envelope::Nothing(parsed) if parsed.outcome == Outcome::NotExecuted => Bound::Rejected(parsed),
+            Envelope::Nothing(parsed) => Bound::Unknown(parsed),
+            Envelope::Rejected { meaning: Meaning::Misconfigured, parsed } => {
+                Bound::Rejected(ParsedResponse { outcome: Outcome::Misconfigured, ..parsed })
             }
-            Spoken::Refused { meaning: Meaning::Refused, reading } => {
-                Bound::Refused(Reading { answer: Answer::Refused, ..reading })
+            Envelope::Rejected { meaning: Meaning::Rejected, parsed } => {
+                Bound::Rejected(ParsedResponse { outcome: Outcome::Rejected, ..parsed })
             }
-            Spoken::Refused { meaning: Meaning::NotExecuted, reading } => {
-                Bound::Refused(Reading { answer: Answer::NotExecuted, ..reading })
+            Envelope::Rejected { meaning: Meaning::NotExecuted, parsed } => {
+                Bound::Rejected(ParsedResponse { outcome: Outcome::NotExecuted, ..parsed })
             }
-            Spoken::Refused {
+            Envelope::Rejected {
                 meaning:
-                    Meaning::NotDivisible | Meaning::NotReady | Meaning::Handled | Meaning::Unseen | Meaning::InDoubt,
-                reading,
-            } => Bound::Unknown(reading),
-            Spoken::Taken { data, reading } => bound(&data, reading, &hidden),
+                    Meaning::NotDivisible | Meaning::NotReady | Meaning::Handled | Meaning::NotFound | Meaning::InDoubt,
+                parsed,
+            } => Bound::Unknown(parsed),
+            Envelope::Taken { data, parsed } => bound(&data, parsed, &hidden),
         }
     }
 
-    async fn divide(&self, order: &Order) -> Reading {
-        if order.kind != Kind::Split {
-            return Reading::of(Answer::ConfigFault, "BeingFi takes splits only: nothing was sent");
+    async fn divide(&self, request: &GatewayRequest) -> ParsedResponse {
+        if request.kind != Kind::Split {
+            return ParsedResponse::of(Outcome::Misconfigured, "BeingFi takes splits only: nothing was sent");
         }
-        let Some(params) = content_params(&order.content) else {
-            return Reading::of(Answer::ConfigFault, "the stored content is not an object: nothing was sent");
+        let Some(params) = content_params(&request.content) else {
+            return ParsedResponse::of(Outcome::Misconfigured, "the stored content is not an object: nothing was sent");
         };
-        self.divide_heard(&self.call("/api/division/exec", params, order.send_by).await, order)
+        self.divide_outcome(&self.call("/api/division/exec", params, request.send_by).await, request)
     }
 
-    /// The outcome for `order` where the whole answer to `call` is `body` with HTTP 200. Pure: nothing is sent.
+    /// The outcome for `request` where the whole answer to `call` is `body` with HTTP 200. Pure: nothing is sent.
     #[must_use]
-    pub fn understand(&self, call: Call, order: &Order, body: &str) -> Reading {
+    pub fn understand(&self, call: Call, request: &GatewayRequest, body: &str) -> ParsedResponse {
         match call {
-            Call::Send => self.divide_heard(&answered(body), order),
-            Call::Query => self.query_heard(&answered(body), order),
+            Call::Send => self.divide_outcome(&answered(body), request),
+            Call::Query => self.query_outcome(&answered(body), request),
         }
     }
 
-    fn divide_heard(&self, heard: &Heard, order: &Order) -> Reading {
-        match reading::open(heard, &self.secret, &self.texts, &[&self.secret]) {
-            Spoken::Nothing(reading) => reading,
-            Spoken::Refused { meaning, reading } => Reading { answer: refused(meaning, order.sent_before), ..reading },
-            Spoken::Taken { data, reading } => self.divided(&data, reading),
+    fn divide_outcome(&self, http_outcome: &HttpOutcome, request: &GatewayRequest) -> ParsedResponse {
+        match reply::open(http_outcome, &self.secret, &self.texts, &[&self.secret]) {
+            Envelope::Nothing(parsed) => parsed,
+            Envelope::Rejected { meaning, parsed } => {
+                ParsedResponse { outcome: refused(meaning, request.sent_before), ..parsed }
+            }
+            Envelope::Taken { data, parsed } => self.divided(&data, parsed),
         }
     }
 
     /// Asks once, by everything that is known of the division.
-    async fn ask(&self, order: &Order) -> Reading {
-        let (Some(path), Some(question)) = (&self.query_path, query::question(order)) else {
-            return Reading::of(Answer::Silent, "BeingFi cannot be asked about this split: see its console");
+    async fn ask(&self, request: &GatewayRequest) -> ParsedResponse {
+        let (Some(path), Some(question)) = (&self.query_path, query::question(request)) else {
+            return ParsedResponse::of(
+                Outcome::NoResponse,
+                "BeingFi cannot be asked about this split: see its console",
+            );
         };
-        self.query_heard(&self.call(path, question, None).await, order)
+        self.query_outcome(&self.call(path, question, None).await, request)
     }
 
-    fn query_heard(&self, heard: &Heard, order: &Order) -> Reading {
+    fn query_outcome(&self, http_outcome: &HttpOutcome, request: &GatewayRequest) -> ParsedResponse {
         let hidden = [&self.secret];
-        match reading::open(heard, &self.secret, &self.texts, &hidden) {
-            Spoken::Nothing(reading) => reading,
-            Spoken::Refused { meaning, reading } => Reading { answer: query::refused(meaning), ..reading },
-            Spoken::Taken { data, reading } => query::read(&data, reading, order, &hidden),
+        match reply::open(http_outcome, &self.secret, &self.texts, &hidden) {
+            Envelope::Nothing(parsed) => parsed,
+            Envelope::Rejected { meaning, parsed } => ParsedResponse { outcome: query::refused(meaning), ..parsed },
+            Envelope::Taken { data, parsed } => query::read(&data, parsed, request, &hidden),
         }
     }
 
     /// Code 0 is only the outer success: `state` decides (trap 39).
-    fn divided(&self, data: &RawObject<'_>, mut reading: Reading) -> Reading {
+    fn divided(&self, data: &RawObject<'_>, mut parsed: ParsedResponse) -> ParsedResponse {
         let words = || -> Result<_, Unclear> {
             let numbers = (data.word("batchOrderId")?, data.word("channelBatchOrderId")?);
             Ok((data.word("state")?, data.word("errCode")?, data.word("errMsg")?, numbers))
         };
         let Ok((state, err_code, err_msg, (batch, channels))) = words() else {
             let message = Some("a field that decides stands twice or cannot be read".into());
-            return Reading { received: Received::Nothing, message, ..reading };
+            return ParsedResponse { received: Received::Nothing, message, ..parsed };
         };
         let err_msg = err_msg.unwrap_or_default();
         // Where there is a query it takes BeingFi's own number, and would not know the channel's.
         let own = batch.or_else(|| channels.clone().filter(|_| self.query_path.is_none()));
-        reading.trade_no = own.and_then(|number| text::number(&number, &[&self.secret]));
-        reading.status = state.as_deref().map(|state| text::word(state, &[&self.secret]));
-        let code = reading::channel_code(err_code.clone(), &err_msg);
-        channel_said(&mut reading, err_code, &err_msg, &[&self.secret]);
+        parsed.trade_no = own.and_then(|number| text::number(&number, &[&self.secret]));
+        parsed.status = state.as_deref().map(|state| text::word(state, &[&self.secret]));
+        let code = reply::channel_code(err_code.clone(), &err_msg);
+        channel_said(&mut parsed, err_code, &err_msg, &[&self.secret]);
         match state.as_deref() {
-            Some("1") => self.done(reading, channels.as_deref()),
+            Some("1") => self.done(parsed, channels.as_deref()),
             // The server writes 2 for its own exceptions too, with the channel's work perhaps done.
-            Some("2") if reading::channel_decided(code.as_deref(), &err_msg) => {
-                Reading { answer: Answer::Failed, ..reading }
+            Some("2") if reply::channel_decided(code.as_deref(), &err_msg) => {
+                ParsedResponse { outcome: Outcome::Failed, ..parsed }
             }
-            Some("2") => Reading { answer: Answer::Silent, ..reading },
+            Some("2") => ParsedResponse { outcome: Outcome::NoResponse, ..parsed },
             // 3 is in the source and not on the page; what is unknown is not failed (trap 40).
-            Some(_) | None => Reading { answer: Answer::Accepted, ..reading },
+            Some(_) | None => ParsedResponse { outcome: Outcome::Accepted, ..parsed },
         }
     }
 
     /// "Done" is also the answer for an order from which no one was paid (trap 42): by Alipay's way without the channel's number, by
     /// WeChat Pay's with the number of the unfreezing.
-    fn done(&self, reading: Reading, channels: Option<&str>) -> Reading {
+    fn done(&self, parsed: ParsedResponse, channels: Option<&str>) -> ParsedResponse {
         let doubt = match (self.channel, channels) {
             (Some(Channel::Wxpay), _) => NOBODY_BY_WXPAY,
             (Some(Channel::Alipay) | None, None) => NOBODY_NAMED,
-            (Some(Channel::Alipay) | None, Some(_)) => return Reading { answer: Answer::Succeeded, ..reading },
+            (Some(Channel::Alipay) | None, Some(_)) => return ParsedResponse { outcome: Outcome::Succeeded, ..parsed },
         };
-        Reading { answer: Answer::Contradiction, message: Some(doubt.into()), ..reading }
+        ParsedResponse { outcome: Outcome::Mismatch, message: Some(doubt.into()), ..parsed }
     }
 
     /// Signs and posts one call. The only place that a BeingFi request leaves from.
-    async fn call(&self, path: &str, mut params: Vec<(String, String)>, send_by: Option<Instant>) -> Heard {
+    async fn call(&self, path: &str, mut params: Vec<(String, String)>, send_by: Option<Instant>) -> HttpOutcome {
         let now = clock::now().as_millisecond().to_string();
         for (name, value) in [
             ("mchNo", self.mch_no.as_str()),
@@ -212,46 +218,46 @@ impl Beingfi {
 }
 
 /// Code 0 is only the outer success: `bindState` 0 with it is a failure (trap 38).
-fn bound(data: &RawObject<'_>, mut reading: Reading, hidden: &[&Secret]) -> Bound {
+fn bound(data: &RawObject<'_>, mut parsed: ParsedResponse, hidden: &[&Secret]) -> Bound {
     let word = |name: &str| data.word(name).ok().flatten();
     let state = word("bindState");
-    reading.status = state.as_deref().map(|state| text::word(state, hidden));
+    parsed.status = state.as_deref().map(|state| text::word(state, hidden));
     let err_msg = word("errMsg").unwrap_or_default();
-    channel_said(&mut reading, word("errCode"), &err_msg, hidden);
+    channel_said(&mut parsed, word("errCode"), &err_msg, hidden);
     match (state.as_deref(), word("receiverId").and_then(|id| text::number(&id, hidden))) {
         (Some("1"), Some(receiver_id)) => {
-            Bound::Done { receiver_id, reading: Reading { answer: Answer::Succeeded, ..reading } }
+            Bound::Done { receiver_id, parsed: ParsedResponse { outcome: Outcome::Succeeded, ..parsed } }
         }
-        (Some("0"), None) => Bound::Refused(Reading { answer: Answer::Failed, ..reading }),
-        _ => Bound::Unknown(reading),
+        (Some("0"), None) => Bound::Rejected(ParsedResponse { outcome: Outcome::Failed, ..parsed }),
+        _ => Bound::Unknown(parsed),
     }
 }
 
-fn channel_said(reading: &mut Reading, err_code: Option<String>, err_msg: &str, hidden: &[&Secret]) {
-    let code = reading::channel_code(err_code.clone(), err_msg).or(err_code);
+fn channel_said(parsed: &mut ParsedResponse, err_code: Option<String>, err_msg: &str, hidden: &[&Secret]) {
+    let code = reply::channel_code(err_code.clone(), err_msg).or(err_code);
     if let Some(code) = code {
-        reading.code = Some(format!("0/{}", text::word(&code, hidden)));
+        parsed.code = Some(format!("0/{}", text::word(&code, hidden)));
     }
     if !err_msg.is_empty() {
-        reading.message = Some(text::message(err_msg, hidden));
+        parsed.message = Some(text::message(err_msg, hidden));
     }
 }
 
-fn answered(body: &str) -> Heard {
-    Heard::Answer(Answered { http: 200, date: None, body: body.to_owned() })
+fn answered(body: &str) -> HttpOutcome {
+    HttpOutcome::Response(HttpResponse { http: 200, date: None, body: body.to_owned() })
 }
 
 /// The outcome of a refused split.
-fn refused(meaning: Meaning, sent_before: bool) -> Answer {
+fn refused(meaning: Meaning, sent_before: bool) -> Outcome {
     match (meaning, sent_before) {
-        (Meaning::NotDivisible, false) | (Meaning::NotReady, _) => Answer::NotReady,
+        (Meaning::NotDivisible, false) | (Meaning::NotReady, _) => Outcome::NotReady,
         // The first split may be why the repeat is refused: so it is in open-source Jeepay, which divides an order once
         // (`PayOrderDivisionProcessService`, read 2026-11-22), and no page says that BeingFi does.
-        (Meaning::NotDivisible, true) | (Meaning::Handled, _) => Answer::Accepted,
-        (Meaning::NotExecuted, _) => Answer::NotExecuted,
-        (Meaning::ConfigFault, _) => Answer::ConfigFault,
-        (Meaning::Refused, _) => Answer::Refused,
-        (Meaning::Unseen | Meaning::InDoubt, _) => Answer::Silent,
+        (Meaning::NotDivisible, true) | (Meaning::Handled, _) => Outcome::Accepted,
+        (Meaning::NotExecuted, _) => Outcome::NotExecuted,
+        (Meaning::Misconfigured, _) => Outcome::Misconfigured,
+        (Meaning::Rejected, _) => Outcome::Rejected,
+        (Meaning::NotFound | Meaning::InDoubt, _) => Outcome::NoResponse,
     }
 }
 
@@ -270,12 +276,12 @@ fn content_params(content: &str) -> Option<Vec<(String, String)>> {
 }
 
 impl Gateway for Beingfi {
-    fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(self.divide(order))
+    fn send<'a>(&'a self, request: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
+        Box::pin(self.divide(request))
     }
 
     /// A repeated split is refused or divides again, and the answer shows in neither case how the first one ended.
-    fn resend_tells(&self) -> bool {
+    fn repeat_is_answered(&self) -> bool {
         false
     }
 
@@ -289,12 +295,12 @@ impl Gateway for Beingfi {
 }
 
 impl StatusQuery for Beingfi {
-    fn covers(&self, order: &Order) -> bool {
-        self.query_path.is_some() && query::question(order).is_some()
+    fn covers(&self, request: &GatewayRequest) -> bool {
+        self.query_path.is_some() && query::question(request).is_some()
     }
 
-    fn status<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(self.ask(order))
+    fn status<'a>(&'a self, request: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
+        Box::pin(self.ask(request))
     }
 }
 

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bursar_domain::{Kind, Reading};
+use bursar_domain::{Kind, ParsedResponse};
 
 use crate::{Balance, BalanceQuery, Bound, Receiver};
 
@@ -13,7 +13,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A stored job, as far as a gateway must know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
+pub struct GatewayRequest {
     /// The job's kind.
     pub kind: Kind,
     /// The producer's name for it: `platform_no`.
@@ -32,12 +32,12 @@ pub struct Order {
 /// The account's rate, for requests that no claim has paid for: a call pays for its first one, and now and then makes more.
 pub trait Rate: Send + Sync {
     /// Waits for a place of one more request about a job of this kind, until `by` at the latest.
-    fn turn(&self, kind: Kind, by: Instant) -> BoxFuture<'_, Turn>;
+    fn acquire(&self, kind: Kind, by: Instant) -> BoxFuture<'_, RatePermit>;
 }
 
 /// The answer to a request for one more place in the rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum RatePermit {
     /// Now.
     Taken,
     /// Not in time: it is not made.
@@ -46,11 +46,11 @@ pub enum Turn {
 
 /// A configured account's way to its gateway. Every call makes its requests once, whatever happens to them.
 pub trait Gateway: Send + Sync {
-    /// Sends the stored bytes: may move money. Never answers [`Unseen`](bursar_domain::Answer::Unseen).
-    fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading>;
+    /// Sends the stored bytes: may move money. Never answers [`NotFound`](bursar_domain::Outcome::NotFound).
+    fn send<'a>(&'a self, request: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse>;
 
     /// True if a repeated identical send is answered with the status of the first one.
-    fn resend_tells(&self) -> bool;
+    fn repeat_is_answered(&self) -> bool;
 
     /// Queries about jobs; `None` where the gateway has none.
     fn query(&self) -> Option<&dyn StatusQuery> {
@@ -68,7 +68,7 @@ pub trait Gateway: Send + Sync {
     }
 
     /// True if the gateway can be queried about this job, with what is known by now.
-    fn can_query(&self, order: &Order) -> bool {
+    fn can_query(&self, order: &GatewayRequest) -> bool {
         self.query().is_some_and(|query| query.covers(order))
     }
 }
@@ -76,17 +76,17 @@ pub trait Gateway: Send + Sync {
 /// The capability to answer queries about jobs. No query moves money.
 pub trait StatusQuery: Send + Sync {
     /// True if the gateway can be queried about this job, with what is known by now.
-    fn covers(&self, order: &Order) -> bool;
+    fn covers(&self, order: &GatewayRequest) -> bool;
 
-    /// Queries the job's status. Never answers [`Refused`](bursar_domain::Answer::Refused) or
-    /// [`NotReady`](bursar_domain::Answer::NotReady).
-    fn status<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading>;
+    /// Queries the job's status. Never answers [`Rejected`](bursar_domain::Outcome::Rejected) or
+    /// [`NotReady`](bursar_domain::Outcome::NotReady).
+    fn status<'a>(&'a self, request: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse>;
 }
 
 /// The capability to say how much an account holds.
 pub trait Inquiry: Send + Sync {
     /// Asks how much an account holds. `Err` holds the response as a job's record would have it.
-    fn balance_of<'a>(&'a self, query: &'a BalanceQuery) -> BoxFuture<'a, Result<Balance, Box<Reading>>>;
+    fn balance_of<'a>(&'a self, query: &'a BalanceQuery) -> BoxFuture<'a, Result<Balance, Box<ParsedResponse>>>;
 }
 
 /// The capability to make receivers of splits known.

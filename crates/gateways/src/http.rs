@@ -9,7 +9,7 @@ use bursar_http_client::header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, HeaderM
 use bursar_http_client::{Body, Client, Response, StatusCode, Url, causes, hardened, trusting};
 use jiff::Timestamp;
 
-use self::content::{Content, Ticket, TooLate};
+use self::content::{Content, SendDeadlinePassed, Ticket};
 use crate::settings::{ContentType, TooManyRequests, Transport};
 use crate::{SettingsError, SharedParts, clock};
 
@@ -21,18 +21,18 @@ const MAX_IDLE_CONNECTIONS: usize = 64;
 
 /// The outcome of one request as far as HTTP goes.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub(crate) enum HttpOutcome {
     /// It was certainly not executed: no byte of it left, or what answered is known to pass nothing on.
     NotExecuted { http: Option<u16>, why: String },
     /// It may have been executed, and nothing came back that could be read.
-    Nothing { http: Option<u16>, why: String },
+    NoResponse { http: Option<u16>, why: String },
     /// A whole answer with a success status, to be judged by its content.
-    Answer(Answered),
+    Response(HttpResponse),
 }
 
 /// An answer as far as HTTP goes.
 #[derive(Debug)]
-pub(crate) struct Answered {
+pub(crate) struct HttpResponse {
     pub http: u16,
     /// The gateway's clock, if its answer has it.
     pub date: Option<Timestamp>,
@@ -119,7 +119,13 @@ impl Http {
     /// content does not leave after `send_by`: that is looked at last of all, when the connection is there and is about to
     /// write. "Not executed" follows from the content alone, which is still here and can leave no more; no error of the
     /// network is taken for it.
-    pub(crate) async fn post(&self, path: &str, body: String, limit: Duration, send_by: Option<Instant>) -> Heard {
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        body: String,
+        limit: Duration,
+        send_by: Option<Instant>,
+    ) -> HttpOutcome {
         let mut url = self.base.clone();
         if !path.is_empty() {
             url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
@@ -128,11 +134,11 @@ impl Http {
         let request = self.client.post(url).headers(self.headers()).timeout(limit).body(Body::wrap(content));
         let sent = tried(request.send(), send_by, &ticket).await;
         match (ticket.withdraw(), sent) {
-            (true, Err(why)) => Heard::NotExecuted { http: None, why },
+            (true, Err(why)) => HttpOutcome::NotExecuted { http: None, why },
             // Whatever it answers, it is not this request.
-            (true, Ok(_)) => Heard::NotExecuted { http: None, why: "answered before anything was sent".into() },
+            (true, Ok(_)) => HttpOutcome::NotExecuted { http: None, why: "answered before anything was sent".into() },
             (false, Ok(response)) => self.read(response).await,
-            (false, Err(why)) => Heard::Nothing { http: None, why },
+            (false, Err(why)) => HttpOutcome::NoResponse { http: None, why },
         }
     }
 
@@ -152,14 +158,14 @@ impl Http {
         headers
     }
 
-    async fn read(&self, mut response: Response) -> Heard {
+    async fn read(&self, mut response: Response) -> HttpOutcome {
         let status = response.status();
         let http = status.as_u16();
         if !status.is_success() {
             return self.refused(status);
         }
         let date = response.headers().get(DATE).and_then(|date| clock::read_http_date(date.to_str().ok()?));
-        let nothing = |why: String| Heard::Nothing { http: Some(http), why };
+        let nothing = |why: String| HttpOutcome::NoResponse { http: Some(http), why };
         let mut body = Vec::new();
         loop {
             match response.chunk().await {
@@ -173,22 +179,24 @@ impl Http {
         }
         match String::from_utf8(body) {
             Ok(body) if body.is_empty() => nothing("the answer is empty".into()),
-            Ok(body) => Heard::Answer(Answered { http, date, body }),
+            Ok(body) => HttpOutcome::Response(HttpResponse { http, date, body }),
             Err(_) => nothing("the answer is not UTF-8".into()),
         }
     }
 
     /// Neither gateway answers with another status than 200: something on the way did, and no one knows what it
     /// passed on.
-    fn refused(&self, status: StatusCode) -> Heard {
+    fn refused(&self, status: StatusCode) -> HttpOutcome {
         let http = Some(status.as_u16());
         let why = match status.is_redirection() {
             true => format!("HTTP {status}: a redirection, which is not followed"),
             false => format!("HTTP {status} instead of an answer"),
         };
         match self.http_429 {
-            TooManyRequests::NotExecuted if status == StatusCode::TOO_MANY_REQUESTS => Heard::NotExecuted { http, why },
-            TooManyRequests::NotExecuted | TooManyRequests::InDoubt => Heard::Nothing { http, why },
+            TooManyRequests::NotExecuted if status == StatusCode::TOO_MANY_REQUESTS => {
+                HttpOutcome::NotExecuted { http, why }
+            }
+            TooManyRequests::NotExecuted | TooManyRequests::InDoubt => HttpOutcome::NoResponse { http, why },
         }
     }
 }
@@ -205,7 +213,7 @@ async fn tried(
             biased;
             () = tokio::time::sleep_until(by.into()) => {
                 if ticket.withdraw() {
-                    return Err(TooLate.to_string());
+                    return Err(SendDeadlinePassed.to_string());
                 }
             }
             sent = &mut sending => return sent.map_err(|error| causes(&error)),

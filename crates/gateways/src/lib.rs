@@ -26,7 +26,9 @@ mod yzt;
 pub use account::{GatewayBlock, GatewaySettings, NotificationKey};
 pub use beingfi::{Beingfi, BeingfiBlock, BeingfiSettings, Bound, Channel, Receiver, RefusalTexts};
 pub use clock::local_now_ms;
-pub use gateway::{BoxFuture, Capability, Gateway, Inquiry, Order, Rate, ReceiverBinding, StatusQuery, Turn};
+pub use gateway::{
+    BoxFuture, Capability, Gateway, GatewayRequest, Inquiry, Rate, RatePermit, ReceiverBinding, StatusQuery,
+};
 pub use rsa2::{check_private_key, check_public_key};
 pub use secret::Secret;
 pub use settings::{ContentType, SettingsError, TooManyRequests, Transport};

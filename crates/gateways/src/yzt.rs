@@ -6,7 +6,7 @@ mod codes;
 pub(crate) mod envelope;
 mod masking;
 mod notification;
-mod reading;
+mod reply;
 pub(crate) mod request;
 mod settings;
 mod withdrawal;
@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{Answer, Call, Kind, Reading, Repetition};
+use bursar_domain::{Call, Kind, Outcome, ParsedResponse, Repetition};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -26,13 +26,15 @@ pub use masking::masked;
 pub use notification::{
     Described, MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader, RecordStatus, SignRule,
 };
-pub use reading::BADLY_SIGNED;
+pub use reply::BADLY_SIGNED;
 pub use settings::{QueryKey, ResponseSign, SplitMethods, SubCodes, UnsignedErrors, UploadMethod, YztSettings};
 
-use crate::http::{Answered, Heard, Http};
+use crate::http::{Http, HttpOutcome, HttpResponse};
 use crate::rsa2::Verifier;
-use crate::{BoxFuture, Gateway, Inquiry, Order, Rate, SettingsError, SharedParts, StatusQuery, Turn, clock};
-use reading::{Reader, Spoken};
+use crate::{
+    BoxFuture, Gateway, GatewayRequest, Inquiry, Rate, RatePermit, SettingsError, SharedParts, StatusQuery, clock,
+};
+use reply::{OpenedReply, Reader};
 use request::Caller;
 
 /// The most of a job's numbers that one query tries, newest first: 翼码's own, the bank's, and one to spare.
@@ -104,33 +106,40 @@ impl Yzt {
     }
 
     /// For one more request of a call that has made one.
-    async fn turn(&self, kind: Kind, by: Instant) -> Turn {
+    async fn acquire(&self, kind: Kind, by: Instant) -> RatePermit {
         match &self.rate {
-            Some(rate) => rate.turn(kind, by.into_std()).await,
-            None => Turn::Taken,
+            Some(rate) => rate.acquire(kind, by.into_std()).await,
+            None => RatePermit::Taken,
         }
     }
 
-    async fn ask_balance(&self, query: &BalanceQuery) -> Result<Balance, Box<Reading>> {
+    async fn ask_balance(&self, query: &BalanceQuery) -> Result<Balance, Box<ParsedResponse>> {
         const METHOD: &str = "merchant.balanceQuery";
-        let heard = self.call(METHOD, &query.content(), self.http.call_timeout(), None).await;
-        let words = match self.reader().read(&heard, METHOD, clock::now()) {
-            Spoken::Words(words) => words,
-            Spoken::Nothing(reading) => return Err(Box::new(reading)),
+        let http_outcome = self.call(METHOD, &query.content(), self.http.call_timeout(), None).await;
+        let reply = match self.reader().read(&http_outcome, METHOD, clock::now()) {
+            OpenedReply::Reply(reply) => reply,
+            OpenedReply::Unusable(parsed) => return Err(Box::new(parsed)),
         };
-        match (words.class, &words.data) {
-            (codes::Class::Done, Some(data)) => Balance::read(data, &words.reading)
-                .map_err(|_| Box::new(Reading::of(Answer::Silent, "an amount stands twice or cannot be read"))),
-            _ => Err(Box::new(self.reader().unanswered(words))),
+        match (reply.class, &reply.data) {
+            (codes::CodeClass::Done, Some(data)) => Balance::read(data, &reply.parsed).map_err(|_| {
+                Box::new(ParsedResponse::of(Outcome::NoResponse, "an amount stands twice or cannot be read"))
+            }),
+            _ => Err(Box::new(self.reader().unanswered(reply))),
         }
     }
 
     /// Signs and posts one call. The only place that a YZT request leaves from.
-    async fn call(&self, method: &str, content: &str, limit: Duration, send_by: Option<std::time::Instant>) -> Heard {
+    async fn call(
+        &self,
+        method: &str,
+        content: &str,
+        limit: Duration,
+        send_by: Option<std::time::Instant>,
+    ) -> HttpOutcome {
         let timestamp = clock::yzt_stamp(clock::now());
         match self.caller.write(method, content, &timestamp, self.http.content_type()) {
             Some(body) => self.http.post("", body, limit, send_by).await,
-            None => Heard::NotExecuted { http: None, why: "the request could not be signed".into() },
+            None => HttpOutcome::NotExecuted { http: None, why: "the request could not be signed".into() },
         }
     }
 
@@ -172,85 +181,87 @@ impl Yzt {
         }
     }
 
-    /// The text that a send of `order` is signed over at a moment of GMT+8 (`2026-01-02 15:04:05`); `None` for a kind that the account
+    /// The text that a send of `request` is signed over at a moment of GMT+8 (`2026-01-02 15:04:05`); `None` for a kind that the account
     /// cannot send. Pure: nothing is signed or sent.
     #[must_use]
-    pub fn signing_content(&self, order: &Order, timestamp: &str) -> Option<String> {
-        Some(self.caller.signing_content(self.send_method(order.kind)?, &wire_content(order)?, timestamp))
+    pub fn signing_content(&self, request: &GatewayRequest, timestamp: &str) -> Option<String> {
+        Some(self.caller.signing_content(self.send_method(request.kind)?, &wire_content(request)?, timestamp))
     }
 
-    /// The outcome for `order` where the whole answer to `call` is `body` with HTTP 200. Pure: nothing is sent.
+    /// The outcome for `request` where the whole answer to `call` is `body` with HTTP 200. Pure: nothing is sent.
     #[must_use]
-    pub fn understand(&self, call: Call, order: &Order, body: &str) -> Reading {
+    pub fn understand(&self, call: Call, request: &GatewayRequest, body: &str) -> ParsedResponse {
         let method = match call {
-            Call::Send => self.send_method(order.kind),
-            Call::Query => self.query_method(order.kind),
+            Call::Send => self.send_method(request.kind),
+            Call::Query => self.query_method(request.kind),
         };
-        let heard = Heard::Answer(Answered { http: 200, date: None, body: body.to_owned() });
+        let http_outcome = HttpOutcome::Response(HttpResponse { http: 200, date: None, body: body.to_owned() });
         let reader = match call {
-            Call::Send => self.reader_of_sends(order.kind),
+            Call::Send => self.reader_of_sends(request.kind),
             Call::Query => self.reader(),
         };
-        match reader.read(&heard, method.unwrap_or_default(), clock::now()) {
-            Spoken::Words(words) => match call {
-                Call::Send => reader.sent(words, order),
-                Call::Query => reader.asked(words, order),
+        match reader.read(&http_outcome, method.unwrap_or_default(), clock::now()) {
+            OpenedReply::Reply(reply) => match call {
+                Call::Send => reader.sent(reply, request),
+                Call::Query => reader.read_query(reply, request),
             },
-            Spoken::Nothing(reading) => reading,
+            OpenedReply::Unusable(parsed) => parsed,
         }
     }
 
-    async fn send_once(&self, order: &Order) -> Reading {
-        let Some(method) = self.send_method(order.kind) else {
-            return Reading::of(Answer::ConfigFault, "this account has no split_method: nothing was sent");
+    async fn send_once(&self, request: &GatewayRequest) -> ParsedResponse {
+        let Some(method) = self.send_method(request.kind) else {
+            return ParsedResponse::of(Outcome::Misconfigured, "this account has no split_method: nothing was sent");
         };
-        let Some(content) = wire_content(order) else {
-            return Reading::of(Answer::ConfigFault, "the stored content has no amount: nothing was sent");
+        let Some(content) = wire_content(request) else {
+            return ParsedResponse::of(Outcome::Misconfigured, "the stored content has no amount: nothing was sent");
         };
-        let heard = self.call(method, &content, self.http.call_timeout(), order.send_by).await;
-        let reader = self.reader_of_sends(order.kind);
-        match reader.read(&heard, method, clock::now()) {
-            Spoken::Words(words) => reader.sent(words, order),
-            Spoken::Nothing(reading) => reading,
+        let http_outcome = self.call(method, &content, self.http.call_timeout(), request.send_by).await;
+        let reader = self.reader_of_sends(request.kind);
+        match reader.read(&http_outcome, method, clock::now()) {
+            OpenedReply::Reply(reply) => reader.sent(reply, request),
+            OpenedReply::Unusable(parsed) => parsed,
         }
     }
 
     /// Asks by the newest number and falls back to older ones only when the gateway did answer and did not know. All
     /// questions together take no longer than one call, and each has its place in the account's rate.
-    async fn query_each(&self, order: &Order) -> Reading {
-        let (Some(method), questions) = (self.query_method(order.kind), self.questions(order)) else {
-            return Reading::of(Answer::Silent, "the gateway cannot be asked about this kind of job");
+    async fn query_each(&self, request: &GatewayRequest) -> ParsedResponse {
+        let (Some(method), questions) = (self.query_method(request.kind), self.questions(request)) else {
+            return ParsedResponse::of(Outcome::NoResponse, "the gateway cannot be asked about this kind of job");
         };
         let end = Instant::now() + self.http.call_timeout();
-        let mut kept: Option<Reading> = None;
-        for (asked, content) in questions.into_iter().enumerate() {
-            let turn = if asked > 0 { self.turn(order.kind, end).await } else { Turn::Taken };
+        let mut kept: Option<ParsedResponse> = None;
+        for (number, content) in questions.into_iter().enumerate() {
+            let permit = if number > 0 { self.acquire(request.kind, end).await } else { RatePermit::Taken };
             let left = end.saturating_duration_since(Instant::now());
-            if turn == Turn::NotInTime || left.is_zero() {
+            if permit == RatePermit::NotInTime || left.is_zero() {
                 let why = "there was no time to ask by each number";
-                return kept.filter(|kept| kept.answer == Answer::Silent).unwrap_or(Reading::of(Answer::Silent, why));
+                return kept
+                    .filter(|kept| kept.outcome == Outcome::NoResponse)
+                    .unwrap_or(ParsedResponse::of(Outcome::NoResponse, why));
             }
-            let heard = self.call(method, &content, left, None).await;
-            let reading = match self.reader().read(&heard, method, clock::now()) {
-                Spoken::Words(words) => self.reader().asked(words, order),
-                Spoken::Nothing(reading) => {
-                    return kept.filter(|kept| kept.answer == Answer::Silent).unwrap_or(reading);
+            let http_outcome = self.call(method, &content, left, None).await;
+            let parsed = match self.reader().read(&http_outcome, method, clock::now()) {
+                OpenedReply::Reply(reply) => self.reader().read_query(reply, request),
+                OpenedReply::Unusable(parsed) => {
+                    return kept.filter(|kept| kept.outcome == Outcome::NoResponse).unwrap_or(parsed);
                 }
             };
-            match (reading.answer, &kept) {
+            match (parsed.outcome, &kept) {
                 // "Never seen" counts only when every number says so.
-                (Answer::Unseen, Some(_)) => {}
-                (Answer::Unseen, None) | (Answer::Silent, _) => kept = Some(reading),
-                _ => return reading,
+                (Outcome::NotFound, Some(_)) => {}
+                (Outcome::NotFound, None) | (Outcome::NoResponse, _) => kept = Some(parsed),
+                _ => return parsed,
             }
         }
-        kept.unwrap_or_else(|| Reading::of(Answer::Silent, "no trade_no is known to ask by"))
+        kept.unwrap_or_else(|| ParsedResponse::of(Outcome::NoResponse, "no trade_no is known to ask by"))
     }
 
     /// The contents of the queries to make, in turn.
-    fn questions(&self, order: &Order) -> Vec<String> {
+    fn questions(&self, request: &GatewayRequest) -> Vec<String> {
         let node_id =
-            serde_json::from_str::<Value>(&order.content).ok().and_then(|content| content.get("node_id").cloned());
+            serde_json::from_str::<Value>(&request.content).ok().and_then(|content| content.get("node_id").cloned());
         let question = |trade_no: Option<&str>, key: Option<&str>| {
             let mut fields = serde_json::Map::new();
             fields.extend(node_id.clone().map(|node_id| ("node_id".to_owned(), node_id)));
@@ -260,11 +271,11 @@ impl Yzt {
         };
         let key = match self.query_key {
             QueryKey::TradeNo => None,
-            QueryKey::PlatformNo | QueryKey::Both => Some(order.key.as_str()),
+            QueryKey::PlatformNo | QueryKey::Both => Some(request.key.as_str()),
         };
         let numbers: Vec<&String> = match self.query_key {
             QueryKey::PlatformNo => Vec::new(),
-            QueryKey::TradeNo | QueryKey::Both => order.trade_nos.iter().rev().take(MAX_QUESTIONS).collect(),
+            QueryKey::TradeNo | QueryKey::Both => request.trade_nos.iter().rev().take(MAX_QUESTIONS).collect(),
         };
         match (numbers.is_empty(), key) {
             (true, None) => Vec::new(),
@@ -275,21 +286,21 @@ impl Yzt {
 }
 
 /// The content as it goes out: the stored bytes, but for the one method that has another unit. `None` where it cannot be written.
-fn wire_content(order: &Order) -> Option<Cow<'_, str>> {
-    match order.kind {
-        Kind::BillUpload | Kind::Transfer | Kind::Split => Some(Cow::Borrowed(&order.content)),
-        Kind::Withdrawal => withdrawal::in_yuan(&order.content).map(Cow::Owned),
+fn wire_content(request: &GatewayRequest) -> Option<Cow<'_, str>> {
+    match request.kind {
+        Kind::BillUpload | Kind::Transfer | Kind::Split => Some(Cow::Borrowed(&request.content)),
+        Kind::Withdrawal => withdrawal::in_yuan(&request.content).map(Cow::Owned),
     }
 }
 
 impl Gateway for Yzt {
-    fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(self.send_once(order))
+    fn send<'a>(&'a self, request: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
+        Box::pin(self.send_once(request))
     }
 
     /// A repeated apply is answered with the trade's status (inferred from the key's name, not
     /// promised by its page: an account that has not tried it should hold).
-    fn resend_tells(&self) -> bool {
+    fn repeat_is_answered(&self) -> bool {
         true
     }
 
@@ -303,21 +314,21 @@ impl Gateway for Yzt {
 }
 
 impl StatusQuery for Yzt {
-    fn covers(&self, order: &Order) -> bool {
+    fn covers(&self, request: &GatewayRequest) -> bool {
         let keyed = match self.query_key {
-            QueryKey::TradeNo => !order.trade_nos.is_empty(),
+            QueryKey::TradeNo => !request.trade_nos.is_empty(),
             QueryKey::PlatformNo | QueryKey::Both => true,
         };
-        keyed && self.query_method(order.kind).is_some()
+        keyed && self.query_method(request.kind).is_some()
     }
 
-    fn status<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(self.query_each(order))
+    fn status<'a>(&'a self, request: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
+        Box::pin(self.query_each(request))
     }
 }
 
 impl Inquiry for Yzt {
-    fn balance_of<'a>(&'a self, query: &'a BalanceQuery) -> BoxFuture<'a, Result<Balance, Box<Reading>>> {
+    fn balance_of<'a>(&'a self, query: &'a BalanceQuery) -> BoxFuture<'a, Result<Balance, Box<ParsedResponse>>> {
         Box::pin(self.ask_balance(query))
     }
 }

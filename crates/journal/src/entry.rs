@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 /// The version of the format, in each file's first line. A reader refuses one that it does not know.
 pub(crate) const VERSION: u32 = 1;
 
-/// Bytes of the line's SHA-256 that stand before it: a damaged line passes once in 2^32.
+/// The line begins with this many bytes of its SHA-256: a damaged line passes the check once in 2^32.
 const CHECKSUM_BYTES: usize = 4;
 
-/// What one line says.
+/// The entry in one line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Entry<'a> {
@@ -20,7 +20,7 @@ pub enum Entry<'a> {
     Opened {
         /// The format's version.
         version: u32,
-        /// The worker, unique per process start: with a fence it names one claim, whatever Redis has forgotten since.
+        /// The worker, unique per process start. With a fence it names one claim, even after Redis has lost that claim.
         worker: Cow<'a, str>,
         /// The incarnation of the Redis that the worker began on; empty in files of builds that knew of none.
         #[serde(default, skip_serializing_if = "str::is_empty")]
@@ -29,18 +29,16 @@ pub enum Entry<'a> {
     /// A send is about to begin.
     #[serde(rename = "send_intent")]
     Intent(Intent<'a>),
-    /// What was read of its answer.
-    #[serde(rename = "response")]
-    Answer(Answered<'a>),
+    /// The gateway's response to a send.
+    Response(Response<'a>),
     /// The send with this intent was certainly not made.
-    #[serde(rename = "send_skipped")]
-    Withheld(Withheld<'a>),
+    SendSkipped(SendSkipped<'a>),
 }
 
 /// A send that is about to begin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Intent<'a> {
-    /// When, in ms of Redis time.
+    /// Time in ms of Redis time.
     pub at: u64,
     /// `main/transfer`.
     pub queue: Cow<'a, str>,
@@ -60,15 +58,15 @@ pub struct Intent<'a> {
     pub trade_nos: Cow<'a, [String]>,
     /// SHA-256 of the content, in hexadecimal digits.
     pub hash: Cow<'a, str>,
-    /// The exact bytes that are sent: without them a job that Redis forgot wholly could not be put back. At most 200 KiB,
-    /// which is the bound of every job's content.
+    /// The exact bytes that are sent. Without them a job that Redis has lost completely cannot be restored. At most 200
+    /// KiB, the bound of every job's content.
     pub content: Cow<'a, str>,
 }
 
-/// What was read of a send's answer.
+/// The gateway's response to a send.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answered<'a> {
-    /// When, in ms of Redis time.
+pub struct Response<'a> {
+    /// Time in ms of Redis time.
     pub at: u64,
     /// `main/transfer`.
     pub queue: Cow<'a, str>,
@@ -85,7 +83,7 @@ pub struct Answered<'a> {
 
 /// An intent that no send followed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Withheld<'a> {
+pub struct SendSkipped<'a> {
     /// `main/transfer`.
     pub queue: Cow<'a, str>,
     /// The job's key in its queue.
@@ -97,7 +95,7 @@ pub struct Withheld<'a> {
     pub token: Cow<'a, str>,
 }
 
-/// Why a line is none.
+/// The reason why a line cannot be read as an entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// Its bytes are not those that were written.
@@ -119,7 +117,7 @@ pub fn hash_of(content: &str) -> String {
 
 /// The entry as its line, line end included.
 pub(crate) fn written(entry: &Entry<'_>) -> Vec<u8> {
-    // Nothing in an entry can fail to be JSON; a line without an object is told as damaged when it is read.
+    // Every entry can be written as JSON. Should one fail, the reader reports its line as damaged.
     let object = serde_json::to_vec(entry).unwrap_or_default();
     let mut line = checksum(&object).into_bytes();
     line.push(b' ');
@@ -143,7 +141,7 @@ pub(crate) fn parsed(line: &[u8]) -> Result<Entry<'static>, Damage> {
         Entry::Intent(intent) if intent.hash != hash_of(&intent.content) => {
             Err(Damage::Unknown("the content is not the one of its hash".into()))
         }
-        Entry::Opened { .. } | Entry::Intent(_) | Entry::Answer(_) | Entry::Withheld(_) => Ok(entry),
+        Entry::Opened { .. } | Entry::Intent(_) | Entry::Response(_) | Entry::SendSkipped(_) => Ok(entry),
     }
 }
 
@@ -173,7 +171,7 @@ mod tests {
                 hash: hash_of(content).into(),
                 content: content.into(),
             }),
-            Entry::Answer(Answered {
+            Entry::Response(Response {
                 at: 1,
                 queue: queue.clone(),
                 key: key.clone(),
@@ -181,7 +179,7 @@ mod tests {
                 token: "host-1-abc/5".into(),
                 read: Cow::Owned(json!({"outcome": "accepted", "trade_no": "T2"})),
             }),
-            Entry::Withheld(Withheld { queue, key, fence: 3, token: "".into() }),
+            Entry::SendSkipped(SendSkipped { queue, key, fence: 3, token: "".into() }),
         ]
     }
 

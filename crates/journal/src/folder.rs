@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::entry::Entry;
 use crate::reader::read;
 
-/// How a journal's name ends.
+/// The extension of a journal's file name.
 const EXTENSION: &str = "journal";
 
 /// A file without an entry is at most its head: a name of 40 bytes, an incarnation, and JSON around them.
@@ -25,23 +25,23 @@ pub(crate) fn make(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// A new file, held as long as it is open: it holds business data, so nobody else may read it. Its name is on disk when this
-/// returns; what is written to it is not.
+/// Makes a new file and locks it for as long as it is open. It contains business data, so only its owner may read it.
+/// Its name is on disk when this returns; its content is not.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
-    let held = file
+    let locked = file
         .try_lock()
         .map_err(io::Error::from)
         .and_then(|()| is_still_there(&file, path))
         .and_then(|()| sync_folder_of(path));
-    if held.is_err() {
-        fs::remove_file(path).ok(); // what cannot be used must not lie among the files that are kept
+    if locked.is_err() {
+        fs::remove_file(path).ok(); // a file without a lock must not stay in the folder
     }
-    held.map(|()| file)
+    locked.map(|()| file)
 }
 
-/// Between its making and its lock it may have been taken for one without a writer, and removed: what is written to it then
-/// would be nowhere.
+/// Between creation and lock, another process may take the file for one without a writer and remove it. Entries written
+/// to a removed file would be lost.
 fn is_still_there(file: &File, path: &Path) -> io::Result<()> {
     let (open, named) = (file.metadata()?, fs::metadata(path)?);
     if (open.dev(), open.ino()) == (named.dev(), named.ino()) {
@@ -54,7 +54,7 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Where a worker's file of this number is.
+/// The path of a worker's file of this number.
 pub(crate) fn name(folder: &Path, worker: &str, number: u64) -> PathBuf {
     folder.join(format!("{worker}-{number:06}.{EXTENSION}"))
 }
@@ -62,7 +62,7 @@ pub(crate) fn name(folder: &Path, worker: &str, number: u64) -> PathBuf {
 /// A file that no living worker writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {
-    /// Where it is.
+    /// The file.
     pub path: PathBuf,
     /// Its size.
     pub bytes: u64,
@@ -82,7 +82,7 @@ pub struct Room {
 /// All journals in a folder, in the order of their names; none where there is no such folder.
 ///
 /// # Errors
-/// When the folder cannot be read.
+/// If the folder cannot be read.
 pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -102,7 +102,7 @@ pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// The files that no living worker writes, the one first that was written longest ago.
 ///
 /// # Errors
-/// When the folder cannot be read.
+/// If the folder cannot be read.
 pub fn closed(folder: &Path) -> io::Result<Vec<Closed>> {
     let mut closed = Vec::new();
     for path in files(folder)? {
@@ -123,8 +123,8 @@ pub fn closed(folder: &Path) -> io::Result<Vec<Closed>> {
     Ok(closed)
 }
 
-/// Which of these files, ordered by [`closed`], are more than there is room for: too many bytes, or too old. A number of files is
-/// no measure: a worker that starts again and again leaves many.
+/// The files, of these in the order of [`closed`], that exceed the room: too many bytes, or too old. The number of
+/// files is no measure, because a worker that restarts often leaves many.
 #[must_use]
 pub fn surplus(closed: &[Closed], room: Room) -> Vec<&Closed> {
     let mut left: u64 = closed.iter().map(|file| file.bytes).sum();
@@ -138,10 +138,10 @@ pub fn surplus(closed: &[Closed], room: Room) -> Vec<&Closed> {
     surplus
 }
 
-/// Removes the closed files in which nothing was ever written down; returns how many.
+/// Removes the closed files that contain no entry; returns their number.
 ///
 /// # Errors
-/// When the folder cannot be read, or a file not removed.
+/// If the folder cannot be read, or a file cannot be removed.
 pub fn remove_empty(folder: &Path) -> io::Result<usize> {
     let mut removed = 0;
     for file in closed(folder)? {
@@ -157,7 +157,7 @@ pub fn remove_empty(folder: &Path) -> io::Result<usize> {
 /// Removes one file. That another worker was quicker is no error.
 ///
 /// # Errors
-/// When it cannot be removed.
+/// If it cannot be removed.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -183,15 +183,15 @@ impl Jobs {
 /// Reads which jobs a file names.
 ///
 /// # Errors
-/// When it cannot be read.
+/// If it cannot be read.
 pub fn jobs_in(path: &Path) -> io::Result<Jobs> {
     let mut jobs = Jobs::default();
     let summary = read(path, |entry, _| {
         let (queue, key, fence) = match entry {
             Entry::Opened { .. } => return,
             Entry::Intent(intent) => (intent.queue, intent.key, intent.fence),
-            Entry::Answer(answered) => (answered.queue, answered.key, answered.fence),
-            Entry::Withheld(withheld) => (withheld.queue, withheld.key, withheld.fence),
+            Entry::Response(response) => (response.queue, response.key, response.fence),
+            Entry::SendSkipped(send_skipped) => (send_skipped.queue, send_skipped.key, send_skipped.fence),
         };
         let highest = jobs.named.entry((queue.into_owned(), key.into_owned())).or_default();
         *highest = fence.max(*highest);
@@ -200,7 +200,7 @@ pub fn jobs_in(path: &Path) -> io::Result<Jobs> {
     Ok(jobs)
 }
 
-/// Whether no living worker holds it.
+/// True if no running worker has the file locked.
 fn is_closed(path: &Path) -> bool {
     File::open(path).is_ok_and(|file| file.try_lock_shared().is_ok())
 }

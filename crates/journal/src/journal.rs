@@ -1,4 +1,4 @@
-//! The handle that a worker's handlers share. The file belongs to a thread of its own (`writer.rs`).
+//! The handle that a worker's handlers share. A separate thread owns the file (`writer.rs`).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,10 @@ use crate::writer::Writer;
 /// Lines on their way to the writer: two for each call that one process may have in flight.
 const LINES_WAITING: usize = 8_192;
 
-/// How long the end of a worker waits for the writer's.
+/// The time that a worker's shutdown waits for the writer's.
 const CLOSING_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Where a worker's journal is, and how large it grows.
+/// The place and the size of a worker's journal.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The folder. Made if it is missing, private to this user.
@@ -32,22 +32,22 @@ pub struct Settings {
     pub file_bytes: u64,
     /// The room for the folder's closed files. The worker makes it, for it knows which jobs have ended.
     pub room: Room,
-    /// Told the name of each place that the writer comes by at which tests end the process.
+    /// Called with the name of each crash point that the writer passes; tests end the process there.
     pub passing: fn(&str),
 }
 
-/// Why there is no journal.
+/// The reason why a journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("no journal can be kept in {}", folder.display())]
 pub struct JournalError {
-    /// The folder that was asked for.
+    /// The configured folder.
     pub folder: PathBuf,
-    /// Why.
+    /// The system's error.
     #[source]
     pub source: io::Error,
 }
 
-/// An entry that is not on disk, or may not be. What it was to vouch for must not happen.
+/// An entry that is not on disk, or may not be. The send that needed it must not be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the journal has not kept it: {0}")]
 pub struct NotKept(pub(crate) String);
@@ -58,10 +58,10 @@ pub struct Journal {
     inner: Arc<Inner>,
 }
 
-/// A line on its way, and whom to tell when it is on disk.
+/// A line for the writer, and the channel for its result.
 pub(crate) struct Line {
     pub(crate) text: Vec<u8>,
-    pub(crate) tell: Option<oneshot::Sender<Result<(), NotKept>>>,
+    pub(crate) reply: Option<oneshot::Sender<Result<(), NotKept>>>,
 }
 
 #[derive(Debug)]
@@ -69,12 +69,12 @@ struct Inner {
     fitness: Arc<Fitness>,
     folder: PathBuf,
     room: Room,
-    /// Taken when the journal is closed, which tells the writer to end.
+    /// Dropped when the journal is closed, which ends the writer.
     queue: Option<SyncSender<Line>>,
     ended: Mutex<Receiver<()>>,
 }
 
-/// Whether sends may count on the journal, told of once for each change.
+/// True while entries reach the disk. Each change is logged once.
 #[derive(Debug)]
 pub(crate) struct Fitness {
     fit: AtomicBool,
@@ -87,7 +87,7 @@ impl Default for Fitness {
 }
 
 impl Fitness {
-    pub(crate) fn is_fit(&self) -> bool {
+    pub(crate) fn is_writable(&self) -> bool {
         self.fit.load(Ordering::SeqCst)
     }
 
@@ -105,7 +105,7 @@ impl Fitness {
 }
 
 impl Journal {
-    /// Makes the folder and starts the writer. A disk that is full or failing then is no error: see [`Journal::is_fit`].
+    /// Makes the folder and starts the writer. A disk that is full or failing then is no error: see [`Journal::is_writable`].
     ///
     /// # Errors
     /// [`JournalError`] when there can be no such folder, or no thread for the writer.
@@ -119,20 +119,19 @@ impl Journal {
         let writer = Writer::new(settings, Arc::clone(&fitness));
         let run = move || {
             writer.run(&lines);
-            drop(end); // whoever waits for the end learns of it by this
+            drop(end); // closing this channel signals the end
         };
         std::thread::Builder::new().name("journal".into()).spawn(run).map_err(failed)?;
         Ok(Self { inner: Arc::new(Inner { fitness, folder, room, queue: Some(queue), ended: Mutex::new(ended) }) })
     }
 
-    /// Whether the last entry was kept. While it was not, what needs the journal should not be begun; it is tried again
-    /// by itself.
+    /// True if the last entry reached the disk. While false, no send should begin; the writer retries by itself.
     #[must_use]
-    pub fn is_fit(&self) -> bool {
-        self.inner.fitness.is_fit()
+    pub fn is_writable(&self) -> bool {
+        self.inner.fitness.is_writable()
     }
 
-    /// The folder that its files are in, beside those of other workers.
+    /// The folder of its files; other workers may use the same folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.inner.folder
@@ -144,15 +143,15 @@ impl Journal {
         self.inner.room
     }
 
-    /// Appends an entry and returns once it is on disk; many wait for one and the same sync.
+    /// Appends an entry and returns once it is on disk. Concurrent entries share one sync.
     ///
     /// # Errors
-    /// [`NotKept`] when it is not on disk within `patience`. It may be found in the file all the same: an intent that is then
-    /// not acted upon should be told of as [`Entry::Withheld`].
+    /// [`NotKept`] if the entry is not on disk within `patience`. It may still reach the file later: if the send is
+    /// then not made, note it as [`Entry::SendSkipped`].
     pub async fn keep(&self, entry: &Entry<'_>, patience: Duration) -> Result<(), NotKept> {
-        let (tell, told) = oneshot::channel();
-        self.put(Line { text: written(entry), tell: Some(tell) })?;
-        match tokio::time::timeout(patience, told).await {
+        let (reply, receipt) = oneshot::channel();
+        self.put(Line { text: written(entry), reply: Some(reply) })?;
+        match tokio::time::timeout(patience, receipt).await {
             Ok(Ok(kept)) => kept,
             Ok(Err(_)) => Err(NotKept("the writer has ended".into())),
             Err(_) => {
@@ -165,7 +164,7 @@ impl Journal {
 
     /// Appends an entry without waiting. It is on disk soon; after a failure of the disk, once that is over.
     pub fn note(&self, entry: &Entry<'_>) {
-        if let Err(error) = self.put(Line { text: written(entry), tell: None }) {
+        if let Err(error) = self.put(Line { text: written(entry), reply: None }) {
             tracing::warn!(%error, "a line of the journal is lost");
         }
     }

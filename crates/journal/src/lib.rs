@@ -1,7 +1,8 @@
-//! What a worker has sent, in files of its own outside Redis: for the day on which Redis has forgotten it.
+//! Each worker's sends, in files outside Redis: they prove a send that Redis has lost.
 //!
-//! A file is lines, each one entry with a checksum. An intent is on disk before its send's first byte leaves; many sends
-//! share one wait for the disk. Nothing here knows Redis or a gateway: who compares the two is `bursar reconcile`.
+//! A file is a sequence of lines, each with one entry and its checksum. An intent is on disk before the first byte of
+//! its send leaves; concurrent sends share one sync. This crate knows neither Redis nor gateways: `bursar reconcile`
+//! compares them.
 
 mod entry;
 mod folder;
@@ -10,7 +11,7 @@ mod reader;
 mod recall;
 mod writer;
 
-pub use entry::{Answered, Damage, Entry, Intent, Withheld, hash_of};
+pub use entry::{Damage, Entry, Intent, Response, SendSkipped, hash_of};
 pub use folder::{Closed, Jobs, Room, closed, files, jobs_in, remove, remove_empty, surplus};
 pub use journal::{Journal, JournalError, NotKept, Settings};
 pub use reader::{Damaged, Place, Summary, content_at, read};

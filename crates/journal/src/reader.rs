@@ -1,4 +1,4 @@
-//! Reading a journal: a torn last line is what a crash leaves, a damaged one in the middle is told.
+//! Reads a journal. A torn last line is normal after a crash; a damaged line elsewhere is reported.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -9,15 +9,15 @@ use crate::entry::{Damage, Entry, parsed};
 /// No line is longer: a content of 200 KiB, every byte of it escaped in six, and the rest of its entry.
 const MAX_LINE_BYTES: u64 = 2 << 20;
 
-/// Damaged lines of one file that are told one by one.
-const MAX_DAMAGED_TOLD: usize = 20;
+/// Damaged lines of one file that are reported one by one.
+const MAX_DAMAGED_REPORTED: usize = 20;
 
-/// Where a line stands in its file, in bytes.
+/// The position of a line in its file, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Where it begins.
+    /// The offset of its first byte.
     pub offset: u64,
-    /// How long it is, without its line end.
+    /// Its length without the line end.
     pub length: u64,
 }
 
@@ -26,27 +26,27 @@ pub struct Place {
 pub struct Damaged {
     /// Its number, from 1.
     pub line: u64,
-    /// What is wrong with it.
+    /// The kind of damage.
     pub damage: Damage,
 }
 
-/// What was in a file beside its entries.
+/// The contents of a file apart from its entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Entries that were read.
     pub entries: u64,
-    /// Whether the last line was torn: its writer died while it wrote. No send had left for it.
+    /// True if the last line is torn: its writer died while it wrote. No send was made for it.
     pub torn: bool,
     /// Lines that cannot be read, the first of them.
     pub damaged: Vec<Damaged>,
-    /// How many they are in all.
+    /// The number of all damaged lines.
     pub damaged_lines: u64,
 }
 
 /// Reads a file from its beginning, an entry at a time.
 ///
 /// # Errors
-/// When the file cannot be read; lines that make no sense are no error, see [`Summary`].
+/// If the file cannot be read. Damaged lines are no error, see [`Summary`].
 pub fn read(path: &Path, mut each: impl FnMut(Entry<'static>, Place)) -> io::Result<Summary> {
     let mut file = BufReader::new(File::open(path)?);
     let (mut summary, mut offset, mut number) = (Summary::default(), 0, 0);
@@ -76,7 +76,7 @@ pub fn read(path: &Path, mut each: impl FnMut(Entry<'static>, Place)) -> io::Res
             }
             Err(damage) => {
                 summary.damaged_lines += 1;
-                if summary.damaged.len() < MAX_DAMAGED_TOLD {
+                if summary.damaged.len() < MAX_DAMAGED_REPORTED {
                     summary.damaged.push(Damaged { line: number, damage });
                 }
             }
@@ -85,7 +85,7 @@ pub fn read(path: &Path, mut each: impl FnMut(Entry<'static>, Place)) -> io::Res
     }
 }
 
-/// Passes over what is left of a line, in pieces; returns how much that was.
+/// Skips the rest of a line, in pieces; returns the skipped length.
 fn skip_line(file: &mut BufReader<File>) -> io::Result<u64> {
     let mut skipped = 0;
     loop {
@@ -100,10 +100,10 @@ fn skip_line(file: &mut BufReader<File>) -> io::Result<u64> {
     }
 }
 
-/// The content in the intent that stands there; `None` when another line does.
+/// The content of the intent at this place; `None` if the line there is another one.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// If the file cannot be read.
 pub fn content_at(path: &Path, place: Place) -> io::Result<Option<String>> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(place.offset))?;
@@ -111,7 +111,7 @@ pub fn content_at(path: &Path, place: Place) -> io::Result<Option<String>> {
     file.take(place.length).read_to_end(&mut line)?;
     Ok(match parsed(&line) {
         Ok(Entry::Intent(intent)) => Some(intent.content.into_owned()),
-        Ok(Entry::Opened { .. } | Entry::Answer(_) | Entry::Withheld(_)) | Err(_) => None,
+        Ok(Entry::Opened { .. } | Entry::Response(_) | Entry::SendSkipped(_)) | Err(_) => None,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The memory of a folder's files at a glance: enough to see that a Redis has forgotten some of it.
 //!
-//! Whatever a Redis loses, it loses the newest first. So the newest sends of each file and the highest fence of each queue tell,
-//! and a folder of a gigabyte needs no more memory than a small one.
+//! A Redis that loses writes loses the newest first. So the newest sends of each file and the highest fence of each
+//! queue suffice, and a folder of a gigabyte needs no more memory than a small one.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -39,7 +39,7 @@ impl Newest {
     }
 
     /// It was not made after all.
-    pub fn withhold(&mut self, queue: &str, key: &str, fence: u64) {
+    pub fn skip_send(&mut self, queue: &str, key: &str, fence: u64) {
         self.0.retain(|send| (send.queue.as_str(), send.key.as_str(), send.fence) != (queue, key, fence));
     }
 
@@ -52,7 +52,7 @@ impl Newest {
 /// The memory of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileRecall {
-    /// Where it is.
+    /// The file.
     pub path: PathBuf,
     /// The incarnation of Redis that its worker began on; empty where the file does not say.
     pub incarnation: String,
@@ -74,7 +74,7 @@ pub struct Recall {
 /// Reads all journals of the folder; one that is missing remembers nothing.
 ///
 /// # Errors
-/// When the folder or a file cannot be read. Lines that make no sense are passed over: `bursar reconcile` names them.
+/// If the folder or a file cannot be read. Damaged lines are skipped: `bursar reconcile` names them.
 pub fn recall(folder: &Path) -> io::Result<Recall> {
     let mut recall = Recall::default();
     for path in folder::files(folder)? {
@@ -88,8 +88,10 @@ pub fn recall(folder: &Path) -> io::Result<Recall> {
                 let (queue, key) = (intent.queue.into_owned(), intent.key.into_owned());
                 file.newest.add(Send { queue, key, fence: intent.fence });
             }
-            Entry::Answer(_) => {}
-            Entry::Withheld(withheld) => file.newest.withhold(&withheld.queue, &withheld.key, withheld.fence),
+            Entry::Response(_) => {}
+            Entry::SendSkipped(send_skipped) => {
+                file.newest.skip_send(&send_skipped.queue, &send_skipped.key, send_skipped.fence)
+            }
         });
         match found {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {} // removed a moment ago: nothing in it was open

@@ -1,4 +1,5 @@
-//! The thread that owns the file: it writes what has gathered, waits for the disk once, and tells everybody.
+//! The thread that owns the file: it writes the lines that have gathered, syncs once, and reports the result to each
+//! waiting sender.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -14,23 +15,24 @@ use crate::journal::{Fitness, Line, NotKept, Settings};
 /// Lines that share one sync at most: as many as calls may be in flight.
 const MAX_GROUP: usize = 4_096;
 
-/// How soon a line that nobody waits for is on disk.
+/// The longest time until a line without a waiting sender is on disk.
 const SYNC_WITHIN: Duration = Duration::from_millis(100);
 
-/// How often a disk that failed is tried again.
+/// The pause between attempts while the disk fails.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How long the writer sleeps when there is nothing to do.
+/// The longest sleep of the writer while it is idle.
 const IDLE: Duration = Duration::from_secs(3_600);
 
-/// What is remembered of notes while the disk fails. They are evidence, no send waits for them: what is more is lost.
+/// The bytes of notes that are kept in memory while the disk fails. Notes are evidence that no send waits for, so
+/// further notes are dropped.
 const MAX_BACKLOG_BYTES: usize = 4 << 20;
 
 /// The file that is being written.
 struct Open {
     file: File,
     bytes: u64,
-    /// Whether something was written since the last sync.
+    /// True if something was written since the last sync.
     unsynced: bool,
 }
 
@@ -78,16 +80,16 @@ impl Writer {
             None => Err("the disk failed a moment ago".to_owned()),
         };
         if let Err(why) = &outcome {
-            // What a failed write or sync has left of its file nobody can tell: the next try begins a new one.
+            // After a failed write or sync the state of the file is unknown: the next attempt begins a new file.
             self.open = None;
             self.fitness.lost(why);
         } else {
             self.fitness.back();
         }
         for line in group {
-            match (line.tell, &outcome) {
-                // Whoever has lost patience need not be told.
-                (Some(tell), outcome) => drop(tell.send(outcome.clone().map_err(NotKept))),
+            match (line.reply, &outcome) {
+                // A sender that has timed out no longer listens.
+                (Some(reply), outcome) => drop(reply.send(outcome.clone().map_err(NotKept))),
                 (None, Err(_)) if self.backlog.len() + line.text.len() <= MAX_BACKLOG_BYTES => {
                     self.backlog.extend(line.text);
                 }
@@ -100,7 +102,7 @@ impl Writer {
         }
     }
 
-    /// Brings to the disk what nobody waits for.
+    /// Syncs the lines without a waiting sender.
     fn settle(&mut self) {
         if let Some(Err(error)) = self.open.as_mut().map(Open::sync) {
             self.open = None;
@@ -111,7 +113,7 @@ impl Writer {
     /// Begins the next file.
     fn next_file(&mut self) {
         self.tried = Instant::now();
-        self.open = None; // closed: it may be removed once it is not needed
+        self.open = None; // closed, so it can be removed when it is no longer needed
         match self.begin() {
             Ok(open) => {
                 self.open = Some(open);
@@ -140,12 +142,12 @@ fn remove(path: PathBuf) {
 }
 
 impl Open {
-    /// Writes all lines, and brings them to the disk if anybody waits for that.
+    /// Writes all lines, and syncs if a sender waits for one of them.
     fn append(&mut self, group: &[Line], passing: fn(&str)) -> io::Result<()> {
         let text: Vec<u8> = group.iter().flat_map(|line| line.text.iter().copied()).collect();
         self.write_by(&text, passing)?;
         passing("journal_written");
-        if group.iter().any(|line| line.tell.is_some()) {
+        if group.iter().any(|line| line.reply.is_some()) {
             self.sync()?;
             passing("journal_synced");
         }
@@ -189,19 +191,19 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::{Withheld, read};
+    use crate::{SendSkipped, read};
 
     fn entry(key: &str) -> Vec<u8> {
         let (queue, key) = ("main/transfer".into(), key.to_owned().into());
-        written(&Entry::Withheld(Withheld { queue, key, fence: 1, token: "w/1".into() }))
+        written(&Entry::SendSkipped(SendSkipped { queue, key, fence: 1, token: "w/1".into() }))
     }
 
-    /// Appends a line that somebody waits for, and one that nobody does; what the waiting one is told.
+    /// Appends one line with a waiting sender and one without; returns the result for the sender.
     fn append(writer: &mut Writer, key: &str) -> Result<(), NotKept> {
-        let (tell, mut told) = oneshot::channel();
-        let waiting = Line { text: entry(key), tell: Some(tell) };
-        writer.append(vec![waiting, Line { text: entry(&format!("note of {key}")), tell: None }]);
-        told.try_recv().unwrap()
+        let (reply, mut receipt) = oneshot::channel();
+        let waiting = Line { text: entry(key), reply: Some(reply) };
+        writer.append(vec![waiting, Line { text: entry(&format!("note of {key}")), reply: None }]);
+        receipt.try_recv().unwrap()
     }
 
     fn keys(folder: &Path) -> Vec<String> {
@@ -210,8 +212,8 @@ mod tests {
         let mut keys = Vec::new();
         for file in files {
             read(&file, |entry, _| {
-                if let Entry::Withheld(withheld) = entry {
-                    keys.push(withheld.key.into_owned());
+                if let Entry::SendSkipped(send_skipped) = entry {
+                    keys.push(send_skipped.key.into_owned());
                 }
             })
             .unwrap();
@@ -238,10 +240,10 @@ mod tests {
 
         for key in ["FULL", "STILL FULL"] {
             assert!(append(&mut writer, key).is_err(), "{key}");
-            assert!(!fitness.is_fit());
+            assert!(!fitness.is_writable());
         }
         writer.next_file();
-        assert!(fitness.is_fit());
+        assert!(fitness.is_writable());
         assert_eq!(append(&mut writer, "AFTER"), Ok(()));
         let found = keys(folder.path());
         let expected = ["BEFORE", "note of BEFORE", "note of FULL", "note of STILL FULL", "AFTER", "note of AFTER"]

@@ -1,4 +1,4 @@
-//! The journal on a real disk: what is kept, what is found again, how it is bounded, and what a disk that fails does to it.
+//! The journal on a real disk: writing, reading back, bounds, and a disk that fails.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test ends by a panic, and its helpers do too")]
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bursar_journal::{
-    Damage, Damaged, Entry, Intent, Journal, Room, Send, Settings, Summary, Withheld, closed, content_at, hash_of,
+    Damage, Damaged, Entry, Intent, Journal, Room, Send, SendSkipped, Settings, Summary, closed, content_at, hash_of,
     jobs_in, read, recall, remove_empty, surplus,
 };
 
@@ -48,8 +48,8 @@ fn intent_of(queue: &str, key: &str, fence: u64) -> Entry<'static> {
     })
 }
 
-fn withheld(key: &str) -> Entry<'static> {
-    Entry::Withheld(Withheld {
+fn send_skipped(key: &str) -> Entry<'static> {
+    Entry::SendSkipped(SendSkipped {
         queue: "main/transfer".into(),
         key: key.to_owned().into(),
         fence: 1,
@@ -63,7 +63,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The keys of the intents in the file, and what else was there.
+/// The keys of the intents in the file, and the summary of the rest.
 fn keys(path: &Path) -> (Vec<String>, Summary) {
     let mut keys = Vec::new();
     let summary = read(path, |entry, _| {
@@ -74,7 +74,7 @@ fn keys(path: &Path) -> (Vec<String>, Summary) {
     (keys, summary.unwrap())
 }
 
-/// Waits until `look` finds it, and looks every few milliseconds; fails after [`PATIENCE`].
+/// Calls `look` every few milliseconds until it returns a value; fails after [`PATIENCE`].
 async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
@@ -107,7 +107,7 @@ async fn a_kept_entry_is_in_a_private_file_at_once() {
     assert_eq!((found.len(), summary.entries, summary.torn, summary.damaged_lines), (500, 501, false, 0));
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(file), mode(&folder)), (0o600, 0o700));
-    assert!(journal.is_fit());
+    assert!(journal.is_writable());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,7 +123,7 @@ async fn the_place_of_an_intent_leads_back_to_its_content() {
     for (entry, place) in places {
         let wanted = match entry {
             Entry::Intent(intent) => Some(intent.content.into_owned()),
-            Entry::Opened { .. } | Entry::Answer(_) | Entry::Withheld(_) => None,
+            Entry::Opened { .. } | Entry::Response(_) | Entry::SendSkipped(_) => None,
         };
         assert_eq!(content_at(&file, place).unwrap(), wanted);
     }
@@ -133,9 +133,9 @@ async fn the_place_of_an_intent_leads_back_to_its_content() {
 async fn unawaited_entries_are_written_soon_and_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path(), MANY);
-    journal.note(&withheld("K1"));
+    journal.note(&send_skipped("K1"));
     eventually("the note", || (keys(&files(folder.path()).pop()?).1.entries == 2).then_some(())).await;
-    journal.note(&withheld("K2"));
+    journal.note(&send_skipped("K2"));
     drop(journal);
     assert_eq!(keys(&files(folder.path())[0]).1.entries, 3);
 }
@@ -219,7 +219,7 @@ async fn a_folder_knows_the_newest_sends_and_the_highest_fences() {
         journal.keep(&intent_of("main/transfer", &format!("K{number}"), number), PATIENCE).await.unwrap();
     }
     journal.keep(&intent_of("shop/split", "S", 4), PATIENCE).await.unwrap();
-    journal.note(&Entry::Withheld(Withheld {
+    journal.note(&Entry::SendSkipped(SendSkipped {
         queue: "main/transfer".into(),
         key: "K70".into(),
         fence: 70,
@@ -248,22 +248,22 @@ async fn a_folder_knows_the_newest_sends_and_the_highest_fences() {
 async fn a_failing_disk_keeps_nothing_and_is_tried_until_it_is_back() {
     let base = tempfile::tempdir().unwrap();
     let (folder, away) = (base.path().join("journal"), base.path().join("away"));
-    let journal = open(&folder, 1); // each group gets a file of its own
+    let journal = open(&folder, 1); // each group gets a separate file
     journal.keep(&intent("BEFORE"), PATIENCE).await.unwrap();
     fs::rename(&folder, &away).unwrap();
     fs::write(&folder, "no folder any more").unwrap();
     // The file that is open already can still be written; the next one cannot be begun.
     eventually("the loss to be noticed", || {
-        journal.note(&withheld("MEANWHILE"));
-        (!journal.is_fit()).then_some(())
+        journal.note(&send_skipped("MEANWHILE"));
+        (!journal.is_writable()).then_some(())
     })
     .await;
     assert!(journal.keep(&intent("REFUSED"), PATIENCE).await.is_err());
-    journal.note(&withheld("REFUSED"));
+    journal.note(&send_skipped("REFUSED"));
 
     fs::remove_file(&folder).unwrap();
     fs::rename(&away, &folder).unwrap();
-    eventually("the journal to be fit again", || journal.is_fit().then_some(())).await;
+    eventually("the journal to be fit again", || journal.is_writable().then_some(())).await;
     journal.keep(&intent("AFTER"), PATIENCE).await.unwrap();
     drop(journal);
     let found: Vec<String> = files(&folder).iter().flat_map(|file| keys(file).0).collect();
@@ -271,8 +271,8 @@ async fn a_failing_disk_keeps_nothing_and_is_tried_until_it_is_back() {
     let mut taken_back = Vec::new();
     for file in files(&folder) {
         read(&file, |entry, _| {
-            if let Entry::Withheld(withheld) = entry {
-                taken_back.push(withheld.key.into_owned());
+            if let Entry::SendSkipped(send_skipped) = entry {
+                taken_back.push(send_skipped.key.into_owned());
             }
         })
         .unwrap();

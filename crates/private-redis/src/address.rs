@@ -1,4 +1,4 @@
-//! Where the server listens, and how to ask it whether it is ready.
+//! The server's address, and the check that it is ready.
 
 use crate::{Error, Listen};
 use std::{
@@ -17,7 +17,7 @@ const SOCKET_PATH_MAX_BYTES: usize = 103;
 /// A server that loads its file answers at once too, with `-LOADING`.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// What we ask for takes under 2 kB; whatever else listens there gets no more of our memory.
+/// The expected answer is shorter than 2 kB. A stranger on the address gets no more memory than this.
 const ANSWER_MAX_BYTES: u64 = 16 * 1024;
 
 /// The server's address, fixed for the supervisor's life so that clients find it again after a restart.
@@ -35,7 +35,7 @@ impl Address {
         }
     }
 
-    /// In the data folder, or in a private folder of its own where that path is too long for a socket.
+    /// In the data folder, or in a private folder where that path is too long for a socket.
     fn socket(data_dir: &Path) -> Result<Self, Error> {
         let path = data_dir.join("redis.sock");
         if path.as_os_str().len() <= SOCKET_PATH_MAX_BYTES {
@@ -43,7 +43,7 @@ impl Address {
         }
         let random = RandomState::new().build_hasher().finish();
         let short_dir = env::temp_dir().join(format!("bursar-redis-{random:x}"));
-        // Fails if it exists, so nobody can have prepared it for us.
+        // Fails if the folder exists, so that another user cannot prepare it.
         fs::DirBuilder::new()
             .mode(0o700)
             .create(&short_dir)
@@ -67,14 +67,15 @@ impl Address {
         }
     }
 
-    /// Takes away the socket that a killed server left. Only under the data folder's lock: nobody listens on it.
+    /// Removes the socket that a killed server left. Call it only under the data folder's lock, when no server listens
+    /// there.
     pub(crate) fn clear(&self) {
         if let Self::Socket { path, .. } = self {
             let _ = fs::remove_file(path);
         }
     }
 
-    /// Whether the server with this process number has loaded its file and takes commands here.
+    /// True if the server with this process number has loaded its file and takes commands.
     pub(crate) fn is_ready(&self, pid: u32) -> bool {
         let ready = match self {
             Self::Socket { path, .. } => UnixStream::connect(path).and_then(|stream| {
@@ -99,7 +100,7 @@ impl Drop for Address {
     }
 }
 
-/// Another server may have taken our port before ours did, and would answer just as well: so it is asked who it is.
+/// Another server may take the port first and would answer as well, so the answer's process number is compared.
 fn answers_as(mut stream: impl Read + Write, pid: u32) -> io::Result<bool> {
     stream.write_all(b"PING\r\nINFO server\r\n")?;
     let mut lines = BufReader::new(stream.take(ANSWER_MAX_BYTES)).lines();

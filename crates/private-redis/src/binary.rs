@@ -1,4 +1,4 @@
-//! Which server program is run: named, installed or fetched, in this order.
+//! The choice of the server program: named, installed or fetched, in this order.
 
 use crate::Error;
 use std::{
@@ -10,7 +10,7 @@ use std::{
 
 const NAMES: [&str; 2] = ["redis-server", "valkey-server"];
 
-/// Where `scripts/ensure-redis.sh` puts a fetched server, below the current folder.
+/// The folder of servers that `scripts/ensure-redis.sh` fetches, below the current one.
 const FETCHED_DIR: &str = ".bursar/redis";
 
 /// A server program that answered to `--version`.
@@ -49,7 +49,7 @@ fn search(path_variable: &OsStr, fetched: &Path) -> Result<Binary, Error> {
         .ok_or_else(|| Error::NoBinary { looked: format!("PATH and {}", fetched.display()) })
 }
 
-/// Asks a file for its version, so that a broken or foreign program is passed over instead of failing later.
+/// Runs `--version`, so that a broken or foreign program is skipped here instead of failing later.
 fn identify(path: &Path) -> Option<Binary> {
     if !path.is_file() {
         return None;

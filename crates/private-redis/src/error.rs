@@ -1,9 +1,9 @@
-//! What can go wrong when a private server is started or stopped. No money is at stake in any of these: nothing was
-//! accepted yet, or what was accepted stands in the append-only file.
+//! The errors of starting and stopping a private server. No accepted job is at risk in any of them: either none was
+//! accepted yet, or all are in the append-only file.
 
 use std::{io, path::PathBuf, time::Duration};
 
-/// Why there is no server, and who acts next.
+/// The reason why no server runs, and who must act.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -34,7 +34,7 @@ pub enum Error {
     DataDir {
         /// The folder.
         data_dir: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -43,7 +43,7 @@ pub enum Error {
     Spawn {
         /// The server's file.
         binary: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -58,7 +58,7 @@ pub enum Error {
     /// The server runs but did not become ready in time, and was stopped again.
     #[error("the Redis server was not ready after {waited:?}; it said:\n{log}")]
     NotReady {
-        /// How long we waited.
+        /// The waiting time.
         waited: Duration,
         /// The last lines of its log.
         log: String,
@@ -66,9 +66,9 @@ pub enum Error {
     /// The operating system refused something about a process or a socket that it never should.
     #[error("could not {action}")]
     System {
-        /// What we were doing.
+        /// The attempted action.
         action: &'static str,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },

@@ -1,5 +1,5 @@
-//! A private Redis (or Valkey) server for `bursar demo`, `bursar up --embedded` and the tests: the real engine, started in
-//! well under a second, durable, reachable by nobody else, and gone when its owner is gone.
+//! A private Redis (or Valkey) server for `bursar demo`, `bursar up --embedded` and the tests: the real server, started
+//! in well under a second, durable, reachable by its owner alone, and stopped when its owner ends.
 //!
 //! ```no_run
 //! use bursar_private_redis::{Options, PrivateRedis};

@@ -1,8 +1,8 @@
-//! How a private server is to be run.
+//! The settings of a private server.
 
 use std::{path::PathBuf, time::Duration};
 
-/// When the append-only file is forced to the disk.
+/// The moment at which the append-only file is synced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fsync {
     /// Before each answer: what was acknowledged survives a power cut.
@@ -11,7 +11,7 @@ pub enum Fsync {
     /// Once a second: loses up to a second at a power cut. The death of the server alone loses nothing while the disk is
     /// quick; while it is slow, Redis answers before it has written, for up to two seconds.
     EverySecond,
-    /// When the system likes to: survives the death of the server only.
+    /// When the system decides: an acknowledged write survives only the server's death.
     Never,
 }
 
@@ -25,7 +25,7 @@ impl Fsync {
     }
 }
 
-/// Where a private server listens.
+/// The address of a private server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Listen {
     /// A unix socket that only this user can open.
@@ -36,22 +36,22 @@ pub enum Listen {
     Loopback,
 }
 
-/// What [`PrivateRedis::start`](crate::PrivateRedis::start) needs to know.
+/// The options of [`PrivateRedis::start`](crate::PrivateRedis::start).
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Holds the append-only file, the log and the lock. Made if missing, private to this user.
+    /// The folder of the append-only file, the log and the lock. Created if missing, private to this user.
     pub data_dir: PathBuf,
     /// The server's file; `None` searches as [`find_binary`](crate::find_binary) does.
     pub binary: Option<PathBuf>,
-    /// Where it listens.
+    /// The address to listen on.
     pub listen: Listen,
-    /// What an acknowledged write survives.
+    /// The failures that an acknowledged write survives.
     pub fsync: Fsync,
     /// More server settings as in `redis.conf`, without quotes: `("maxmemory", "64mb")`. They come last and win.
     pub settings: Vec<(String, String)>,
-    /// How long loading the append-only file may take.
+    /// The longest time to load the append-only file.
     pub start_timeout: Duration,
-    /// How long a polite stop may take before SIGKILL.
+    /// The time between SIGTERM and SIGKILL.
     pub stop_timeout: Duration,
 }
 

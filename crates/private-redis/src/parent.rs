@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-/// How a child is told that its owner is gone.
+/// The signal that a child gets when its owner has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// SIGTERM: it may finish what it does.
+    /// SIGTERM: it may finish its work.
     Terminate,
     /// SIGKILL: even a frozen one goes.
     Kill,

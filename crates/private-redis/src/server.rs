@@ -20,16 +20,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often a starting or stopping server is looked at. It takes tens of milliseconds for either.
+/// The pause between checks of a server that starts or stops. Either takes tens of milliseconds.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// A server whose supervisor was killed leaves by itself; until then it holds the lock.
+/// A server whose supervisor was killed ends by itself and releases the lock then.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
-/// What a failed start repeats of the server's log.
+/// The lines of the server's log that a failed start repeats.
 const LOG_LINES: usize = 8;
 
-/// How many free ports are tried when others take them between our choice and the server's start.
+/// The number of free ports to try, for the case that others take them between the choice and the server's start.
 const PORTS_TRIED: usize = 3;
 
 #[derive(Debug)]
@@ -75,14 +75,14 @@ impl Server {
         self.child.as_ref().map(Child::id)
     }
 
-    /// Starts the server on the folder and address it always had; returns once it takes commands.
+    /// Starts the server on its folder and address; returns once it takes commands.
     pub(crate) fn start(&mut self) -> Result<(), Error> {
         if self.child.is_some() {
             return Ok(());
         }
         self.address.clear();
         let log = self.options.data_dir.join("redis.log");
-        // An earlier run's last words must not explain this run's failure.
+        // The log of an earlier run must not explain this run's failure.
         let log_from = fs::metadata(&log).map_or(0, |file| file.len());
         let spawned = self.command(&log).and_then(|mut command| command.spawn());
         let mut child = spawned.map_err(|source| Error::Spawn { binary: self.binary.path.clone(), source })?;
@@ -108,7 +108,7 @@ impl Server {
             return Ok(());
         };
         send(&child, SIGTERM)?;
-        // A frozen server would only see the SIGTERM once somebody thaws it.
+        // A frozen server would not see the SIGTERM until it is thawed.
         send(&child, SIGCONT)?;
         let began = Instant::now();
         while began.elapsed() < self.options.stop_timeout {
@@ -150,7 +150,8 @@ impl Server {
         for (name, value) in &self.options.settings {
             command.arg(format!("--{name}")).arg(value);
         }
-        // The server never reads its input: there it holds the folder's lock, and keeps holding it after our death.
+        // The server never reads its input. As its input it inherits the folder's lock, and keeps it after this process
+        // dies.
         command.stdin(Stdio::from(self.lock.try_clone()?)).stdout(Stdio::null()).stderr(Stdio::null());
         // Ctrl-C in a terminal reaches the whole group: it must reach us only, so that workers drain before Redis stops.
         command.process_group(0);
@@ -161,7 +162,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Nobody is left to tell; the parent-death signal covers what fails here.
+        // No caller is left to get the error; the parent-death signal covers a failure here.
         let _ = self.stop();
     }
 }

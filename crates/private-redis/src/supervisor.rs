@@ -15,7 +15,7 @@ use std::{
 pub struct PrivateRedis {
     url: String,
     binary: Binary,
-    /// `None` only while dropping: closing this channel is what ends the thread.
+    /// `None` only while dropping: closing this channel ends the thread.
     orders: Option<mpsc::Sender<(Order, Reply)>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -57,7 +57,7 @@ impl PrivateRedis {
         Ok(Self { url, binary, orders: Some(orders), thread: Some(thread) })
     }
 
-    /// Where clients connect, in the `redis` crate's form. Stays the same over restarts.
+    /// The URL for clients, in the `redis` crate's form. It stays the same over restarts.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -69,7 +69,7 @@ impl PrivateRedis {
         &self.binary
     }
 
-    /// The server's process number; `None` when it does not run, be it by an order or by an end of its own.
+    /// The server's process number; `None` if it does not run, whether it was stopped or ended by itself.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.order(Order::Pid).ok().flatten()

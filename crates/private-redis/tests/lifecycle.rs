@@ -171,7 +171,7 @@ fn the_server_leaves_when_its_owner_is_killed() {
     assert_eq!(query(&next, "GETRANGE paid 0 -1"), "$4 once");
 }
 
-/// Not a test: what this program does when the test above runs it again as the owner.
+/// Not a test: the program that the test above runs as the owner.
 #[test]
 fn as_an_owner() {
     let Some(folder) = env::var_os(OWNER_OF) else {

@@ -15,16 +15,16 @@ use bursar_producer::NewJob;
 use redis::aio::ConnectionManagerConfig;
 use serde_json::json;
 
-/// How long Redis may take to answer.
+/// The longest time that Redis may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Payments pushed in one call: all of them are one script.
 const BATCH: usize = 200;
 
-/// How often a push is tried whose answer did not come.
+/// The number of attempts at a push whose reply did not come.
 const TRIES: u32 = 5;
 
-/// How long the last of these payments is to wait.
+/// The delay of the last of these payments.
 const LATER: Duration = Duration::from_secs(3);
 
 /// The storage of a service that knows nothing of Bursar but the type. Always name the queue: apalis' own name for it is a
@@ -36,7 +36,7 @@ pub(crate) async fn storage(redis_url: &str, queue: &str) -> Result<RedisStorage
     Ok(RedisStorage::new(connection).with_config(Config::default().queue(queue)))
 }
 
-/// One payment. Its `platform_no` is what makes it one: pushed twice, it is paid once.
+/// One payment. Its `platform_no` identifies it: pushed twice, it is paid once.
 pub(crate) fn payment(platform_no: &str) -> NewJob {
     let body = json!({
         "node_id": "00061967", "total_amount": 10, "payer_store_no": "amy99a", "payer_type": "1",

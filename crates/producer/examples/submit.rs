@@ -15,7 +15,7 @@ use bursar_producer::{
 /// Between tries while Redis is away.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How long it is followed; after that, ask again whenever you like.
+/// The time for which the job is followed; its state can be read at any later time.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The payment: its `platform_no` is chosen once, and kept for every further try.
@@ -25,7 +25,8 @@ fn payment(platform_no: &str) -> Result<NewJob, Box<dyn Error>> {
     Ok(Transfer::new("00061967", ten_fen, from, to, Arrival::T0).job("main", platform_no))
 }
 
-/// Submits until Redis has answered. An error says that nobody knows: the identical job again is safe, and tells.
+/// Submits until Redis has answered. After an error the outcome is unknown: submit the identical job again, which is
+/// safe.
 async fn submit(producer: &Producer, job: &NewJob) -> Result<(), Box<dyn Error>> {
     loop {
         match producer.submit(job).await {
@@ -37,7 +38,7 @@ async fn submit(producer: &Producer, job: &NewJob) -> Result<(), Box<dyn Error>>
             Ok(Outcome::Conflict { first }) => return Err(format!("refused: {first} was there first").into()),
             Ok(Outcome::Invalid(invalid)) => return Err(format!("refused: {invalid}").into()),
             Ok(Outcome::Unreadable(why)) => {
-                return Err(format!("its key is taken by a record nobody here can read: {why}").into());
+                return Err(format!("its key belongs to a record that this build cannot read: {why}").into());
             }
             Err(unavailable) if unavailable.is_repeatable() => tokio::time::sleep(PAUSE).await,
             Err(unavailable) => return Err(unavailable.into()),

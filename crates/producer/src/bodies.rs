@@ -1,4 +1,4 @@
-//! What a job says, a type for each kind: its fields are the gateway page's fields, by the page's names.
+//! The bodies of jobs, a type for each kind. The fields have the names of the gateway page's fields.
 //!
 //! These types help to write a body and refuse nothing: the one validator decides, for them as for any JSON.
 
@@ -17,6 +17,6 @@ pub use withdrawal::{Card, Withdrawal};
 
 /// The job with this body. Each body's type calls it by its kind.
 fn job(kind: Kind, account: &str, platform_no: &str, body: &impl Serialize) -> NewJob {
-    // These types are made of texts, numbers and lists: every value of theirs can be written.
+    // These types consist of texts, numbers and lists, which can always be serialized.
     NewJob::new(account, kind.as_str(), platform_no, serde_json::to_value(body).unwrap_or_default())
 }

@@ -1,7 +1,8 @@
 //! Submit payment jobs to Bursar from a Rust service, and follow them.
 //!
-//! A job is named by account, kind and `platform_no`, which the caller chooses and keeps: submitting the same job again is
-//! always safe and answers how the first submission stands. Whatever a caller does not know, it may ask or repeat.
+//! A job is named by account, kind and `platform_no`. The caller chooses the `platform_no` and keeps it: submitting the
+//! same job again is always safe, and the reply has the state of the first submission. After any error, query or submit
+//! again.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -53,58 +54,59 @@ pub use bodies::{Arrival, BillUpload, Card, Goods, Order, Party, Receiver, Split
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// First and longest wait between looks at a job that is waited for.
+/// The first and the longest pause between reads of a job that is waited for.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
 
-/// What became of one submission. None of these is worth repeating: only an error is.
+/// The outcome of one submission. Do not repeat any of these; repeat after errors only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Accepted.
     New,
-    /// Accepted earlier; how it stands.
+    /// Accepted earlier; its current state.
     Existing(State),
-    /// Refused: the key stands for other content, or another key for the same thing.
+    /// Refused: the key belongs to a job with other content, or another key to the same business key.
     Conflict {
         /// The key of the job that was there first.
         first: String,
     },
     /// Refused: it breaks these rules. Nothing was stored.
     Invalid(Invalid),
-    /// A job with this key is stored, and this build cannot read it: nobody knows if it is the same job. Nothing was stored. A newer build
-    /// can tell, or an operator must look at the record (`bursar quarantine`).
+    /// A job with this key is stored, but this build cannot read it, so it may or may not be the same job. Nothing was
+    /// stored. A newer build can read it, or an operator must look at the record (`bursar quarantine`).
     Unreadable(Unreadable),
 }
 
-/// Redis could not take it, or did not answer: nobody knows whether it did. Repeating is safe and tells.
+/// Redis could not store the jobs, or did not answer: it may or may not have stored them. Submit again: that is safe,
+/// and the reply says which jobs were stored.
 #[derive(Debug, thiserror::Error)]
 #[error("the jobs may or may not have been accepted; submit them again")]
 pub struct Unavailable(#[from] pub StoreError);
 
 impl Unavailable {
-    /// Whether the same call may succeed by itself in a while: Redis is away, restarting or full. Where it is `false`, somebody
-    /// must mend something first: a password, a certificate, a right. Repeating is safe either way.
+    /// True if the same call may succeed later by itself: Redis is away, restarting or full. If `false`, an operator
+    /// must fix something first: a password, a certificate, a permission. Repeating is safe either way.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
         self.0.is_repeatable()
     }
 
-    /// Whether Redis has every valid one of the jobs, only not as surely as [`Producer::with_durability`] asked for: they will
-    /// be worked on, unless Redis loses them. Otherwise nobody knows which of them it has.
+    /// True if Redis has every valid one of the jobs, but not as durably as [`Producer::with_durability`] requires:
+    /// they will run, unless Redis loses them. If false, any of them may be missing.
     #[must_use]
     pub fn all_taken(&self) -> bool {
         matches!(self.0, StoreError::NotDurable { .. })
     }
 }
 
-/// Is told of the submission of each job that belongs to a trace.
+/// Observes the submission of each job that belongs to a trace.
 pub trait Witness: fmt::Debug + Send + Sync {
-    /// A job is about to be submitted within `trace`. Answers what its record carries in place of that, so that what
-    /// follows stands below the submission, and who is to be told how it ended.
-    fn submits(&self, queue: &Queue, key: &Key, trace: &TraceParent) -> Option<(TraceParent, Told)>;
+    /// Called before a job is submitted within `trace`. Returns the trace parent for the job's record, so that later
+    /// spans are below the submission, and the callback for the outcome.
+    fn submits(&self, queue: &Queue, key: &Key, trace: &TraceParent) -> Option<(TraceParent, OnOutcome)>;
 }
 
-/// Is told how one submission ended; dropped when nobody knows.
-pub type Told = Box<dyn FnOnce(&Outcome) + Send>;
+/// Called with the outcome of one submission; dropped without a call if the outcome is unknown.
+pub type OnOutcome = Box<dyn FnOnce(&Outcome) + Send>;
 
 /// A way into Bursar; cheap to clone and share.
 #[derive(Clone, Debug)]
@@ -131,16 +133,16 @@ impl Producer {
         Self { store, accounts: HashMap::new(), environments: HashMap::new(), witness: None, within: None }
     }
 
-    /// From now on a submission is answered only once it is kept as `durability` says; what cannot be kept so is
-    /// [`Unavailable`]. Left alone, it is [`Durability::Fast`].
+    /// Acknowledges a submission only once it is durable as `durability` says; otherwise the result is [`Unavailable`].
+    /// The default is [`Durability::Fast`].
     ///
     /// # Errors
-    /// [`StoreError::NotDurable`] when this Redis cannot tell.
+    /// [`StoreError::NotDurable`] if this Redis cannot confirm that.
     pub async fn with_durability(self, durability: Durability) -> Result<Self, StoreError> {
         Ok(Self { store: self.store.with_durability(durability).await?, ..self })
     }
 
-    /// What this producer's acknowledgements stand for: each job that was answered as new or existing is kept so.
+    /// The durability of this producer's acknowledgements, for new and existing jobs alike.
     #[must_use]
     pub fn durability(&self) -> Durability {
         self.store.durability()
@@ -167,13 +169,13 @@ impl Producer {
         self
     }
 
-    /// Has somebody see the submissions of traced jobs.
+    /// Sets the observer of traced submissions.
     #[must_use]
     pub fn witnessed_by(self, witness: Arc<dyn Witness>) -> Self {
         Self { witness: Some(witness), ..self }
     }
 
-    /// Jobs that name no trace of their own belong to this one.
+    /// Sets the trace of jobs that name none themselves.
     #[must_use]
     pub fn within(self, trace: TraceParent) -> Self {
         Self { within: Some(trace), ..self }
@@ -196,7 +198,8 @@ impl Producer {
         self.accept(jobs.iter().map(|job| Job::validate(job, |name| self.rules(name))).collect()).await
     }
 
-    /// Submits jobs as JSON texts, one job each: what files, queues and HTTP bodies hold. As [`Producer::submit_many`].
+    /// Submits jobs as JSON texts, one job each, as they come from files, queues and HTTP bodies. See
+    /// [`Producer::submit_many`].
     ///
     /// # Errors
     /// [`Unavailable`]: submit them all again.
@@ -221,11 +224,11 @@ impl Producer {
                 Err(invalid) => outcomes.push(Some(Outcome::Invalid(invalid))),
             }
         }
-        let told: Vec<Option<Told>> = jobs.iter_mut().map(|job| self.begin(job)).collect();
+        let observers: Vec<Option<OnOutcome>> = jobs.iter_mut().map(|job| self.begin(job)).collect();
         let submitted: Vec<Outcome> = self.store.submit(&jobs).await?.into_iter().map(Outcome::from).collect();
-        for (tell, outcome) in told.into_iter().zip(&submitted) {
-            if let Some(tell) = tell {
-                tell(outcome);
+        for (observe, outcome) in observers.into_iter().zip(&submitted) {
+            if let Some(observe) = observe {
+                observe(outcome);
             }
         }
         let mut submitted = submitted.into_iter();
@@ -233,34 +236,34 @@ impl Producer {
     }
 
     /// Puts a traced job's record below its submission.
-    fn begin(&self, job: &mut Job) -> Option<Told> {
+    fn begin(&self, job: &mut Job) -> Option<OnOutcome> {
         if job.trace.is_none() {
             job.trace.clone_from(&self.within);
         }
-        let (below, told) = self.witness.as_ref()?.submits(&job.queue, &job.key, job.trace.as_ref()?)?;
+        let (below, observers) = self.witness.as_ref()?.submits(&job.queue, &job.key, job.trace.as_ref()?)?;
         job.trace = Some(below);
-        Some(told)
+        Some(observers)
     }
 
-    /// How a job stands; `None` when there is none by that name.
+    /// The state of a job; `None` if no job has that name.
     ///
     /// # Errors
-    /// [`StoreError`]: ask again. [`StoreError::Unreadable`] for a job that this build cannot read.
+    /// [`StoreError`]: try again. [`StoreError::Unreadable`] for a job that this build cannot read.
     pub async fn status(&self, queue: &Queue, key: &Key) -> Result<Option<JobView>, StoreError> {
         Ok(self.store.job(queue, key).await?.map(|job| job.readable(queue)).transpose()?.map(|job| job.view()))
     }
 
-    /// Waits until a job has ended or needs review, `patience` at most; then how it stands by then.
-    /// `None` when there is no such job.
+    /// Waits until a job has ended or needs review, at most for `patience`, and returns its state then. `None` if no
+    /// job has that name.
     ///
     /// # Errors
-    /// [`StoreError`]: ask again.
+    /// [`StoreError`]: try again.
     pub async fn wait(&self, queue: &Queue, key: &Key, patience: Duration) -> Result<Option<JobView>, StoreError> {
         let until = tokio::time::Instant::now() + patience;
         let (mut pause, longest) = LOOKS;
         loop {
             let job = self.status(queue, key).await?;
-            let ended = job.as_ref().is_none_or(|job| job.state.is_at_rest());
+            let ended = job.as_ref().is_none_or(|job| job.state.is_settled());
             let left = until.saturating_duration_since(tokio::time::Instant::now());
             if ended || left.is_zero() {
                 return Ok(job);

@@ -22,12 +22,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::http::connection::Connection;
 use crate::routes;
-use crate::state::job_watch::Feed;
+use crate::state::job_watch::JobWatch;
 use crate::state::queues::Queues;
 use crate::state::readiness::Readiness;
 use crate::state::sessions::{SessionKeyError, Sessions};
 use crate::state::tokens::{Tokens, TokensError};
-use crate::state::{App, Settings, Shared};
+use crate::state::{ServerState, Settings, Shared};
 
 /// Connections at a time. Each may hold a body of [`crate::body::MAX_BODY_BYTES`] once its token is known, a few KiB before.
 const MAX_CONNECTIONS: usize = 4_096;
@@ -109,7 +109,7 @@ impl Server {
         let hangup = signal(SignalKind::hangup()).map_err(failed)?;
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let app = Arc::new(App {
+        let app = Arc::new(ServerState {
             settings,
             store,
             producer,
@@ -117,7 +117,7 @@ impl Server {
             tokens,
             page,
             sessions,
-            feed: Feed::default(),
+            job_watch: JobWatch::default(),
             readiness: Readiness::default(),
             drain,
         });
@@ -173,7 +173,7 @@ impl Server {
 }
 
 async fn follow(app: Shared) {
-    app.feed.follow(&app.store, app.drain.clone()).await;
+    app.job_watch.follow(&app.store, app.drain.clone()).await;
 }
 
 /// The next connection, once there is a place for it.
@@ -227,7 +227,7 @@ fn give_up_after(stream: &TcpStream, patience: Duration) {
 #[cfg(not(target_os = "linux"))]
 fn give_up_after(_: &TcpStream, _: Duration) {}
 
-fn reload(app: &App) {
+fn reload(app: &ServerState) {
     match app.tokens.reload() {
         Ok(tokens) => tracing::info!(tokens, "read the tokens file again"),
         Err(error) => {

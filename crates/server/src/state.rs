@@ -19,7 +19,7 @@ use bursar_store::Store;
 use bursar_telemetry::Page;
 use tokio_util::sync::CancellationToken;
 
-use crate::state::job_watch::Feed;
+use crate::state::job_watch::JobWatch;
 use crate::state::notified::NotifiedAccount;
 use crate::state::queues::Queues;
 use crate::state::readiness::Readiness;
@@ -46,7 +46,7 @@ pub struct Settings {
 }
 
 /// The state that all handlers share.
-pub(crate) struct App {
+pub(crate) struct ServerState {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
     /// Validates and stores jobs.
@@ -59,7 +59,7 @@ pub(crate) struct App {
     /// The sessions of the dashboard.
     pub(crate) sessions: Sessions,
     /// News of jobs.
-    pub(crate) feed: Feed,
+    pub(crate) job_watch: JobWatch,
     /// The latest probe of Redis.
     pub(crate) readiness: Readiness,
     /// Cancelled when the server drains: waits for the sake of a client stop then.
@@ -67,4 +67,4 @@ pub(crate) struct App {
 }
 
 /// The handlers' state.
-pub(crate) type Shared = Arc<App>;
+pub(crate) type Shared = Arc<ServerState>;

@@ -1,4 +1,4 @@
-//! What a gateway says, and how it becomes text: the nodes of one gateway, the plain object of the other, signed.
+//! A gateway's answer, and its text: the nodes of one gateway, the plain object of the other, signed.
 
 use serde_json::{Value, json};
 
@@ -105,7 +105,7 @@ fn plain(code: u16, msg: &str, data: Option<&Value>, keys: &Keys, dress: Dress) 
     }
 }
 
-/// The same JSON, spread out, with a field nobody documented that holds the text `"sign"`.
+/// The same JSON, spread out, with an undocumented field that contains the text `"sign"`.
 fn odd(value: &Value) -> String {
     let mut value = value.clone();
     value["remark"] = json!("\"sign\":\"fake\"");

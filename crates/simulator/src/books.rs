@@ -1,4 +1,4 @@
-//! The live books behind the ledger: keys, executions, violations. One lock, held for moments.
+//! The live books behind the ledger: keys, executions, violations. One lock, taken for moments.
 //!
 //! Every key is kept for the life of the process, with its content: this is a test's witness, not a service. The
 //! lists within a key, and the list of violations, are bounded.
@@ -34,14 +34,14 @@ pub(crate) struct Order {
     pub(crate) amount_fen: Option<i64>,
 }
 
-/// What an order is known by: two kinds may use one key, and mean two things.
+/// The identity of an order: two kinds may use one key for two things.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
     pub(crate) kind: Kind,
     pub(crate) key: String,
 }
 
-/// In which words the state of an order is told.
+/// The words for the state of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scale {
     Letters,
@@ -49,19 +49,19 @@ pub(crate) enum Scale {
     DivisionState,
 }
 
-/// What the gateway does with a key that it has executed before.
+/// The gateway's reaction to a key that it has executed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeats {
     Recognised,
     Executed,
 }
 
-/// What came of a send.
+/// The result of a send.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Executed(Payment),
     Repeated(Payment),
-    /// The key stands for other content.
+    /// The key belongs to other content.
     Conflict,
 }
 
@@ -90,7 +90,7 @@ struct Pages {
     violations_left_out: u64,
     stats: Stats,
     executed_fen: i64,
-    /// Where the executions' numbers begin.
+    /// The first number of executions.
     numbers_from: u64,
 }
 
@@ -130,7 +130,7 @@ impl Books {
         stats.in_flight = stats.in_flight.saturating_sub(1);
     }
 
-    /// Notes that a send arrived and is in work, until [`Books::settled`]. Returns how many came under its key before.
+    /// Counts a send as in flight until [`Books::settled`]. Returns the number of earlier sends of its key.
     pub(crate) fn send_arrived(&self, order: &Order) -> u64 {
         let now_ms = clock::now_ms();
         let mut pages = self.lock();
@@ -160,8 +160,8 @@ impl Books {
         }
     }
 
-    /// Notes a call that executes no order. Returns how many like it came before about the same order, or, where
-    /// that is not in the books, at all.
+    /// Counts a call that executes no order. Returns the number of earlier calls of that type about the same order, or,
+    /// if the order is not in the books, of all earlier ones.
     pub(crate) fn call_arrived(&self, call: Call, about: Option<&Name>) -> u64 {
         let mut pages = self.lock();
         let all = match call {
@@ -189,7 +189,7 @@ impl Books {
         stats.bound
     }
 
-    /// Executes the order, or not: see [`Repeats`]. `life` is what awaits it on its first execution.
+    /// Executes the order, or not: see [`Repeats`]. `life` is its future from its first execution on.
     pub(crate) fn execute(&self, order: &Order, repeats: Repeats, life: Life) -> Outcome {
         let now_ms = clock::now_ms();
         let mut pages = self.lock();
@@ -323,7 +323,7 @@ impl Entry {
             requests: self.requests,
             queries: self.queries,
             bytes: self.order.bytes.clone(),
-            status: execution.map(|execution| self.order.scale.told(execution.status(step))),
+            status: execution.map(|execution| self.order.scale.text(execution.status(step))),
             trade_no: execution.map(|execution| execution.trade_no.clone()),
             amount: self.order.amount_fen,
             request_times_ms: self.times_ms.clone(),
@@ -350,7 +350,7 @@ impl Execution {
 }
 
 impl Scale {
-    fn told(self, status: Status) -> String {
+    fn text(self, status: Status) -> String {
         match self {
             Self::Letters => status.letter().to_owned(),
             Self::Received => "received".to_owned(),

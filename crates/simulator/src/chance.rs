@@ -1,5 +1,5 @@
-//! Seeded chance. What befalls a request follows from the seed, its key and its number alone, so that a run repeats
-//! whatever the order in which requests arrive.
+//! Seeded chance. The fault of a request follows from the seed, its key and its number alone, so that a run repeats in
+//! any order of requests.
 
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;

@@ -1,5 +1,5 @@
-//! The simulator's own routes: what it executed, and how it is told to misbehave. Plain JSON for tests, open to anyone
-//! who reaches the port. A body is read as JSON whatever its content type says, so that `curl -X PUT -d` does.
+//! The simulator's own routes: the ledger, and the faults to inject. Plain JSON for tests, open to any client that
+//! reaches the port. A body is read as JSON whatever its content type says, so that `curl -X PUT -d` works.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::life::{Life, TradeNo};
 type Shared = State<Arc<Gateway>>;
 type Reply<T> = Result<Json<T>, (StatusCode, Json<Wrong>)>;
 
-/// What was wrong with a request to these routes.
+/// The error in a request to these routes.
 #[derive(Serialize)]
 pub(crate) struct Wrong {
     error: String,

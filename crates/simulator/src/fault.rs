@@ -1,4 +1,4 @@
-//! Every fault by name, and what each does to a request: whether it is executed, and what the client gets to see.
+//! Every fault by name, with its effect on a request: its execution, and the answer that the client gets.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,24 +22,25 @@ pub enum Fault {
     UnknownErrorBefore,
     /// A business error that the pages name (`isv.name-error`; BeingFi: no such order); nothing was executed.
     Refused,
-    /// A business error with a code that stands in no document; nothing was executed.
+    /// A business error with a code that no document has; nothing was executed.
     UnknownRefusal,
     /// The order is not paid yet: BeingFi's answer to a division that comes too early; nothing was executed.
     NotPaid,
     /// The account was closed or its rights were taken away (`isv.insufficient-isv-permissions`; BeingFi: 商户信息不存在或商户状态不可用);
     /// nothing was executed.
     AccountDisabled,
-    /// A division among nobody, as Jeepay makes it of receivers that are not of the order's channel: executed, which closes the
-    /// order, and answered as done without a number of the channel. Everything else is executed and answered as it is.
+    /// A division without receivers, as Jeepay makes it when no receiver is of the order's channel: it is executed,
+    /// which closes the order, and answered as done without a channel number. All other requests are executed and
+    /// answered normally.
     NobodyPaid,
-    /// A division whose channel call broke off, as Jeepay tells it: executed, and answered as failed without a code. Everything else
-    /// is executed and answered as it is.
+    /// A division whose channel call broke off, as Jeepay reports it: executed, and answered as failed without a code.
+    /// All other requests are executed and answered normally.
     FailedWithoutCode,
     /// Executed, then the connection is reset.
     LostAnswer,
     /// Executed, then the connection is closed in order, without an answer.
     ClosedWithoutAnswer,
-    /// Silence first; then executed, whether anybody still listens or not, and answered.
+    /// No answer at first; later executed, even if the client has gone, and answered.
     LateExecution,
     /// Executed, then silence, then the connection is closed.
     HangAfter,
@@ -55,7 +56,8 @@ pub enum Fault {
     BadSignature,
     /// Executed, then a good answer without a signature.
     MissingSignature,
-    /// Executed, then `isv.service-busy` without a signature, as whoever is on the way can write it (BeingFi: code 10).
+    /// Executed, then answered with an unsigned `isv.service-busy`, as an attacker on the path could (BeingFi: code
+    /// 10).
     ForgedBusy,
     /// Executed, then `isp.gateway-response-timeout` (BeingFi: 9999 系统异常).
     GatewayTimeout,
@@ -65,9 +67,10 @@ pub enum Fault {
     OtherKey,
     /// Executed, then an answer with another amount, where the answer names one.
     OtherAmount,
-    /// Executed, then a status that stands in no document, where the answer has one.
+    /// Executed, then answered with a status that no document has, if the answer has one.
     UnknownStatus,
-    /// Executed, then a valid answer in an unusual shape: spaces, `sign` first, an unknown field that holds `"sign"`.
+    /// Executed, then answered validly in an unusual shape: spaces, `sign` first, an unknown field that contains
+    /// `"sign"`.
     OddShape,
     /// Executed, then a valid answer a few bytes at a time.
     Trickle,
@@ -75,7 +78,7 @@ pub enum Fault {
     Oversized,
 }
 
-/// Whether money moves under a fault, and when.
+/// The time at which money moves under a fault, if it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Execution {
     Never,
@@ -83,7 +86,7 @@ pub(crate) enum Execution {
     Late,
 }
 
-/// What the client gets to see under a fault.
+/// The client's view of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
     Reset,
@@ -104,7 +107,7 @@ pub(crate) enum Shown {
     Sent(Delivery),
 }
 
-/// What a gateway can say has gone wrong.
+/// The errors that a gateway can report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
     Busy,
@@ -117,7 +120,7 @@ pub(crate) enum Trouble {
     AccountDisabled,
 }
 
-/// What an answer can say that is not so.
+/// The false statements that an answer can contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alteration {
     Key,
@@ -127,7 +130,7 @@ pub(crate) enum Alteration {
     FailedWithoutCode,
 }
 
-/// How an answer's text is put together and signed.
+/// The composition and signature of an answer's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dress {
     Plain,
@@ -136,7 +139,7 @@ pub(crate) enum Dress {
     Unsigned,
 }
 
-/// How an answer's text reaches the client.
+/// The delivery of an answer's text to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivery {
     Whole,
@@ -147,7 +150,7 @@ pub(crate) enum Delivery {
 }
 
 impl Fault {
-    /// Whether a request under this fault is executed.
+    /// The execution of a request under this fault.
     pub(crate) fn execution(self) -> Execution {
         match self {
             Self::ResetBefore
@@ -185,7 +188,7 @@ impl Fault {
         }
     }
 
-    /// What the client of a request under this fault gets to see.
+    /// The client's view of a request under this fault.
     pub(crate) fn shown(self) -> Shown {
         match self {
             Self::ResetBefore | Self::LostAnswer => Shown::Reset,

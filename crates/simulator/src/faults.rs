@@ -1,4 +1,4 @@
-//! Which fault befalls which request: the rules that were set first, then the profile's seeded chance.
+//! The choice of a request's fault: first the rules that were set, then the profile's seeded chance.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,11 +14,11 @@ use crate::fault::{Execution, Fault};
 const MAX_RULES: usize = 10_000;
 const THOUSAND: u64 = 1_000;
 
-/// How often, and with what, requests go wrong when no rule says so.
+/// The frequency and the kinds of faults without a rule.
 ///
-/// Every fault of a profile is one that a correct client survives without paying twice or giving a payment up:
-/// `invalid-timestamp`, `refused` and `not-paid` are in none, because a client may rightly stop on them. Of a division
-/// whose answer was lost only a person can say what became of it: BeingFi has no query.
+/// A correct client survives every fault of a profile without paying twice and without giving up a payment.
+/// `invalid-timestamp`, `refused` and `not-paid` are in no profile, because a client may rightly stop on them. After a
+/// lost answer to a division, only an operator can find out its outcome: BeingFi has no query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultProfile {
@@ -125,7 +125,7 @@ pub(crate) enum Call {
     Query,
 }
 
-/// A fault that was asked for.
+/// A requested fault.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Rule {
     /// The key it is for; any when absent.
@@ -135,10 +135,10 @@ pub(crate) struct Rule {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) on: Option<Call>,
     pub(crate) fault: Fault,
-    /// How many requests it still befalls; all when absent.
+    /// The number of requests that it still applies to; all when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) times: Option<u32>,
-    /// How long silence, lateness and trickling last; see [`Injected::span`].
+    /// The length of silence, lateness and trickling; see [`Injected::span`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ms: Option<u64>,
 }
@@ -147,12 +147,12 @@ pub(crate) struct Rule {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Injected {
     pub(crate) fault: Fault,
-    /// How long it lasts; none is for as long as the client waits.
+    /// Its length; without one it lasts for as long as the client waits.
     pub(crate) span: Option<Duration>,
 }
 
 impl Injected {
-    /// How long the execution waits; `hang` when the rule names no time.
+    /// The delay of the execution; `hang` if the rule names no time.
     pub(crate) fn late_by(&self, hang: Duration) -> Duration {
         match self.fault.execution() {
             Execution::Late => self.span.unwrap_or(hang),
@@ -161,11 +161,11 @@ impl Injected {
     }
 }
 
-/// What is known of a request when its fault is chosen.
+/// The facts about a request from which its fault is chosen.
 pub(crate) struct Occasion<'a> {
     pub(crate) key: &'a str,
     pub(crate) call: Call,
-    /// How many requests named this key before.
+    /// The number of earlier requests with this key.
     pub(crate) number: u64,
 }
 
@@ -176,12 +176,12 @@ pub struct TooManyRules;
 
 pub(crate) struct Faults {
     seed: u64,
-    /// How long the profile's own silences last.
+    /// The length of the profile's own silences.
     hang: Duration,
     set: Mutex<Set>,
 }
 
-/// What is in force, as `GET /_faults` shows it.
+/// The active faults, as `GET /_faults` shows them.
 #[derive(Clone, Serialize)]
 pub(crate) struct Set {
     pub(crate) profile: FaultProfile,
@@ -218,7 +218,7 @@ impl Faults {
         Ok(())
     }
 
-    /// The first rule that fits, else what the profile draws.
+    /// The first rule that matches, else a draw from the profile.
     pub(crate) fn pick(&self, occasion: &Occasion<'_>) -> Option<Injected> {
         let mut set = self.lock();
         if let Some(index) = set.rules.iter().position(|rule| rule.fits(occasion)) {

@@ -29,7 +29,7 @@ pub(crate) struct Gateway {
     pub(crate) lives: Lives,
     latency_micros: AtomicU64,
     request_ids: AtomicU64,
-    /// When it started, in µs: requests are numbered from there.
+    /// Its start in µs: requests are numbered from there.
     started_us: u64,
     stopping: watch::Receiver<bool>,
 }
@@ -52,7 +52,7 @@ impl Request {
         }
     }
 
-    /// The order it is, or asks about.
+    /// The order that it sends or queries.
     fn about(&self) -> Option<&Name> {
         match self {
             Self::Yzt(request) => match &request.work {
@@ -66,7 +66,7 @@ impl Request {
         }
     }
 
-    /// What rules may name it by.
+    /// The key by which rules may name it.
     fn key(&self) -> &str {
         match self {
             Self::BeingFi(beingfi::Request::Bind(params)) => beingfi::Request::account(params).unwrap_or_default(),
@@ -102,8 +102,8 @@ impl Request {
         }
     }
 
-    /// Trouble that somebody on the way has written. BeingFi signs no error, so a client has to believe those that tell of no effect, and
-    /// there only one is written that tells of nothing.
+    /// An error that an attacker on the path has written. BeingFi signs no error, so a client has to believe an error
+    /// that says "no effect"; for BeingFi the forged error therefore says nothing about the effect.
     fn forged(&self, gateway: &Gateway, trouble: Trouble) -> Answer {
         match self {
             Self::Yzt(request) => request.trouble(gateway, trouble),
@@ -129,7 +129,7 @@ impl Gateway {
         gateway
     }
 
-    /// One request from its arrival to what the client sees of it.
+    /// One request from its arrival to the client's view of it.
     pub(crate) async fn take(self: Arc<Self>, line: Line, read: Result<Request, Answer>) -> Response {
         let _present = Present::new(&self);
         match read {
@@ -146,7 +146,7 @@ impl Gateway {
         let late = injected.map_or(Duration::ZERO, |injected| injected.late_by(self.options.hang));
         // A client that gives up on a late answer may send again: that is no second send in work.
         let in_work = in_work.filter(|_| late.is_zero());
-        // In a task of its own: a request that has arrived is executed even when its client goes away.
+        // A separate task: a request that has arrived is executed even if its client goes away.
         let task = tokio::spawn(Arc::clone(self).work(request, injected, late));
         let Ok(answer) = task.await else {
             return wire::bad_gateway();
@@ -158,7 +158,7 @@ impl Gateway {
         }
     }
 
-    /// Counts the request, and decides what befalls it.
+    /// Counts the request, and chooses its fault.
     fn admit(self: &Arc<Self>, request: &Request) -> (Option<Injected>, Option<InWork>) {
         let call = request.call();
         let number = match request.order() {
@@ -188,7 +188,7 @@ impl Gateway {
 
     /// The answer as its fault has it.
     fn said(&self, request: &Request, answer: Option<Answer>, injected: Option<Injected>) -> Answer {
-        // Without an answer it was not executed, and nothing is going to be shown of what stands in for it.
+        // Without an answer the request was not executed, and its substitute is never shown.
         let performed = || answer.unwrap_or_else(|| request.trouble(self, Trouble::Unknown));
         match injected.map(|injected| injected.fault.shown()) {
             Some(Shown::Error(trouble)) => request.trouble(self, trouble),

@@ -19,7 +19,7 @@ const SECRET_BYTES: usize = 32;
 const PEM_LINE_CHARS: usize = 64;
 const PUBLIC_MODE: u32 = 0o644;
 
-/// Both RSA key pairs and the MD5 secret, as the gateway holds them.
+/// The gateway's keys: both RSA key pairs and the MD5 secret.
 pub(crate) struct Keys {
     merchant: ParsedPublicKey,
     platform: RsaKeyPair,
@@ -28,7 +28,7 @@ pub(crate) struct Keys {
     pub(crate) files: KeyFiles,
 }
 
-/// What a merchant is given.
+/// The files that a merchant gets.
 pub(crate) struct KeyFiles {
     pub(crate) app_private: PathBuf,
     pub(crate) platform_public: PathBuf,
@@ -54,7 +54,7 @@ impl Keys {
         Ok(Self { merchant, platform, secret, random: SystemRandom::new(), files })
     }
 
-    /// Whether the merchant's key made `sign` (base64) over `content`.
+    /// True if the merchant's key made `sign` (base64) over `content`.
     pub(crate) fn verifies(&self, content: &str, sign: &str) -> bool {
         STANDARD.decode(sign).is_ok_and(|signature| self.merchant.verify_sig(content.as_bytes(), &signature).is_ok())
     }
@@ -112,7 +112,7 @@ fn replace(path: &Path, text: &str) -> Result<(), StartError> {
     replaced.map(drop).map_err(|source| StartError::KeyFile { path: path.to_owned(), source })
 }
 
-/// A file beside `path`, for its owner alone, to be renamed: a start that is killed never leaves half a key.
+/// A file next to `path` that only its owner can read, to be renamed: a start that is killed never leaves half a key.
 fn written(path: &Path, text: &str) -> io::Result<NamedTempFile> {
     let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
     file.write_all(text.as_bytes())?;

@@ -1,28 +1,28 @@
-//! The ledger as it is read: what was executed, what was asked for, and what a correct client never does.
+//! The ledger as clients read it: executions, queries, and violations, which a correct client never commits.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What the simulator executed, by key, and every violation.
+/// The executions of the simulator, by key, and every violation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     /// By key: `platform_no` of a transfer, `order_id/trade_type` of a bill upload, the pay order of a split; of a
-    /// withdrawal, which has no key, its remark or, without one, whose account it leaves and how much.
-    /// Where two kinds use one key, the later kind's stands as `split:K1`.
+    /// withdrawal, which has no key, its remark or, without one, the account it leaves and the amount. If two
+    /// kinds use one key, the later kind's entry is named `split:K1`.
     pub keys: BTreeMap<String, KeyRecord>,
-    /// What a correct client never does, oldest first; at most 10,000 are kept.
+    /// The violations, oldest first; at most 10,000 are kept.
     pub violations: Vec<Violation>,
-    /// How many violations are not in the list because it was full.
+    /// The number of violations beyond that list.
     pub violations_left_out: u64,
     /// Executions of all keys, also of those that a filter leaves out.
     pub executed: u64,
-    /// Requests to the gateways' routes, whatever became of them.
+    /// All requests to the gateways' routes.
     pub requests: u64,
 }
 
-/// What kind of job a key belongs to.
+/// The kind of job that a key belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -47,40 +47,40 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What happened under one key.
+/// The record of one key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRecord {
     /// The kind of job.
     pub kind: Kind,
     /// The gateway's method, or the path at BeingFi.
     pub method: String,
-    /// How often it was executed. More than one is a second payment.
+    /// The number of executions. More than one is a second payment.
     pub executions: u64,
     /// Sends that arrived under this key and passed the gateway's checks, executed or not.
     pub requests: u64,
-    /// Asks about this key.
+    /// The queries of this key.
     pub queries: u64,
-    /// The content as received: `biz_content`; at BeingFi the sorted parameters that say what is to be done.
+    /// The content as received: `biz_content`; for BeingFi the sorted content parameters.
     pub bytes: String,
-    /// Where its life is now: `0 1 2 9 n` of a transfer, `received` of a bill upload, `1 2 3` of a split; none when it
-    /// was never executed.
+    /// The current status of its life: `0 1 2 9 n` of a transfer, `received` of a bill upload, `1 2 3` of a split; none
+    /// if it was never executed.
     pub status: Option<String>,
     /// The gateway's number of the newest execution.
     pub trade_no: Option<String>,
     /// The amount in fen, where the content names one.
     pub amount: Option<i64>,
-    /// When the sends arrived, in milliseconds since 1970; the first 64.
+    /// The arrival times of the sends, in milliseconds since 1970; the first 64.
     pub request_times_ms: Vec<i64>,
 }
 
 /// Something that a correct client never does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// When, in milliseconds since 1970.
+    /// The time, in milliseconds since 1970.
     pub time_ms: i64,
     /// The key it was about, where one is known.
     pub key: Option<String>,
-    /// What was wrong.
+    /// The description.
     pub text: String,
 }
 
@@ -91,7 +91,7 @@ pub struct Stats {
     pub requests: u64,
     /// Those that may move money and passed the gateway's checks.
     pub sends: u64,
-    /// Those that only ask and passed the gateway's checks.
+    /// The queries that passed the gateway's checks.
     pub queries: u64,
     /// Executions.
     pub executed: u64,

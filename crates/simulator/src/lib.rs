@@ -1,9 +1,9 @@
-//! A payment gateway of both kinds that misbehaves on request and counts what it executed.
+//! A payment gateway of both kinds that injects faults on request and counts its executions.
 //!
-//! One small HTTP server plays YZT (`POST /`) and BeingFi (`POST /api/division/…`): it checks signatures, timestamps and
-//! fields as strictly as they do, answers under its own signature, and writes down in its [`Ledger`] what it executed and
-//! what a correct client would never have done. Nothing of the rest of Bursar is used here, so that a mistake in one is
-//! not the same mistake in the other.
+//! One small HTTP server plays YZT (`POST /`) and BeingFi (`POST /api/division/…`). It checks signatures, timestamps
+//! and fields as strictly as they do, signs its answers, and records in its [`Ledger`] each execution and each
+//! violation that a correct client would never commit. It uses no other crate of Bursar, so that a mistake in one is
+//! not repeated in the other.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), bursar_simulator::StartError> {

@@ -60,7 +60,7 @@ impl Status {
     }
 }
 
-/// Whether a payment that waits to be sent already has its number; the page calls `trade_no` optional.
+/// The number of a payment that waits to be sent: given already, or not. The page calls `trade_no` optional.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TradeNo {
@@ -89,7 +89,7 @@ impl Life {
         Self { phases: phases.to_vec(), trade_no: TradeNo::Given }
     }
 
-    /// The same life with this answer to whether the number is given while it waits.
+    /// The same life, with or without the number while it waits.
     #[must_use]
     pub fn with_trade_no(mut self, trade_no: TradeNo) -> Self {
         self.trade_no = trade_no;

@@ -1,4 +1,4 @@
-//! Which key gets which life: the one it was given, else one drawn by the weights in force.
+//! The life of each key: the one that was set, else a draw by the active weights.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,7 +38,7 @@ impl Lives {
         drawn.unwrap_or_else(|| Life::of(&[Status::Succeeded]))
     }
 
-    /// Whether the key was given a life that begins with a failure.
+    /// True if the key's life was set to one that begins with a failure.
     pub(crate) fn begins_failed(&self, key: &str) -> bool {
         self.lock().given.get(key).is_some_and(Life::begins_failed)
     }
@@ -60,7 +60,7 @@ impl Lives {
     }
 }
 
-/// The lives that keys get when nothing else was asked for, with their weights in hundredths.
+/// The default lives of keys, with their weights in hundredths.
 fn customary(profile: FaultProfile) -> Vec<(Life, u32)> {
     use Status::{Failed, Processing, Refunded, Succeeded, Waiting};
 

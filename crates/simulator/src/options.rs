@@ -1,4 +1,4 @@
-//! How a simulator is started.
+//! The options of a simulator.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -7,34 +7,34 @@ use std::time::Duration;
 use crate::faults::FaultProfile;
 use crate::life::Life;
 
-/// How a simulator is started; `Options::default()` is a gateway that behaves, on a free port.
+/// The options of a simulator; `Options::default()` is a gateway without faults on a free port.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Where the key files are kept; `None` is a fresh folder that is removed at the stop.
+    /// The folder of the key files; `None` is a fresh folder that is removed at the stop.
     pub dir: Option<PathBuf>,
-    /// How often requests go wrong.
+    /// The fault profile.
     pub profile: FaultProfile,
-    /// What all chance follows from.
+    /// The seed of all chance.
     pub seed: u64,
-    /// How long a request takes: half before it is executed, half after.
+    /// The duration of a request: half before its execution, half after.
     pub latency: Duration,
-    /// How long a payment stays in one status of its life.
+    /// The time that a payment stays in one status of its life.
     pub life_step: Duration,
-    /// How long the profile's silences last, and those of rules that need an end and name none.
+    /// The length of the profile's silences, and of rules that need an end and name none.
     pub hang: Duration,
-    /// Whether a key that was executed is recognised. If not, every send that arrives is executed.
+    /// True if an executed key is recognised. If false, every send that arrives is executed.
     pub honours_keys: bool,
-    /// Whether a query may name its payment by `platform_no`, which no page says.
+    /// True if a query may name its payment by `platform_no`, which no page says.
     pub query_by_key: bool,
-    /// Whether divisions can be queried, and are named by a batch of BeingFi's own, as at other vendors of its family.
+    /// True if divisions can be queried and have a batch number of BeingFi's own, as at other vendors of its family.
     pub division_query: bool,
     /// The lives that keys get, with weights; `None` is the profile's own mixture.
     pub lives: Option<Vec<(Life, u32)>>,
     /// The node in which `funds.bill.upload` is answered.
     pub upload_node: UploadNode,
-    /// What a bill that was received before is answered.
+    /// The answer to a bill that was received before.
     pub duplicate_upload: DuplicateUpload,
     /// The merchant's `app_id` at YZT.
     pub app_id: String,
@@ -54,7 +54,7 @@ pub enum UploadNode {
     Rule,
 }
 
-/// What a bill that was received before, with the same content, is answered.
+/// The answer to a bill that was received before with the same content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DuplicateUpload {
     /// Success again.

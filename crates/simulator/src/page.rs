@@ -1,4 +1,4 @@
-//! Reading business parameters by a table of what the gateway's page says of each field, strictly.
+//! Strict parsing of business parameters by a table of the gateway page's fields.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub(crate) enum Presence {
     Optional,
 }
 
-/// What a field may hold.
+/// The values that a field accepts.
 pub(crate) enum Shape {
     /// Text that is not empty, of at most so many characters.
     Text(usize),
@@ -31,7 +31,7 @@ pub(crate) enum Shape {
     Integer(i64),
     /// A positive JSON number of yuan with at most two decimals.
     Yuan,
-    /// Whatever a merchant and the platform agreed on.
+    /// Any value that a merchant and the platform agreed on.
     Agreed,
 }
 
@@ -43,7 +43,7 @@ pub(crate) const fn optional(name: &'static str, shape: Shape) -> Field {
     Field { name, shape, presence: Presence::Optional }
 }
 
-/// Reads the JSON object `text` by `fields`. The error says what is wrong, for the ledger.
+/// Parses the JSON object `text` by `fields`. The error describes the violation for the ledger.
 pub(crate) fn read(text: &str, fields: &[Field]) -> Result<Map<String, Value>, String> {
     let Distinct(object) =
         serde_json::from_str(text).map_err(|error| format!("not a JSON object of distinct fields: {error}"))?;
@@ -61,7 +61,7 @@ pub(crate) fn check(object: &Map<String, Value>, fields: &[Field]) -> Result<(),
         }
     }
     match object.keys().find(|name| fields.iter().all(|field| field.name != name.as_str())) {
-        Some(unknown) => Err(format!("{unknown} stands on no page")),
+        Some(unknown) => Err(format!("{unknown} is on no page")),
         None => Ok(()),
     }
 }
@@ -139,7 +139,7 @@ fn short_enough(text: &str, max: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// A JSON object without a name that occurs twice: of two values, nobody could say which one was meant.
+/// A JSON object without duplicate names: of two values, neither may win.
 struct Distinct(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Distinct {
@@ -208,7 +208,7 @@ mod tests {
             (r#"{"id":"K","amount":0}"#, "amount is below 1"),
             (r#"{"id":"K","amount":1,"kind":"c"}"#, "kind is none of a, b"),
             (r#"{"id":"K","amount":1,"time":"1"}"#, "time is not 4 digits"),
-            (r#"{"id":"K","amount":1,"more":1}"#, "more stands on no page"),
+            (r#"{"id":"K","amount":1,"more":1}"#, "more is on no page"),
         ] {
             assert_eq!(read(text, PAGE), Err(wrong.to_owned()), "{text}");
         }

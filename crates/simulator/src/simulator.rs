@@ -22,7 +22,7 @@ use crate::options::Options;
 use crate::routes;
 use crate::wire::{Door, Line};
 
-/// How long the answers in work may take once a stop was asked for.
+/// The time for answers in flight after a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running simulator. Dropping it ends it too, without waiting for the answers in work.
@@ -34,7 +34,7 @@ pub struct Simulator {
     folder: Option<TempDir>,
 }
 
-/// What a client must know; printed as one JSON line by `bursar simulate`.
+/// The data that a client needs; `bursar simulate` prints them as one JSON line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
     /// Address and port, such as `127.0.0.1:4711`.
@@ -53,7 +53,7 @@ pub struct Ready {
     pub beingfi_secret_file: PathBuf,
 }
 
-/// Why a simulator did not start.
+/// The reason why a simulator did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address is taken, or not ours.
@@ -61,7 +61,7 @@ pub enum StartError {
     Listen {
         /// The address.
         listen: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -70,11 +70,11 @@ pub enum StartError {
     KeyFile {
         /// The file, or its folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// A file that is there holds no key that can be used; it is left as it is.
+    /// An existing file has no usable key; it is left unchanged.
     #[error("{} holds no RSA private key in PKCS#8 PEM", path.display())]
     KeyUnreadable {
         /// The file.
@@ -114,13 +114,13 @@ impl Simulator {
         Ok(Self { gateway, ready, stopping, serving, folder })
     }
 
-    /// What a client must know.
+    /// The data that a client needs.
     #[must_use]
     pub fn ready(&self) -> &Ready {
         &self.ready
     }
 
-    /// What was executed so far.
+    /// The executions so far.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         self.gateway.books.read(None)
@@ -140,7 +140,7 @@ impl Simulator {
         self.gateway.faults.add(rule)
     }
 
-    /// How much it has done so far.
+    /// The counters so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.gateway.books.stats()

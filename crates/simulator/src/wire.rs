@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::fault::Delivery;
 
-/// Where a redirect leads; nobody may follow it there with a payment in hand.
+/// The target of redirects; no client may follow one with a payment.
 pub(crate) const ELSEWHERE: &str = "/_elsewhere";
 
 const JSON: &str = "application/json;charset=UTF-8";
@@ -29,7 +29,7 @@ const BAD_GATEWAY_PAGE: &str =
 const MAINTENANCE_PAGE: &str = "<html><head><title>系统维护</title></head><body>系统维护中,请稍后再试</body></html>";
 
 const PADDING_CHUNK: &[u8] = &[b' '; 64 * 1024];
-/// 8 MiB: far over any answer, far under what would trouble a test machine.
+/// 8 MiB: far more than any answer, far less than would trouble a test machine.
 const PADDING_CHUNKS: u32 = 128;
 const TRICKLE_PARTS: u32 = 20;
 /// After a failed accept (out of descriptors), the next one has time to succeed.
@@ -53,7 +53,7 @@ pub(crate) fn redirect() -> Response {
     response
 }
 
-/// The answer, in the way that a fault wants it delivered; `span` is how long trickling takes.
+/// The answer, delivered as a fault requires; `span` is the length of trickling.
 pub(crate) fn deliver(text: String, delivery: Delivery, span: Duration) -> Response {
     match delivery {
         Delivery::Whole => json(text),
@@ -113,7 +113,7 @@ fn padded(text: String) -> Response {
     response(StatusCode::OK, JSON, Body::from_stream(stream::iter(parts)))
 }
 
-/// What a request's handler can do to the connection it came over.
+/// A request handler's control over the connection of its request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Line(Arc<AtomicU8>);
 
@@ -132,7 +132,7 @@ impl Line {
         self.ends(CLOSES)
     }
 
-    /// The response that the handler returns never leaves: writing it is what ends the connection.
+    /// The response that the handler returns never leaves: writing it ends the connection.
     fn ends(&self, how: u8) -> Response {
         self.0.store(how, Ordering::Release);
         Response::new(Body::empty())
@@ -171,7 +171,7 @@ impl Listener for Door {
     }
 }
 
-/// A connection that fails its next write once its line was told to end.
+/// A connection that fails its next write once its line has been ended.
 pub(crate) struct Wire {
     tcp: TcpStream,
     line: Line,

@@ -25,11 +25,11 @@ for at = 2, #ARGV, 4 do
   if scheduled or (is_it and redis.call('LPOS', base .. 'active', id)) then
     if why ~= '' then
       local number = redis.call('INCR', ours .. 'number')
-      local entry = ours .. 'aside:' .. number
+      local entry = ours .. 'dead_letter:' .. number
       redis.call('HSET', entry, 'id', id, 'why', why, 'at', now, 'run_at', run_at)
       local payload = redis.call('HGET', data, id)
       if payload then redis.call('HSET', entry, 'payload', payload) end
-      redis.call('ZADD', ours .. 'aside', number, number)
+      redis.call('ZADD', ours .. 'dead_letters', number, number)
       dead_letters = dead_letters + 1
     end
     if scheduled then redis.call('ZREM', base .. 'scheduled', id) else redis.call('LREM', base .. 'active', 1, id) end

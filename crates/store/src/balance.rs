@@ -1,5 +1,5 @@
-//! What gateways told of accounts' balances, for operators to see: asked for by one process at a time, kept for all.
-//! Nothing is decided by it.
+//! The accounts' balances as the gateways reported them, for operators to read. One process at a time queries them and
+//! stores them for all. Nothing is decided by them.
 
 use std::time::Duration;
 
@@ -31,45 +31,45 @@ impl BalanceParts {
     }
 }
 
-/// What is known of a balance.
+/// A balance as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BalanceStatus {
-    /// As it was told last.
+    /// Its parts at the last response.
     pub parts: BalanceParts,
-    /// When that was; `None` when it never was.
-    pub told_at: Option<Millis>,
-    /// When it was first asked for; `None` when it never was.
+    /// The time of that response; `None` before the first.
+    pub answered_at: Option<Millis>,
+    /// The time of the first query; `None` before it.
     pub since: Option<Millis>,
-    /// When this was so, in Redis time.
+    /// The time of this reading, in Redis time.
     pub now: Millis,
 }
 
 impl Store {
-    /// Takes the turn to ask for an account's balance, which is one process's once in `every`. `None` when it was taken;
-    /// else how long to wait before the next try.
+    /// Takes the lock for querying an account's balance, which one process gets once in `every`. `None` if this process
+    /// got it; else the time until the next try.
     ///
     /// # Errors
-    /// [`StoreError`]: the turn may have been taken; then nobody asks until the next.
-    pub async fn balance_turn(&self, account: &AccountName, every: Duration) -> Result<Option<Duration>, StoreError> {
-        let mut call = self.scripts.balance_turn.on(&self.keys.balance(account));
+    /// [`StoreError`]: the lock may have been taken; then nothing is queried until the next turn.
+    pub async fn balance_lock(&self, account: &AccountName, every: Duration) -> Result<Option<Duration>, StoreError> {
+        let mut call = self.scripts.balance_lock.on(&self.keys.balance(account));
         call.push(whole_millis(every));
         let wait_ms: u64 = call.run(self).await?;
         Ok((wait_ms > 0).then(|| Duration::from_millis(wait_ms)))
     }
 
-    /// Keeps what the gateway told of the balance called `sub_type`; `None` when it was asked and told nothing.
+    /// Stores the gateway's response for the balance `sub_type`; `None` for a query without a usable response.
     ///
     /// # Errors
     /// [`StoreError`]: it may have been kept. Safe to repeat.
-    pub async fn keep_balance(
+    pub async fn store_balance(
         &self,
         account: &AccountName,
         sub_type: &str,
-        told: Option<BalanceParts>,
+        parts: Option<BalanceParts>,
     ) -> Result<(), StoreError> {
-        let mut call = self.scripts.balance_keep.on(&self.keys.balance(account));
+        let mut call = self.scripts.balance_store.on(&self.keys.balance(account));
         call.push(sub_type);
-        for (name, fen) in told.into_iter().flat_map(BalanceParts::named) {
+        for (name, fen) in parts.into_iter().flat_map(BalanceParts::named) {
             if let Some(fen) = fen {
                 call.push(name).push(fen);
             }
@@ -77,7 +77,7 @@ impl Store {
         call.run(self).await
     }
 
-    /// What is known of a balance.
+    /// A balance as it is known.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -88,22 +88,22 @@ impl Store {
     /// Reads one, for [`balance_of`].
     pub(crate) fn balance_command(&self, account: &AccountName, sub_type: &str) -> Cmd {
         let [available, frozen, retained, total] = BalanceParts::default().named().map(|(name, _)| name);
-        let key = format!("{}told:{sub_type}", self.keys.balance(account));
+        let key = format!("{}amounts:{sub_type}", self.keys.balance(account));
         let mut command = redis::cmd("HMGET");
         command.arg(key).arg(&[available, frozen, retained, total, "at", "since"]);
         command
     }
 }
 
-/// A balance of the fields that [`Store::balance_command`] asked for. What is no number was not written by us, and is as good as
-/// nothing.
+/// A balance from the fields that [`Store::balance_command`] reads. A value that is no number was not written by
+/// Bursar, and counts as missing.
 pub(crate) fn balance_of(fields: &[Option<String>], now: Millis) -> BalanceStatus {
     let text = |at: usize| fields.get(at).and_then(Option::as_deref);
     let amount = |at| text(at).and_then(|text| text.parse().ok());
     let moment = |at| text(at).and_then(|text| text.parse().ok()).map(Millis);
     BalanceStatus {
         parts: BalanceParts { available: amount(0), frozen: amount(1), retained: amount(2), total: amount(3) },
-        told_at: moment(4),
+        answered_at: moment(4),
         since: moment(5),
         now,
     }

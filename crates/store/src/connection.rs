@@ -1,4 +1,4 @@
-//! The way to Redis: one multiplexed connection that comes back by itself.
+//! The connection to Redis: one multiplexed connection that reconnects by itself.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU64;
@@ -14,16 +14,16 @@ use crate::durability::{Durability, Waits};
 use crate::jobs::JobKeys;
 use crate::keys::Keys;
 use crate::known::Introduced;
-use crate::link::{Connection, Fixed, Following, Link, Links};
+use crate::reconnecting::{Connection, ConnectionId, ConnectionIds, Fixed, Following};
 use crate::scripts::Scripts;
 use crate::sentinel::{Current, Place, Sentinels};
 use crate::{StoreError, tls};
 
-/// How long a connection attempt may take.
+/// The time limit of a connection attempt.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long one command may take. The client's own default of 500 ms turns every short stall into an unknown outcome. It is
-/// also how soon a path is left that has died without a word.
+/// The time limit of one command. The client's own default of 500 ms turns every short stall into an unknown outcome. A
+/// path that has died silently is abandoned after this time, too.
 pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The first and the longest wait between attempts to reconnect: workers are to be back within a second of Redis.
@@ -36,18 +36,18 @@ pub(crate) const RECONNECT_ATTEMPTS: usize = 3;
 /// Loaded once: their hashes are made of their texts.
 static SCRIPTS: LazyLock<Arc<Scripts>> = LazyLock::new(|| Arc::new(Scripts::load()));
 
-/// Where the store is.
+/// The place of the store.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `redis://`, `rediss://` or `redis+unix://`; `redis+sentinel://[user:pass@]host1:port1,host2:port2/name[/db]` or the
     /// same with `rediss` for whichever server these sentinels call the primary.
     pub url: String,
-    /// What every key begins with.
+    /// The prefix of every key.
     pub prefix: String,
 }
 
 impl Settings {
-    /// Whether `url` can be read at all. Nothing is connected.
+    /// Checks that `url` can be parsed. Nothing is connected.
     ///
     /// # Errors
     /// [`StoreError::Url`].
@@ -60,7 +60,7 @@ impl Settings {
     }
 }
 
-/// How servers are reached.
+/// The way to reach a server.
 #[derive(Clone)]
 pub(crate) enum Server {
     /// At one address.
@@ -78,7 +78,7 @@ impl Server {
             .map(|client| Self::Fixed(Arc::new(client)))
     }
 
-    /// A client for the server that is the primary now, and how to learn that it no longer is.
+    /// A client for the current primary, and a signal for the moment when it is no longer the primary.
     pub(crate) async fn client(&self) -> RedisResult<(Client, Switched)> {
         match self {
             Self::Fixed(client) => Ok((Client::clone(client), Switched(None))),
@@ -99,7 +99,7 @@ impl Switched {
     pub(crate) async fn wait(&mut self) {
         match &mut self.0 {
             None => std::future::pending().await,
-            // An error means that the store is gone, and with it whoever listens.
+            // An error means that the store has been dropped.
             Some((number, current)) => drop(current.wait_for(|current| current.number != *number).await),
         }
     }
@@ -110,7 +110,7 @@ impl Switched {
 pub struct Store {
     server: Server,
     connection: Connection,
-    /// Which primary the last claim was made at.
+    /// The primary of the last claim.
     pub(crate) claims_at: Arc<AtomicU64>,
     pub(crate) keys: Keys,
     pub(crate) queues: JobKeys,
@@ -137,7 +137,7 @@ impl Store {
         Self::connect_trusting(settings, None).await
     }
 
-    /// The same where `rediss://` leads to a server whose certificate is by an authority of one's own (PEM).
+    /// The same for a `rediss://` server whose certificate is from a private authority (PEM).
     ///
     /// # Errors
     /// Also [`StoreError::Authority`] for an authority that cannot be read, and [`StoreError::Untrusted`] for a certificate
@@ -171,7 +171,7 @@ impl Store {
         store.with_layout_found().await
     }
 
-    /// From now on jobs of these queues are submitted and claimed in these fair orders; others by who pays.
+    /// Sets the fair orders in which jobs of these queues are submitted and claimed; other queues are ordered by payer.
     #[must_use]
     pub fn with_fair_orders(mut self, fair_orders: HashMap<Queue, FairOrder>) -> Self {
         self.fair_orders = Arc::new(fair_orders);
@@ -192,18 +192,18 @@ impl Store {
         }
     }
 
-    /// The connection that is open now, made if there is none. What was looked at over it counts for no other.
+    /// The open connection, made if there is none. A check made over it counts for no other connection.
     ///
     /// # Errors
     /// [`StoreError`] when nothing answers.
-    pub async fn link(&self) -> Result<Link, StoreError> {
-        self.connection.link().await.map_err(|source| StoreError::of("CONNECT", source))
+    pub async fn connection_id(&self) -> Result<ConnectionId, StoreError> {
+        self.connection.connection_id().await.map_err(|source| StoreError::of("CONNECT", source))
     }
 
     /// Counts the connections that this store makes.
     #[must_use]
-    pub fn links(&self) -> Links {
-        self.connection.links()
+    pub fn connection_ids(&self) -> ConnectionIds {
+        self.connection.connection_ids()
     }
 
     pub(crate) fn connection(&self) -> Connection {
@@ -226,7 +226,7 @@ impl Store {
         Ok(Millis(seconds * 1_000 + micros / 1_000))
     }
 
-    /// Whether Redis takes writes: one is made, of a key that expires at once.
+    /// Checks that Redis accepts writes, by writing a key that expires at once.
     ///
     /// # Errors
     /// [`StoreError`] when it does not: it is full, a replica, or away.
@@ -236,7 +236,7 @@ impl Store {
         command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("SET", source))
     }
 
-    /// Whether Redis answers, and how long that took.
+    /// Checks that Redis answers, and measures the time.
     ///
     /// # Errors
     /// [`StoreError`] when it does not.

@@ -1,7 +1,7 @@
-//! Crash points: named places at which a debug build ends its process, as a power cut would, or stands still, as a suspended
-//! machine does, so that tests can look at what comes of it. `BURSAR_CRASH_AT=before_send:3` ends it when it comes by there
-//! for the third time; `BURSAR_STOP_AT` stops it (SIGSTOP) until somebody continues it; `BURSAR_HANG_AT` lets the thread that
-//! comes by hang for ever, as a disk that does not answer does to whoever writes. A release build has none of this.
+//! Crash points: named places at which a debug build ends its process, as a power cut would, or stops, as a suspended
+//! machine does, so that tests can check recovery. `BURSAR_CRASH_AT=before_send:3` ends it at the third pass of that
+//! place; `BURSAR_STOP_AT` stops it (SIGSTOP) until it gets a SIGCONT; `BURSAR_HANG_AT` blocks the passing thread
+//! without end, as a disk that does not answer blocks a writer. A release build has none of this.
 
 /// Ends or stops the process or this thread here, if the environment names this place and it is the time to.
 #[cfg(debug_assertions)]
@@ -21,7 +21,7 @@ pub fn crash_point(name: &str) {
         }
     }
     if STOP.as_ref().is_some_and(|place| place.is_reached(name)) {
-        // Whether it could be stopped shows in what the test sees of it.
+        // The test notices if the process was not stopped.
         std::process::Command::new("kill").arg("-STOP").arg(std::process::id().to_string()).status().ok();
     }
 }
@@ -30,7 +30,7 @@ pub fn crash_point(name: &str) {
 #[cfg(not(debug_assertions))]
 pub const fn crash_point(_name: &str) {}
 
-/// A place, and how often it is passed before something happens there.
+/// A place, and the number of passes before it takes effect.
 #[cfg(debug_assertions)]
 struct Place {
     name: String,

@@ -1,4 +1,5 @@
-//! How sure an acknowledgement is: told at once, told once it is on disk, or told once replicas have it.
+//! The durability of an acknowledgement: given at once, given once the write is on disk, or given once replicas have
+//! it.
 //!
 //! Waiting is shared: while one wait is on its way, the next ones gather, and one marker written after all of them vouches
 //! for them all, because Redis keeps its writes in one order.
@@ -10,7 +11,7 @@ use std::time::Duration;
 use redis::{Pipeline, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::link::Connection;
+use crate::reconnecting::Connection;
 use crate::{Store, StoreError};
 
 /// The longest that Redis waits for disk or replicas. Shorter than the time a command may take.
@@ -19,15 +20,15 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Waits that share one marker.
 const MAX_SHARED: usize = 4_096;
 
-/// When a submission, or the intent to send, counts as kept.
+/// The moment at which a submission, or the intent to send, counts as durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// When Redis has taken it: as durable as its `appendfsync` makes it in time.
+    /// Redis has accepted it: as durable as `appendfsync` makes it in time.
     #[default]
     Fast,
-    /// When it is on Redis's disk.
+    /// It is on Redis's disk.
     Local,
-    /// When this many replicas have it.
+    /// This many replicas have it.
     Replicated(u32),
 }
 
@@ -43,33 +44,34 @@ impl Durability {
     }
 }
 
-/// Kept, or what was reached instead.
+/// Durable, or the level that was reached instead.
 type Outcome = Result<(), String>;
 
 /// The way to the task that waits.
 #[derive(Clone)]
 pub(crate) struct Waits {
-    pub(crate) asked: Durability,
+    pub(crate) required: Durability,
     queue: mpsc::Sender<Waiting>,
     breaks: Arc<AtomicU64>,
 }
 
-/// How often it had become uncertain, when something was written, whether the Redis that waits answer for is the one that it
-/// was. A marker vouches for what was written to the same memory before it, not for what another memory was told.
+/// A count of the moments after which it was uncertain that the Redis which answers waits is still the same. A marker
+/// confirms writes to the same Redis before it, and none to another Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Since(u64);
 
-/// Somebody who wants to know that what was written is kept.
+/// A caller that waits until its writes are durable.
 struct Waiting {
     since: Since,
-    tell: oneshot::Sender<Outcome>,
+    reply: oneshot::Sender<Outcome>,
 }
 
 impl Store {
     /// From now on submissions and intents are acknowledged only once they are kept as `durability` says.
     ///
     /// # Errors
-    /// [`StoreError::NotDurable`] when this Redis cannot tell: `local` needs `appendfsync always` or `WAITAOF` (Redis 7.2).
+    /// [`StoreError::NotDurable`] if this Redis cannot confirm it: `local` needs `appendfsync always` or `WAITAOF`
+    /// (Redis 7.2).
     pub async fn with_durability(mut self, durability: Durability) -> Result<Self, StoreError> {
         self.waits = match durability {
             Durability::Fast => None,
@@ -87,26 +89,28 @@ impl Store {
         Ok(self)
     }
 
-    /// What an acknowledgement stands for.
+    /// The durability of acknowledgements.
     #[must_use]
     pub fn durability(&self) -> Durability {
         self.durability
     }
 
-    /// To be taken before what [`Store::kept`] is to vouch for is written.
+    /// Take it before the writes that [`Store::kept`] is to confirm.
     pub(crate) fn since(&self) -> Since {
         Since(self.waits.as_ref().map_or(0, |waits| waits.breaks.load(Ordering::SeqCst)))
     }
 
-    /// Returns once everything that Redis has taken since is kept as it was asked for.
+    /// Returns once everything that Redis has accepted since is as durable as required.
     pub(crate) async fn kept(&self, since: Since) -> Result<(), StoreError> {
         let Some(waits) = &self.waits else { return Ok(()) };
-        let (tell, told) = oneshot::channel();
-        let gone = || StoreError::NotDurable { asked: waits.asked.as_str(), reached: "nothing can be told".into() };
-        waits.queue.send(Waiting { since, tell }).await.map_err(|_| gone())?;
-        told.await
+        let (reply, receipt) = oneshot::channel();
+        let gone =
+            || StoreError::NotDurable { required: waits.required.as_str(), reached: "the store is closing".into() };
+        waits.queue.send(Waiting { since, reply }).await.map_err(|_| gone())?;
+        receipt
+            .await
             .map_err(|_| gone())?
-            .map_err(|reached| StoreError::NotDurable { asked: waits.asked.as_str(), reached })
+            .map_err(|reached| StoreError::NotDurable { required: waits.required.as_str(), reached })
     }
 
     async fn must_know_waitaof(&self) -> Result<(), StoreError> {
@@ -117,32 +121,31 @@ impl Store {
             .await
             .map_err(|source| StoreError::of("COMMAND INFO", source))?;
         if known.iter().all(|command| *command == Value::Nil) {
-            let reached =
-                "this server answers before its disk has it: set appendfsync always, or use Redis 7.2 (WAITAOF)";
-            return Err(StoreError::NotDurable { asked: Durability::Local.as_str(), reached: reached.into() });
+            let reached = "this server acknowledges before the write is on disk: set appendfsync always, or use Redis 7.2 (WAITAOF)";
+            return Err(StoreError::NotDurable { required: Durability::Local.as_str(), reached: reached.into() });
         }
         Ok(())
     }
 
-    fn start_waiting(&self, asked: Durability) -> Result<Waits, StoreError> {
+    fn start_waiting(&self, required: Durability) -> Result<Waits, StoreError> {
         let (queue, waiting) = mpsc::channel(MAX_SHARED);
         let breaks = Arc::new(AtomicU64::new(0));
-        // A connection of its own: a wait holds back whatever is sent after it on the same one.
+        // A separate connection, because a wait blocks all later commands on its connection.
         let (connection, marker) = (self.dedicated_connection(), self.keys.sync_marker());
         let primary = connection.primary();
-        let waiter = Waiter { connection, primary, marker, asked, breaks: Arc::clone(&breaks) };
+        let waiter = Waiter { connection, primary, marker, required, breaks: Arc::clone(&breaks) };
         tokio::spawn(waiter.run(waiting));
-        Ok(Waits { asked, queue, breaks })
+        Ok(Waits { required, queue, breaks })
     }
 }
 
 /// The task that waits for all.
 struct Waiter {
     connection: Connection,
-    /// Which primary the last marker was written to.
+    /// The primary of the last marker.
     primary: u64,
     marker: String,
-    asked: Durability,
+    required: Durability,
     breaks: Arc<AtomicU64>,
 }
 
@@ -152,24 +155,24 @@ impl Waiter {
         while waiting.recv_many(&mut together, MAX_SHARED).await > 0 {
             let outcome = self.wait_once().await;
             let now = Since(self.breaks.load(Ordering::SeqCst));
-            for Waiting { since, tell } in together.drain(..) {
+            for Waiting { since, reply } in together.drain(..) {
                 let its_outcome = match since == now {
                     true => outcome.clone(),
                     false => outcome.clone().and(Err("Redis may have been another one when this was written".into())),
                 };
-                tell.send(its_outcome).ok(); // whoever has gone need not know
+                reply.send(its_outcome).ok(); // a caller that has gone needs no reply
             }
         }
     }
 
-    /// One marker and one wait. Whatever ends otherwise than by a count may have been the end of this Redis.
+    /// One marker and one wait. Any end other than a count may mean that this Redis is gone.
     async fn wait_once(&mut self) -> Outcome {
         let primary = self.connection.primary();
         let mut connection = self.connection.only(primary);
         if std::mem::replace(&mut self.primary, primary) != primary {
             self.breaks.fetch_add(1, Ordering::SeqCst);
         }
-        let (command, wanted) = match self.asked {
+        let (command, wanted) = match self.required {
             Durability::Fast => return Ok(()),
             // It was on the disk before it was answered.
             Durability::Local if connection.follows() && writes_through(&mut connection).await => return Ok(()),
@@ -178,7 +181,7 @@ impl Waiter {
         };
         let mut pipeline = Pipeline::new();
         pipeline.cmd("INCR").arg(&self.marker).ignore().cmd(command[0]).arg(&command[1..]);
-        if self.asked != Durability::Local {
+        if self.required != Durability::Local {
             pipeline.arg(wanted);
         }
         pipeline.arg(PATIENCE.as_millis().to_string());

@@ -1,8 +1,8 @@
-//! What can go wrong between us and Redis.
+//! The errors between Bursar and Redis.
 
 use redis::{ErrorKind, RedisError};
 
-/// A failure of the store. Every script may be repeated: after an error the caller cannot know whether it ran.
+/// A failure of the store. Every script is safe to repeat: after an error it is unknown whether it ran.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The URL is not one that the client understands.
@@ -11,7 +11,7 @@ pub enum StoreError {
     /// The certificate authority that Redis is to be known by cannot be used. Nothing was connected.
     #[error("the certificate authority of redis.ca_file cannot be used: {detail}")]
     Authority {
-        /// What is wrong with it.
+        /// The fault.
         detail: String,
     },
     /// The server's certificate is not one to trust. Nothing was said to it.
@@ -20,7 +20,7 @@ pub enum StoreError {
     /// Redis cannot be reached, or its answer did not come in time. The command may have run.
     #[error("Redis did not answer {command}")]
     Unreachable {
-        /// Which script or command.
+        /// The script or command.
         command: &'static str,
         /// The client's account of it.
         #[source]
@@ -30,7 +30,7 @@ pub enum StoreError {
     /// foreign type among ours ends a script halfway, between two jobs of its batch.
     #[error("Redis refused {command}")]
     Refused {
-        /// Which script or command.
+        /// The script or command.
         command: &'static str,
         /// The client's account of it.
         #[source]
@@ -39,33 +39,33 @@ pub enum StoreError {
     /// It is a cluster, where a job could be taken twice while a slot moves. Nothing was submitted.
     #[error("redis.url leads to a Redis Cluster, which Bursar does not support yet: use one server, or Sentinel")]
     Cluster,
-    /// Redis holds jobs in a layout that this build does not work on. Nothing was written.
+    /// The jobs in Redis have a layout that this build cannot use. Nothing was written.
     #[error("the jobs in this Redis (PREFIX:layout) are not this build's to touch: {0}")]
     Layout(String),
-    /// Redis has it, and not as surely as the operator asked for. Safe to repeat.
-    #[error("not kept as redis.durability = \"{asked}\" asks: {reached}")]
+    /// Redis has it, but not as durably as the operator requires. Safe to repeat.
+    #[error("not as durable as redis.durability = \"{required}\" requires: {reached}")]
     NotDurable {
         /// `local` or `replicated`.
-        asked: &'static str,
-        /// What was reached instead.
+        required: &'static str,
+        /// The level that was reached.
         reached: String,
     },
     /// A record or reply that this build cannot read. The job stays as it is.
     #[error("{what} cannot be read by this build: {detail}")]
     Unreadable {
-        /// Which record or reply.
+        /// The record or reply.
         what: String,
-        /// What about it.
+        /// The fault.
         detail: String,
     },
 }
 
-/// What no repetition changes: who we are, what we may do, and what a key holds.
+/// Errors that repeating does not change: identity, permissions, and the types of keys.
 const FOR_GOOD: [&str; 4] = ["NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE"];
 
 impl StoreError {
-    /// Whether the same call may succeed by itself in a while. Repeating is safe either way; where it is `false`, somebody must
-    /// mend something first.
+    /// True if the same call may succeed later by itself. Repeating is safe either way; if `false`, an operator must
+    /// fix something first.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
         match self {
@@ -102,10 +102,10 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let told = error.to_string();
-        if !text.ends_with(&told) {
+        let shown = error.to_string();
+        if !text.ends_with(&shown) {
             text.push_str(": ");
-            text.push_str(&told);
+            text.push_str(&shown);
         }
         cause = error.source();
     }

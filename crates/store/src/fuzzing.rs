@@ -1,5 +1,5 @@
-//! What is read from Redis, as pure functions of texts, and a claimed job as it would be after some time: for fuzz targets, for the tests
-//! that replay their corpora, and for tests in which time passes; for nobody else.
+//! The parsers of Redis data as pure functions of texts, and a claimed job as it would be after some time. Only for
+//! fuzz targets, for the tests that replay their corpora, and for tests in which time passes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use bursar_domain::{Key, Millis, Queue};
 use crate::jobs::{ClaimEntry, Era, StoredJob, claimed_job, read_record, whole_millis};
 use crate::{ClaimToken, ClaimedJob, JobRecord, Unreadable};
 
-/// Reads a record, and the claim that stands beside it (empty for none), in a queue of this era.
+/// Reads a record, and its claim entry (empty for none), in a queue of this era.
 ///
 /// # Errors
 /// [`Unreadable`].
@@ -25,7 +25,8 @@ pub fn rewritten(text: &str) -> Result<String, Unreadable> {
     StoredJob::read(text).map(|record| record.text())
 }
 
-/// Reads a claim's entry: its token, how many claims before it were lost, and the entry as it is written back; `None` for what is none.
+/// Reads a claim entry: its token, the number of lost claims before it, and the entry as it is written back; `None` for
+/// any other text.
 #[must_use]
 pub fn claim_entry(text: &str) -> Option<(String, usize, String)> {
     let entry = ClaimEntry::read(text)?;

@@ -1,5 +1,5 @@
-//! Queues of apalis-redis 1.0 as a door: reading what waits there, taking it out once the store has it, and keeping aside
-//! what the store refused.
+//! The import from apalis-redis 1.0: reads waiting tasks, removes them once the store has them, and stores the refused
+//! ones as dead letters.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,13 +12,14 @@ use crate::keys::Keys;
 use crate::reply::only;
 use crate::{Operator, Store, StoreError};
 
-/// Tasks read in one step: a bound on how long it holds Redis. Larger steps were not faster.
+/// Tasks read in one step: a bound on the time that it blocks Redis. Larger steps were not faster.
 pub const MAX_TASKS: usize = 256;
 
-/// Bytes of payloads after which a step ends, whatever it has by then.
+/// The bytes of payloads at which a step ends.
 const ENOUGH_BYTES: usize = 1024 * 1024;
 
-/// How long a queue is left to the worker that takes tasks from it: longer than a step, short when that worker dies.
+/// The time for which a worker locks a queue to import from it: longer than a step, short enough for the case that the
+/// worker dies.
 const TURN: Duration = Duration::from_secs(2);
 
 /// Operators' acts kept for each queue, about.
@@ -29,26 +30,26 @@ const ACTS_KEPT: u32 = 1_000;
 pub struct Task {
     /// Its producer's or apalis' name for it.
     pub id: Vec<u8>,
-    /// When it is to run, by its producer's clock; `None` when that is no moment.
+    /// The time at which it is to run, by its producer's clock; `None` if that is no valid time.
     pub run_at: Option<Millis>,
-    /// What it holds.
+    /// Its payload.
     pub payload: Payload,
     token: String,
     run_at_text: String,
 }
 
-/// What a task holds.
+/// The payload of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
     /// These bytes.
     Bytes(Vec<u8>),
-    /// Nothing: the task's id stands in the queue, and its payload does not.
+    /// None: the task's id is in the queue, and its payload is missing.
     Missing,
     /// More bytes than any job has; they were not read.
     TooLong(u64),
 }
 
-/// What became of a task's job.
+/// The verdict on a task's job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The store has it.
@@ -57,7 +58,7 @@ pub enum Verdict {
     Refused(String),
 }
 
-/// What taking came to. Fewer than were to be taken when somebody else took them meanwhile.
+/// The result of removing tasks. The counts are lower than requested if another process removed some of them meanwhile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
     /// Taken out of the queue.
@@ -82,20 +83,20 @@ pub struct DeadLetter {
     pub number: u64,
     /// The task's id.
     pub id: Vec<u8>,
-    /// Why the store refused it.
+    /// The reason for which the store refused it.
     pub why: String,
-    /// When that was.
+    /// The time of the refusal.
     pub at: Millis,
-    /// When it was to run; `None` when that was no moment.
+    /// The time at which it was to run; `None` if that is no valid time.
     pub run_at: Option<Millis>,
-    /// How long its payload is, in bytes.
+    /// The length of its payload, in bytes.
     pub bytes: u64,
 }
 
-/// What an operator did about a dead letter.
+/// An operator's action on a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
-    /// When.
+    /// The time.
     pub at: Millis,
     /// The number that it had.
     pub number: String,
@@ -103,20 +104,20 @@ pub struct Settled {
     pub id: String,
     /// `submitted` or `dropped`.
     pub did: String,
-    /// Who and why.
+    /// The operator and the reason.
     pub why: String,
 }
 
-/// How a dead letter ended.
+/// The end of a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum DeadLetterAction {
     /// The store has its job now.
     Submitted,
     /// It is thrown away.
     Dropped,
 }
 
-impl Act {
+impl DeadLetterAction {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Submitted => "submitted",
@@ -132,7 +133,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: look again.
     pub async fn waiting_tasks(&self, queue: &str, worker: &str) -> Result<Vec<Task>, StoreError> {
-        let mut call = self.scripts.import_look.on_queue(&Keys::queue(queue));
+        let mut call = self.scripts.import_peek.on_queue(&Keys::queue(queue));
         call.push(self.keys.import(queue))
             .push(worker)
             .push(whole_millis(TURN))
@@ -143,7 +144,7 @@ impl Store {
         Ok(replies.into_iter().map(task).collect())
     }
 
-    /// Takes tasks out of `queue`; those that the store refused are dead letters. May be repeated: what is gone is passed over.
+    /// Removes tasks from `queue`; the refused ones become dead letters. Safe to repeat: removed tasks are skipped.
     ///
     /// # Errors
     /// [`StoreError`]: they may have been taken.
@@ -161,7 +162,7 @@ impl Store {
         Ok(Taken { tasks, dead_letters })
     }
 
-    /// How many tasks wait in a queue, and how many became dead letters.
+    /// The number of waiting tasks in a queue, and of its dead letters.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -177,7 +178,7 @@ impl Store {
         let ours = self.keys.import(queue);
         let mut pipeline = Pipeline::new();
         pipeline.zrangebyscore_limit(
-            format!("{ours}aside"),
+            format!("{ours}dead_letters"),
             from,
             "+inf",
             0,
@@ -189,7 +190,7 @@ impl Store {
         }
         let mut pipeline = Pipeline::new();
         for number in &numbers {
-            let entry = format!("{ours}aside:{number}");
+            let entry = format!("{ours}dead_letter:{number}");
             pipeline.cmd("HMGET").arg(&entry).arg(&["id", "why", "at", "run_at"]);
             pipeline.cmd("HSTRLEN").arg(&entry).arg("payload");
         }
@@ -217,7 +218,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn dead_letter_payload(&self, queue: &str, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let mut pipeline = Pipeline::new();
-        pipeline.hget(format!("{}aside:{number}", self.keys.import(queue)), "payload");
+        pipeline.hget(format!("{}dead_letter:{number}", self.keys.import(queue)), "payload");
         let (payload,): (Option<Vec<u8>>,) = self.query("HGET", &pipeline).await?;
         Ok(payload)
     }
@@ -230,10 +231,10 @@ impl Store {
         &self,
         queue: &str,
         number: u64,
-        act: Act,
+        act: DeadLetterAction,
         operator: Operator<'_>,
     ) -> Result<bool, StoreError> {
-        let mut call = self.scripts.import_settle.on_queue(&self.keys.import(queue));
+        let mut call = self.scripts.import_resolve.on_queue(&self.keys.import(queue));
         call.push(number).push(act.as_str()).push(words(operator)).push(ACTS_KEPT);
         let since = self.since();
         let settled: u8 = call.run(self).await?;
@@ -241,13 +242,13 @@ impl Store {
         Ok(settled == 1)
     }
 
-    /// What operators did about a queue's dead letters, newest first, `limit` at most; about a thousand acts are kept.
+    /// Operators' actions on a queue's dead letters, newest first, at most `limit`; about a thousand actions are kept.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn settled_dead_letters(&self, queue: &str, limit: usize) -> Result<Vec<Settled>, StoreError> {
         let mut pipeline = Pipeline::new();
-        let acts = format!("{}acts", self.keys.import(queue));
+        let acts = format!("{}actions", self.keys.import(queue));
         pipeline.cmd("XREVRANGE").arg(acts).arg("+").arg("-").arg("COUNT").arg(limit.min(crate::MAX_BATCH));
         let (entries,): (Vec<(String, Vec<String>)>,) = self.query("XREVRANGE", &pipeline).await?;
         Ok(entries.into_iter().map(settled).collect())
@@ -283,7 +284,7 @@ fn task((id, run_at_text, token, bytes, payload): Reply) -> Task {
     Task { id, run_at: moment(&run_at_text), payload, token, run_at_text }
 }
 
-/// A moment that calendars know: a task whose time was given in milliseconds stands fifty thousand years ahead.
+/// A valid calendar time: a task whose time was given in milliseconds would be fifty thousand years ahead.
 fn moment(text: &str) -> Option<Millis> {
     text.parse().ok().map(Millis).filter(|at| Millis::parse_rfc3339(&at.rfc3339()) == Some(*at))
 }

@@ -1,5 +1,5 @@
-//! Which Redis this is: an id that it is given when Bursar first comes to it, and has as long as it has its memory. One that was
-//! emptied, or replaced by another, has another id or none.
+//! The identity of this Redis: an id that Bursar writes on its first contact, and that lasts as long as the data. A
+//! Redis that was emptied or replaced has another id or none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use redis::Pipeline;
 
 use crate::{Store, StoreError};
 
-/// Which Redis this is.
+/// The identity of this Redis.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Incarnations {
     /// Its id; `None` when Bursar was never here, or everything is gone.
@@ -18,7 +18,7 @@ pub struct Incarnations {
 }
 
 impl Incarnations {
-    /// Tells if this Redis knows of the sends that were made in that incarnation.
+    /// True if this Redis has the sends of that incarnation.
     #[must_use]
     pub fn knows(&self, incarnation: &str) -> bool {
         self.current.as_deref() == Some(incarnation) || self.settled.contains(incarnation)
@@ -26,7 +26,7 @@ impl Incarnations {
 }
 
 impl Store {
-    /// Which Redis this is. Nothing is written.
+    /// The identity of this Redis. Nothing is written.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -69,7 +69,7 @@ impl Store {
         self.kept(since).await
     }
 
-    /// The fences of these queues: how many claims each has seen.
+    /// The fences of these queues: the number of claims in each.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,7 +1,7 @@
 //! Jobs as readable records: one JSON text each, written whole under a guard.
 //!
-//! Rust decides and the scripts in `lua/jobs` guard and move: a script checks that claim and record still are what the decision was made
-//! of, and writes what it is given. None takes a record apart. All time is Redis time.
+//! Rust decides, and the scripts in `lua/jobs` check and write: a script checks that claim and record are still those
+//! of the decision, and writes the given texts. No script parses a record. All time is Redis time.
 
 mod actions;
 mod activity;
@@ -9,11 +9,12 @@ mod adopt;
 mod apply;
 mod circuits;
 mod claim;
+mod claim_request;
 mod commit;
 mod deliveries;
 mod events;
-mod facts;
 mod in_doubt;
+mod job_progress;
 mod keys;
 mod list;
 mod notifications;
@@ -32,9 +33,8 @@ mod scan;
 mod status;
 mod submit;
 mod unserved;
-mod wish;
 
-pub use actions::{Acted, Action};
+pub use actions::{Action, ActionOutcome};
 pub use activity::Recent;
 pub use apply::{Guarded, Place};
 pub use claim::{Claimed, ClaimedJob};
@@ -59,6 +59,8 @@ pub use submit::{NewRecord, Submission};
 pub use activity::Stretch;
 pub use adopt::Adopted;
 pub(crate) use claim::job as claimed_job;
+pub(crate) use claim_request::whole_millis;
+pub use claim_request::{Claim, ClaimId, ExpiredLeases, Known, MAX_CLAIM, RECEIPT_KEPT, Sends};
 pub use commit::{Evidence, Resend};
 pub use events::EventId;
 pub(crate) use keys::JobKeys;
@@ -71,13 +73,11 @@ pub(crate) use record::StoredJob;
 pub use restore::{JournalDiff, JournalView, Restored};
 pub use scan::MAX_STEP;
 pub use submit::MAX_BATCH;
-pub(crate) use wish::whole_millis;
-pub use wish::{Claim, ClaimId, Known, Lapsed, MAX_CLAIM, RECEIPT_KEPT, Sends};
 
 use crate::Store;
 
 impl Store {
-    /// What every key of a queue's partition begins with.
+    /// The base of every key of a queue's partition.
     #[must_use]
     pub fn base_of(&self, queue: &bursar_domain::Queue) -> String {
         self.queues.of(queue).base

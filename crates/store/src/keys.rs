@@ -2,19 +2,19 @@
 //!
 //! | key | type | holds |
 //! |---|---|---|
-//! | `PREFIX:layout` | string | the layout of what is kept under this prefix, and the number of its partitions: see `layout.rs` |
+//! | `PREFIX:layout` | string | the layout of the keys under this prefix, and the number of its partitions: see `layout.rs` |
 //! | `PREFIX:queues` | sorted set | the names of all queues, by when a worker last said that it serves each (ms; 0 = none did yet) |
 //! | `PREFIX:incarnation` | string | which Redis this is |
 //! | `PREFIX:incarnations` | hash | earlier ones whose journals have been reconciled with it |
 //! | `PREFIX:sync` | string | is written before a wait for disk or replicas |
-//! | `PREFIX:probe`, `PREFIX:{probe}:try` | string | what the preflight tries; expires |
+//! | `PREFIX:probe`, `PREFIX:{probe}:try` | string | the preflight's trial keys; expire |
 //!
-//! What the gateway told of an account's balance stands below `PREFIX:{account/balance}:`
+//! The data of an account's balance are below `PREFIX:{account/balance}:`
 //!
 //! | key | type | holds |
 //! |---|---|---|
-//! | `turn` | string | taken by the process that asked last; expires when it is to be asked for again |
-//! | `told:SUB_TYPE` | hash | `available`, `frozen`, `retained`, `total` (fen), `at` (when they were told, ms), `since` (when it was first asked for, ms) |
+//! | `lock` | string | taken by the process that queried last; expires when the next query is due |
+//! | `amounts:SUB_TYPE` | hash | `available`, `frozen`, `retained`, `total` (fen), `at` (time of the response, ms), `since` (time of the first query, ms) |
 //!
 //! A queue of apalis-redis 1.0 has its own keys, `QUEUE:` followed by `data` (hash: task id → payload), `scheduled` (sorted set:
 //! ids by run time in seconds), `active` (list of ids to run at once) and `meta:ID` (hash). Ours for it are `PREFIX:import:QUEUE:`
@@ -22,11 +22,11 @@
 //!
 //! | key | type | holds |
 //! |---|---|---|
-//! | `turn` | string | the worker that takes tasks just now; expires |
+//! | `lock` | string | the worker that takes tasks just now; expires |
 //! | `number` | string | the number of the last dead letter |
-//! | `aside` | sorted set | the numbers of the dead letters, by themselves |
-//! | `aside:NUMBER` | hash | `id`, `payload` (absent where there was none), `why`, `at` (ms), `run_at` (ms) |
-//! | `acts` | stream | what operators did about it, who and why; bounded |
+//! | `dead_letters` | sorted set | the numbers of the dead letters, by themselves |
+//! | `dead_letter:NUMBER` | hash | `id`, `payload` (absent where there was none), `why`, `at` (ms), `run_at` (ms) |
+//! | `actions` | stream | operators' actions on them, with operator and reason; bounded |
 
 use bursar_domain::AccountName;
 
@@ -41,17 +41,17 @@ impl Keys {
         Self { prefix: prefix.to_owned() }
     }
 
-    /// What every key about an account's balance begins with.
+    /// The base of every key of an account's balance.
     pub(crate) fn balance(&self, account: &AccountName) -> String {
         format!("{}:{{{account}/balance}}:", self.prefix)
     }
 
-    /// What every key of a queue of apalis-redis begins with.
+    /// The base of every key of a queue of apalis-redis.
     pub(crate) fn queue(queue: &str) -> String {
         format!("{queue}:")
     }
 
-    /// What every key of ours for that queue begins with: it shares the queue's hash tag, if the queue has one.
+    /// The base of every key of ours for that queue: it shares the queue's hash tag, if the queue has one.
     pub(crate) fn import(&self, queue: &str) -> String {
         format!("{}:import:{queue}:", self.prefix)
     }
@@ -61,37 +61,37 @@ impl Keys {
         format!("{}:queues", self.prefix)
     }
 
-    /// The layout of what is kept under this prefix.
+    /// The layout of the keys under this prefix.
     pub(crate) fn layout(&self) -> String {
         format!("{}:layout", self.prefix)
     }
 
-    /// What is written before a wait for disk or replicas, so that the wait covers all writes before it.
+    /// The key that is written before a wait for disk or replicas, so that the wait covers all writes before it.
     pub(crate) fn sync_marker(&self) -> String {
         format!("{}:sync", self.prefix)
     }
 
-    /// Which Redis this is.
+    /// The identity of this Redis.
     pub(crate) fn incarnation(&self) -> String {
         format!("{}:incarnation", self.prefix)
     }
 
-    /// Which ones it has replaced, as far as their journals were reconciled with it.
+    /// The identities that it has replaced and whose journals were reconciled with it.
     pub(crate) fn settled_incarnations(&self) -> String {
         format!("{}:incarnations", self.prefix)
     }
 
-    /// What is written to find out whether anything can be.
+    /// The key that is written to test writing.
     pub(crate) fn probe(&self) -> String {
         format!("{}:probe", self.prefix)
     }
 
-    /// The base of the key on which the preflight tries what this user may do.
+    /// The base of the key on which the preflight tries this user's permissions.
     pub(crate) fn probe_base(&self) -> String {
         format!("{}:{{probe}}:", self.prefix)
     }
 
-    /// What all keys and channels begin with, as a pattern.
+    /// The pattern of all keys and channels.
     pub(crate) fn pattern(&self) -> String {
         format!("{}:*", self.prefix)
     }

@@ -1,4 +1,4 @@
-//! Queues that are known under this prefix, whoever's configuration names them: so that no open job is out of sight.
+//! All queues known under this prefix, from any configuration, so that no open job is out of sight.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use bursar_domain::{Millis, Queue};
 use redis::Pipeline;
 
-use crate::link::{Connection, Link};
+use crate::reconnecting::{Connection, ConnectionId};
 use crate::reply::score;
 use crate::rights::is_right;
 use crate::{Store, StoreError};
@@ -18,28 +18,28 @@ const SERVED_WITHIN: Duration = Duration::from_secs(60);
 /// Queues that one command names: a millisecond of Redis.
 const NAMED_AT_ONCE: usize = 1_000;
 
-/// How often the layout is written that is gone at once: an emptied Redis was emptied once.
+/// The number of tries to write a layout that disappears at once: a Redis is emptied once, not repeatedly.
 const LAYOUT_TRIES: usize = 3;
 
 /// Queues that this process has made known over one connection: another one may lead to a Redis that does not know them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Introduced(Arc<Mutex<(Option<Link>, BTreeSet<Queue>)>>);
+pub(crate) struct Introduced(Arc<Mutex<(Option<ConnectionId>, BTreeSet<Queue>)>>);
 
 impl Introduced {
-    fn lock(&self) -> MutexGuard<'_, (Option<Link>, BTreeSet<Queue>)> {
-        // Nothing panics while it holds the lock; if something did, the set is still one.
+    fn lock(&self) -> MutexGuard<'_, (Option<ConnectionId>, BTreeSet<Queue>)> {
+        // Nothing panics while it holds this lock. Should something panic, the set is still valid.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn has(&self, link: Link, queues: &[&Queue]) -> bool {
+    fn has(&self, connection_id: ConnectionId, queues: &[&Queue]) -> bool {
         let known = self.lock();
-        known.0 == Some(link) && queues.iter().all(|queue| known.1.contains(*queue))
+        known.0 == Some(connection_id) && queues.iter().all(|queue| known.1.contains(*queue))
     }
 
-    fn add(&self, link: Link, queues: &[&Queue]) {
+    fn add(&self, connection_id: ConnectionId, queues: &[&Queue]) {
         let mut known = self.lock();
-        if known.0 != Some(link) {
-            *known = (Some(link), BTreeSet::new());
+        if known.0 != Some(connection_id) {
+            *known = (Some(connection_id), BTreeSet::new());
         }
         known.1.extend(queues.iter().copied().cloned());
     }
@@ -50,13 +50,13 @@ impl Introduced {
 pub struct KnownQueue {
     /// Its name.
     pub queue: Queue,
-    /// When a worker last said that it serves it; `None` when none ever did.
+    /// The last time that a worker reported serving it; `None` if none ever did.
     pub served: Option<Millis>,
-    /// Whether a worker has said so within the last minute.
+    /// True if a worker has reported so within the last minute.
     pub is_served: bool,
 }
 
-/// What is said of queues that are named.
+/// The effect of naming queues.
 #[derive(Clone, Copy, Debug)]
 enum Served {
     /// A worker serves them at this moment.
@@ -75,24 +75,24 @@ impl Store {
         if queues.is_empty() {
             return Ok(());
         }
-        let link = self.link().await?;
-        if self.introduced.has(link, queues) {
+        let connection_id = self.connection_id().await?;
+        if self.introduced.has(connection_id, queues) {
             return Ok(());
         }
-        let mut connection = self.connection().over(link);
+        let mut connection = self.connection().over(connection_id);
         let mut info = redis::cmd("INFO");
         info.arg("cluster");
         let info: redis::RedisResult<String> = info.query_async(&mut connection).await;
         match info {
             Ok(info) if info.contains("cluster_enabled:1") => return Err(StoreError::Cluster),
             Ok(_) => {}
-            Err(error) if is_right(&error) => {} // the preflight refuses what nobody can tell
+            Err(error) if is_right(&error) => {} // the preflight refuses a Redis that cannot be examined
             Err(error) => return Err(StoreError::of("submit", error)),
         }
         for queues in queues.chunks(NAMED_AT_ONCE) {
             self.name_queues(queues, Served::NotSaid, &connection).await?;
         }
-        self.introduced.add(link, queues);
+        self.introduced.add(connection_id, queues);
         Ok(())
     }
 

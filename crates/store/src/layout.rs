@@ -1,12 +1,13 @@
-//! Which layout this Redis has: `PREFIX:layout`, written once, before the first job. A build that finds another one touches nothing.
+//! The layout of this Redis: `PREFIX:layout`, written once, before the first job. A build that finds another one
+//! changes nothing.
 
 use serde::{Deserialize, Serialize};
 
 use crate::jobs::PARTITIONS;
 use crate::{Store, StoreError};
 
-/// The layout of keys and scripts that this build works on. Records have a version of their own, and builds of two neighbouring versions
-/// of records share a layout.
+/// The layout of keys and scripts that this build uses. Records have their own version, and builds of two neighbouring
+/// versions of records share a layout.
 pub const LAYOUT: u32 = 2;
 
 /// The text of `PREFIX:layout`.
@@ -53,7 +54,7 @@ impl Store {
                         .into(),
                 ));
             }
-            // A new Redis; or one that may not be asked, which the preflight tells.
+            // A new Redis; or one that refuses the command, which the preflight reports.
             Ok((None, false)) | Err(_) => {}
         }
         Ok(self)
@@ -74,7 +75,7 @@ impl Store {
         Ok(self)
     }
 
-    /// Tells if this text of `PREFIX:layout` is what this store works on.
+    /// Checks that this text of `PREFIX:layout` is this store's layout.
     pub(crate) fn has_layout(&self, text: &str) -> Result<(), StoreError> {
         let (found, ours) = (Layout::read(text)?.partitions, self.queues.count());
         if found == ours {

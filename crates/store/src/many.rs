@@ -1,5 +1,4 @@
-//! Reads many queues at once, in round trips of so many commands: neither the way to Redis nor Redis itself is held up by how many
-//! queues there are.
+//! Reads many queues in bounded round trips: neither the connection nor Redis is blocked by the number of queues.
 
 use bursar_domain::{AccountName, Millis, Queue};
 use redis::{Cmd, Pipeline, Value};
@@ -13,7 +12,7 @@ use crate::{Store, StoreError};
 /// Commands in one round trip: a millisecond of Redis at most, between which it serves others.
 const COMMANDS: usize = 1_000;
 
-/// Commands, or jobs, that are held in memory at once.
+/// Commands, or jobs, that are in memory at the same time.
 pub(crate) const AT_ONCE: usize = 10_000;
 
 impl Store {
@@ -25,8 +24,9 @@ impl Store {
     pub async fn gateways(&self, queues: &[Queue]) -> Result<Vec<Option<String>>, StoreError> {
         let mut gateways = Vec::with_capacity(queues.len());
         for queues in queues.chunks(AT_ONCE) {
-            let asked = queues.iter().map(|queue| Cmd::hget(self.queues.of(queue).queue_hash(), "gateway")).collect();
-            let (replies, _) = self.many("HGET", asked).await?;
+            let requested =
+                queues.iter().map(|queue| Cmd::hget(self.queues.of(queue).queue_hash(), "gateway")).collect();
+            let (replies, _) = self.many("HGET", requested).await?;
             for reply in &replies {
                 gateways.push(from_reply("HGET", Some(reply))?);
             }
@@ -34,20 +34,20 @@ impl Store {
         Ok(gateways)
     }
 
-    /// How many tasks wait in each of these queues of apalis-redis, and how many became dead letters.
+    /// The number of waiting tasks in each of these queues of apalis-redis, and of their dead letters.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn import_statuses(&self, queues: &[String]) -> Result<Vec<ImportStatus>, StoreError> {
-        let asked = queues.iter().flat_map(|queue| {
+        let requested = queues.iter().flat_map(|queue| {
             let (base, ours) = (Keys::queue(queue), self.keys.import(queue));
             [
                 Cmd::zcard(format!("{base}scheduled")),
                 Cmd::llen(format!("{base}active")),
-                Cmd::zcard(format!("{ours}aside")),
+                Cmd::zcard(format!("{ours}dead_letters")),
             ]
         });
-        let (counts, _) = self.many("ZCARD", asked.collect()).await?;
+        let (counts, _) = self.many("ZCARD", requested.collect()).await?;
         let status = |counts: &[Value]| {
             let (scheduled, active, dead_letters): (u64, u64, u64) =
                 from_reply("ZCARD", Some(&Value::Array(counts.to_vec())))?;
@@ -56,7 +56,7 @@ impl Store {
         counts.chunks(3).map(status).collect()
     }
 
-    /// What is known of each of these balances, in their order.
+    /// The known balances, in order.
     ///
     /// # Errors
     /// [`StoreError`].

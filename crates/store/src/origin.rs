@@ -1,17 +1,17 @@
-//! Whose webhook events they are.
+//! The origins of webhook events.
 
 use std::fmt;
 use std::str::FromStr;
 
 use bursar_domain::{AccountName, IdError, Queue};
 
-/// Events in one call of a script: a bound on how long it holds Redis.
+/// Events in one call of a script: a bound on the time that it blocks Redis.
 pub const MAX_DELIVERIES: usize = 256;
 
-/// What stands in a queue's name where an account's notifications have their keys.
+/// The second part of the queue name of an account's notifications.
 const NOTIFICATIONS: &str = "notify";
 
-/// Whose events they are: what shares a hash tag.
+/// The origin of events: those that share a hash tag.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
     /// Jobs of a queue.

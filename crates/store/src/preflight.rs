@@ -1,19 +1,20 @@
-//! Whether this Redis may hold money: refuses one that can lose a payment's record, warns of what makes a loss likelier.
+//! The preflight: refuses a Redis that can lose a payment's record, and warns of settings that make a loss more likely.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use redis::{IntoConnectionInfo, RedisResult};
 
-use crate::link::Link;
+use crate::reconnecting::ConnectionId;
 use crate::rights::{Refused, is_right};
 use crate::sentinel::Place;
 use crate::{Store, StoreError, tls};
 
-/// How far the worker's clock may stand from Redis's before the gateway's 10 minutes of tolerance are in danger.
+/// The greatest difference between the worker's clock and Redis's that is safe with the gateway's tolerance of 10
+/// minutes.
 const MAX_SKEW: Duration = Duration::from_secs(60);
 
-/// A skew worth telling of.
+/// A clock difference that is worth a warning.
 const NOTABLE_SKEW: Duration = Duration::from_secs(5);
 
 /// The oldest server whose scripts can record an answer while memory is full.
@@ -25,10 +26,10 @@ pub const CLUSTER: &str = "redis.cluster";
 /// Errors by which a server of a cluster says that a key is not there, or not now.
 const ELSEWHERE: [&str; 5] = ["MOVED", "ASK", "CROSSSLOT", "CLUSTERDOWN", "TRYAGAIN"];
 
-/// What `appendfsync everysec` can cost.
+/// The possible loss under `appendfsync everysec`.
 pub const LOSSES_ON_EVERYSEC: &str = "a power failure loses up to a second of accepted jobs";
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -40,20 +41,20 @@ pub enum Severity {
     Refuse,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
-    /// How bad.
+    /// Its severity.
     pub severity: Severity,
-    /// What was looked at: `redis.eviction`.
+    /// The check's name: `redis.eviction`.
     pub check: &'static str,
-    /// What was found, and what to do about it.
+    /// The finding, and the remedy.
     pub text: String,
 }
 
 /// The settings that must fit together.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct PreflightInput {
     /// `redis.url`.
     pub url: String,
     /// `worker.lease`.
@@ -65,22 +66,26 @@ pub struct Wanted {
 }
 
 impl Store {
-    /// Looks at everything that the promises need of Redis, over whichever connection is open. Findings come in a fixed order,
+    /// Checks everything that the promises need of Redis, over the open connection. Findings come in a fixed order,
     /// fine ones included.
     ///
     /// # Errors
     /// [`StoreError`] when Redis does not answer.
-    pub async fn preflight(&self, wanted: &Wanted) -> Result<Vec<Finding>, StoreError> {
-        self.preflight_over(self.link().await?, wanted).await
+    pub async fn preflight(&self, wanted: &PreflightInput) -> Result<Vec<Finding>, StoreError> {
+        self.preflight_over(self.connection_id().await?, wanted).await
     }
 
-    /// The same over one connection: what is found says nothing of the server that another one leads to.
+    /// The same over one connection: its findings say nothing about the server behind another one.
     ///
     /// # Errors
     /// [`StoreError`] when Redis does not answer, or not over this connection.
-    pub async fn preflight_over(&self, link: Link, wanted: &Wanted) -> Result<Vec<Finding>, StoreError> {
-        let mut connection = self.connection().over(link);
-        // What this user may not ask is reported as unknown, not assumed.
+    pub async fn preflight_over(
+        &self,
+        connection_id: ConnectionId,
+        wanted: &PreflightInput,
+    ) -> Result<Vec<Finding>, StoreError> {
+        let mut connection = self.connection().over(connection_id);
+        // Values that this user may not read are reported as unknown, not assumed.
         let info: Option<String> = granted("INFO", redis::cmd("INFO").query_async(&mut connection).await)?;
         let time: Option<(u64, u64)> = granted("TIME", redis::cmd("TIME").query_async(&mut connection).await)?;
         let mut fsync = redis::cmd("CONFIG");
@@ -104,7 +109,7 @@ impl Store {
     }
 }
 
-/// A reply, or nothing where this user may not ask.
+/// A reply, or nothing if this user lacks the permission.
 fn granted<T>(command: &'static str, reply: RedisResult<T>) -> Result<Option<T>, StoreError> {
     match reply {
         Ok(reply) => Ok(Some(reply)),
@@ -113,7 +118,7 @@ fn granted<T>(command: &'static str, reply: RedisResult<T>) -> Result<Option<T>,
     }
 }
 
-/// What the trial of rights came to, and whether the keys are on other servers of a cluster.
+/// The result of trying the permissions, and whether the keys are on other servers of a cluster.
 fn rights(tried: Result<Refused, StoreError>) -> Result<([Finding; 2], bool), StoreError> {
     let refused = match tried {
         Ok(refused) => refused,
@@ -126,12 +131,12 @@ fn rights(tried: Result<Refused, StoreError>) -> Result<([Finding; 2], bool), St
     };
     let Refused { needed, hints } = refused;
     let text = format!(
-        "this user may not do what Bursar does; it lacks {}. `bursar redis-acl` prints all rights that are needed",
+        "this user lacks permissions that Bursar needs: {}. `bursar redis-acl` prints all of them",
         needed.join(" ")
     );
     let needed = refuse_unless(needed.is_empty(), "redis.rights", "sufficient".into(), text);
     let text = format!(
-        "this user may not say or hear what has become due; it lacks {}: jobs are found up to 5 s later. `bursar redis-acl` prints all rights",
+        "this user lacks permissions for wake-up messages: {}. Jobs start up to 5 s later. `bursar redis-acl` prints all permissions",
         hints.join(" ")
     );
     let hints = if hints.is_empty() { fine("redis.channels", "open".into()) } else { warn("redis.channels", text) };
@@ -155,7 +160,7 @@ impl Server<'_> {
         self.info.get(field).and_then(|text| text.parse().ok()).unwrap_or_default()
     }
 
-    fn findings(&self, wanted: &Wanted) -> Vec<Finding> {
+    fn findings(&self, wanted: &PreflightInput) -> Vec<Finding> {
         let mut findings = vec![
             self.version(),
             self.role(),
@@ -174,9 +179,9 @@ impl Server<'_> {
         findings
     }
 
-    /// What can be told of a server that does not tell of itself.
-    fn unknown(&self, wanted: &Wanted) -> Vec<Finding> {
-        let text = "unknown: this user may not run INFO, and nothing else tells whether this Redis keeps its data. Grant +info (`bursar redis-acl` prints all rights)";
+    /// The findings for a server that does not report its settings.
+    fn unknown(&self, wanted: &PreflightInput) -> Vec<Finding> {
+        let text = "unknown: this user may not run INFO, so it cannot be checked that this Redis keeps its data. Grant +info (`bursar redis-acl` prints all permissions)";
         let info = refuse_unless(false, "redis.info", String::new(), text.into());
         let mut findings =
             vec![info, self.fsync(), transport(&wanted.url), self.clock(wanted.local_now_ms), lease(wanted)];
@@ -189,7 +194,7 @@ impl Server<'_> {
     /// On a cluster a repeated submission can miss the first while a slot moves, and waits for disk or replicas vouch for another
     /// server than the queue's.
     fn cluster(&self) -> Finding {
-        let text = "this is a Redis Cluster, or a proxy in front of one, which Bursar does not support yet: a job could be taken twice while a slot moves, and redis.durability would vouch for nothing. Use one server, or Sentinel";
+        let text = "this is a Redis Cluster, or a proxy in front of one, which Bursar does not support yet: a job could be taken twice while a slot moves, and redis.durability could not be confirmed. Use one server, or Sentinel";
         refuse_unless(!self.elsewhere && !self.is("cluster_enabled", "1"), CLUSTER, "no cluster".into(), text.into())
     }
 
@@ -247,7 +252,7 @@ impl Server<'_> {
                     "{other}: a power failure loses what the system had not written yet. Set everysec or always"
                 ),
             },
-            None => warn("redis.appendfsync", "unknown: this server does not tell (CONFIG GET is not allowed)".into()),
+            None => warn("redis.appendfsync", "unknown: CONFIG GET is not allowed on this server".into()),
         }
     }
 
@@ -258,9 +263,9 @@ impl Server<'_> {
         }
     }
 
-    /// Whether a primary that is cut off stops taking writes by itself: no client can know that it was deposed.
+    /// Checks that a primary which is cut off stops accepting writes by itself: no client can know that it was demoted.
     fn min_replicas(&self) -> Finding {
-        // Told only where it is set.
+        // Reported only if it is set.
         match self.info.get("min_slaves_good_slaves") {
             Some(_) => fine("redis.min_replicas", "set".into()),
             None => warn(
@@ -309,7 +314,7 @@ fn transport(url: &str) -> Finding {
     }
 }
 
-fn lease(wanted: &Wanted) -> Finding {
+fn lease(wanted: &PreflightInput) -> Finding {
     let Some((account, call_timeout)) = &wanted.call_timeout else { return fine("worker.lease", "no account".into()) };
     let lease = humanly(wanted.lease);
     let text = format!(
@@ -339,7 +344,7 @@ fn refuse_unless(ok: bool, check: &'static str, found: String, text: String) -> 
 mod tests {
     use super::*;
 
-    /// What a sound server tells, with some fields changed.
+    /// The settings of a sound server, with some fields changed.
     fn findings(changes: &[(&'static str, &'static str)]) -> Vec<Finding> {
         let mut info = HashMap::from([
             ("redis_version", "7.2.4"),
@@ -355,7 +360,7 @@ mod tests {
         ]);
         info.extend(changes.iter().copied());
         let server = Server { info, fsync: Some("always".into()), now_ms: Some(1_000), elsewhere: false };
-        let wanted = Wanted {
+        let wanted = PreflightInput {
             url: "redis://127.0.0.1/".into(),
             lease: Duration::from_secs(30),
             call_timeout: None,

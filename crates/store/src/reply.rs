@@ -5,7 +5,7 @@ use redis::Pipeline;
 
 use crate::{Store, StoreError};
 
-/// Jobs of each set that a count of those in doubt looks at: about a millisecond of Redis.
+/// The jobs of each set that a count of in-doubt jobs reads: about a millisecond of Redis.
 pub const LOOKED_AT: usize = 1_000;
 
 impl Store {
@@ -18,7 +18,7 @@ impl Store {
     }
 }
 
-/// What was read of the only one that was asked for.
+/// The only value that was requested.
 pub(crate) fn only<T>(read: Vec<T>) -> Result<T, StoreError> {
     let read = read.into_iter().next();
     read.ok_or_else(|| StoreError::Unreadable { what: "a reply of Redis".into(), detail: "it is missing".into() })

@@ -1,8 +1,9 @@
-//! Rights: the commands that Bursar runs in Redis, tried by the preflight and told to administrators as a line for `ACL SETUSER`.
+//! Permissions: the commands that Bursar runs in Redis, tried by the preflight, and printed for administrators as a
+//! line for `ACL SETUSER`.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use crate::link::Connection;
+use crate::reconnecting::Connection;
 use crate::subscription::Subscription;
 use crate::{Durability, Store, StoreError};
 
@@ -57,27 +58,27 @@ const ON_KEYS: [&[&str]; 46] = [
 ];
 
 /// Commands that no script may run, or that are no command on a key.
-const BESIDE_KEYS: [&str; 9] =
+const WITHOUT_KEYS: [&str; 9] =
     ["config|get", "evalsha", "exec", "info", "multi", "publish", "script|load", "select", "subscribe"];
 
-/// A user of Redis that may do what Bursar does, and nothing else.
+/// A user of Redis with exactly Bursar's permissions.
 #[derive(Clone, Debug)]
 pub struct RightsWanted<'a> {
     /// The user's name.
     pub user: &'a str,
     /// `redis.prefix`.
     pub prefix: &'a str,
-    /// Queues of apalis-redis, whose keys stand outside the prefix.
+    /// Queues of apalis-redis, whose keys are outside the prefix.
     pub queues: &'a [String],
     /// `redis.durability`.
     pub durability: Durability,
-    /// Whether sentinels name the primary.
+    /// True if sentinels name the primary.
     pub sentinels: bool,
 }
 
 impl RightsWanted<'_> {
-    /// The user as a line of an ACL file, and after `ACL SETUSER` without its first word. It has no password: nobody can sign
-    /// in as this user until one is added.
+    /// The user as a line of an ACL file, and after `ACL SETUSER` without its first word. It has no password, so it
+    /// cannot sign in until one is added.
     #[must_use]
     pub fn acl_line(&self) -> String {
         let mut words = vec![format!("user {} on resetchannels", self.user), format!("~{}:*", glob(self.prefix))];
@@ -89,7 +90,7 @@ impl RightsWanted<'_> {
 
     fn commands(&self) -> Vec<&'static str> {
         let mut commands: Vec<&str> = ON_KEYS.iter().filter_map(|words| words.first().copied()).collect();
-        commands.extend(BESIDE_KEYS);
+        commands.extend(WITHOUT_KEYS);
         commands.extend(match self.durability {
             Durability::Fast => &[][..],
             Durability::Local => &["command|info", "waitaof"],
@@ -112,20 +113,20 @@ pub(crate) fn glob(text: &str) -> String {
     text.chars().map(escaped).collect()
 }
 
-/// What this connection's user may not do, by the words of the ACL line.
+/// The permissions that this connection's user lacks, in the words of the ACL line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Refused {
     /// Without these nothing works.
     pub(crate) needed: Vec<String>,
-    /// Without these hints are lost: what is due is found later.
+    /// Without these, wake-up hints are lost, and due work is found later.
     pub(crate) hints: Vec<String>,
 }
 
 impl Store {
-    /// Tries what Bursar does, as the user of this connection.
+    /// Tries Bursar's commands as the user of this connection.
     ///
     /// # Errors
-    /// Whatever is no question of rights.
+    /// Any error other than a missing permission.
     pub(crate) async fn refused_rights(&self, connection: &Connection) -> Result<Refused, StoreError> {
         let mut refused = Refused::default();
         let wake = self.queues.wake_channel();
@@ -183,7 +184,7 @@ async fn may_not(connection: &Connection, words: &[&str]) -> bool {
     reply.is_err_and(|error| is_right(&error))
 }
 
-/// On a connection of its own, as listeners have one.
+/// On a separate connection, as for listeners.
 async fn may_not_subscribe(store: &Store, channel: &str) -> Result<bool, StoreError> {
     let subscribe = async {
         let (client, _) = store.server().client().await?;
@@ -196,7 +197,7 @@ async fn may_not_subscribe(store: &Store, channel: &str) -> Result<bool, StoreEr
     }
 }
 
-/// Whether a command was refused because of who asked.
+/// True if a command was refused for lack of permission.
 pub(crate) fn is_right(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) || error.code() == Some("NOPERM")
 }
@@ -235,7 +236,7 @@ mod tests {
             for call in ["redis.call('", "redis.pcall('"] {
                 for (at, _) in source.match_indices(call) {
                     let command = source[at + call.len()..].split('\'').next().unwrap().to_lowercase();
-                    assert!(granted.contains(command.as_str()), "{name} runs {command}, which no right is asked for");
+                    assert!(granted.contains(command.as_str()), "{name} runs {command} without a permission for it");
                     seen += 1;
                 }
             }
@@ -253,7 +254,7 @@ mod tests {
             let spelt = [format!("'{}'", command.to_uppercase()), format!("\"{}\"", command.to_uppercase())];
             let called = [format!(".{command}("), format!("::{command}("), format!(".{command}_")];
             let is_used = |text: &String| spelt.iter().chain(&called).any(|way| text.contains(way));
-            assert!(texts.iter().any(|(_, text)| is_used(text)), "nobody runs {command}");
+            assert!(texts.iter().any(|(_, text)| is_used(text)), "no script runs {command}");
         }
     }
 

@@ -4,17 +4,17 @@ use redis::{Cmd, ErrorKind, FromRedisValue, Script, ServerErrorKind, ToRedisArgs
 
 use crate::StoreError;
 use crate::connection::Store;
-use crate::link::Connection;
+use crate::reconnecting::Connection;
 
-/// Entries kept in a queue's `events` stream, about; one tells of up to sixteen state changes.
+/// The approximate number of entries in a partition's `events` stream; one entry has up to sixteen state changes.
 pub(crate) const EVENTS_KEPT: u32 = 10_000;
 
-/// Lines in a job's log after which what changed nothing (an ask, a claim given back) is no longer written.
+/// The lines in a job's history after which events without a change (a query, a released claim) are no longer written.
 pub(crate) const LOG_QUIET_AFTER: u32 = 200;
 
-/// What several scripts do alike: put in where their header names it.
+/// The shared parts of scripts, inserted where a script's header names them.
 const SHARED: [(&str, &str); 7] = [
-    ("-- shared: whole.lua\n", include_str!("../lua/shared/whole.lua")),
+    ("-- shared: integer.lua\n", include_str!("../lua/shared/integer.lua")),
     ("-- shared: names.lua\n", include_str!("../lua/jobs/shared/names.lua")),
     ("-- shared: ready.lua\n", include_str!("../lua/jobs/shared/ready.lua")),
     ("-- shared: entries.lua\n", include_str!("../lua/jobs/shared/entries.lua")),
@@ -73,7 +73,7 @@ impl Call<'_> {
         self
     }
 
-    /// Runs it; a server that does not know the script yet (after a restart, say) is told first.
+    /// Runs it; first loads it into a server that does not have it (after a restart, for example).
     pub(crate) async fn run<T: FromRedisValue>(&self, store: &Store) -> Result<T, StoreError> {
         self.run_on(store.connection()).await
     }
@@ -106,11 +106,11 @@ pub(crate) struct Scripts {
     pub(crate) circuit: Named,
     pub(crate) take_rate_token: Named,
     pub(crate) quarantine: Named,
-    pub(crate) import_look: Named,
+    pub(crate) import_peek: Named,
     pub(crate) import_take: Named,
-    pub(crate) import_settle: Named,
-    pub(crate) balance_turn: Named,
-    pub(crate) balance_keep: Named,
+    pub(crate) import_resolve: Named,
+    pub(crate) balance_lock: Named,
+    pub(crate) balance_store: Named,
     pub(crate) probe: Named,
 }
 
@@ -133,11 +133,11 @@ impl Scripts {
             circuit: Named::new("circuit", include_str!("../lua/jobs/circuit.lua")),
             take_rate_token: Named::new("take_rate_token", include_str!("../lua/jobs/take_rate_token.lua")),
             quarantine: Named::new("quarantine", include_str!("../lua/jobs/quarantine.lua")),
-            import_look: Named::new("import_look", include_str!("../lua/import_look.lua")),
+            import_peek: Named::new("import_peek", include_str!("../lua/import_peek.lua")),
             import_take: Named::new("import_take", include_str!("../lua/import_take.lua")),
-            import_settle: Named::new("import_settle", include_str!("../lua/import_settle.lua")),
-            balance_turn: Named::new("balance_turn", include_str!("../lua/balance_turn.lua")),
-            balance_keep: Named::new("balance_keep", include_str!("../lua/balance_keep.lua")),
+            import_resolve: Named::new("import_resolve", include_str!("../lua/import_resolve.lua")),
+            balance_lock: Named::new("balance_lock", include_str!("../lua/balance_lock.lua")),
+            balance_store: Named::new("balance_store", include_str!("../lua/balance_store.lua")),
             probe: Named::new("probe", include_str!("../lua/probe.lua")),
         }
     }

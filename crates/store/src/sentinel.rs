@@ -1,7 +1,7 @@
-//! Redis behind Sentinel: who is the primary, asked of all sentinels at once and believed by the newest word among them.
+//! Redis behind Sentinel: all sentinels are queried for the primary at once, and the newest answer counts.
 //!
-//! A client that only reconnects goes on writing to a primary that was deposed, and what it writes there vanishes. So no
-//! connection is made to a server that no sentinel names or that is no primary itself, and none outlives a failover.
+//! A client that only reconnects goes on writing to a demoted primary, and those writes are lost. So no connection is
+//! made to a server that no sentinel names or that is no primary itself, and no connection outlives a failover.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -25,24 +25,24 @@ const SCHEMES: [(&str, &str); 2] = [("redis+sentinel://", "redis"), ("rediss+sen
 /// Sentinel's own port.
 const SENTINEL_PORT: u16 = 26_379;
 
-/// How long the other sentinels may take once one has answered: the first is not always the one that knows most, and one
-/// whose machine is gone must not keep workers from resuming within a second.
+/// The time for the other sentinels once one has answered: the first is not always the best informed, and one that is
+/// down must not keep workers from resuming within a second.
 const OTHERS_PATIENCE: Duration = Duration::from_millis(250);
 
 /// Between attempts to listen to a sentinel that is not there.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
-/// What a URL of our own form says: `redis+sentinel://[user:pass@]host[:port],…/name[/db]`, with `?sentinel_user=` and
-/// `sentinel_password=` where the sentinels ask for a password of their own.
+/// A parsed URL of our own form: `redis+sentinel://[user:pass@]host[:port],…/name[/db]`, with `?sentinel_user=` and
+/// `sentinel_password=` if the sentinels have their own password.
 pub(crate) struct Place {
     name: String,
     sentinels: Vec<ConnectionInfo>,
-    /// How to speak with the primary; its address is the sentinels' to tell.
+    /// The connection settings of the primary; the sentinels provide its address.
     primary: ConnectionInfo,
 }
 
 impl Place {
-    /// Whether a URL is of this form at all.
+    /// True if a URL has this form.
     pub(crate) fn is_meant(url: &str) -> bool {
         SCHEMES.iter().any(|(ours, _)| url.starts_with(ours))
     }
@@ -78,43 +78,43 @@ impl Place {
         Ok(Self { name: name.to_owned(), sentinels: sentinels?, primary: at(user, "sentinels-tell", db)? })
     }
 
-    /// Whether nothing that is said on the way can be read by others.
+    /// True if all connections are encrypted or local.
     pub(crate) fn is_private(&self) -> bool {
         self.sentinels.iter().all(|sentinel| tls::is_private(sentinel.addr()))
     }
 }
 
-/// A host as it stands in the list; the port may be left out.
+/// A host of the list; the port is optional.
 fn with_port(host: &str) -> String {
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let in_brackets = host.ends_with(']');
     if has_port && !in_brackets { host.to_owned() } else { format!("{host}:{SENTINEL_PORT}") }
 }
 
-/// The sentinels, and who is the primary by all that they have told so far.
+/// The sentinels, and the primary by all their answers so far.
 pub(crate) struct Sentinels {
     name: String,
-    asked: Vec<Client>,
+    clients: Vec<Client>,
     primary: ConnectionInfo,
     ca_pem: Option<String>,
     current: watch::Sender<Current>,
-    /// One question at a time, whoever needs the answer.
+    /// Serializes the queries.
     asking: Mutex<()>,
 }
 
-/// Where the primary is.
+/// The place of the primary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Current {
     /// Rises each time that another server is the primary.
     pub(crate) number: u64,
-    /// The newest failover that any sentinel told of.
+    /// The newest failover that a sentinel has reported.
     epoch: u64,
     address: (String, u16),
-    /// It did not answer as a primary does: ask again before the next connection.
+    /// It did not answer as a primary: query again before the next connection.
     suspected: bool,
 }
 
-/// What one sentinel says.
+/// One sentinel's answer.
 struct Word {
     epoch: u64,
     address: (String, u16),
@@ -122,23 +122,23 @@ struct Word {
 
 impl Sentinels {
     pub(crate) fn new(place: Place, ca_pem: Option<&str>) -> Result<Arc<Self>, StoreError> {
-        let asked = place.sentinels.into_iter().map(|sentinel| tls::open(sentinel, ca_pem));
+        let clients = place.sentinels.into_iter().map(|sentinel| tls::open(sentinel, ca_pem));
         let sentinels = Arc::new(Self {
             name: place.name,
-            asked: asked.collect::<Result<_, _>>()?,
+            clients: clients.collect::<Result<_, _>>()?,
             primary: place.primary,
             ca_pem: ca_pem.map(str::to_owned),
             current: watch::Sender::new(Current { suspected: true, ..Current::default() }),
             asking: Mutex::default(),
         });
-        for sentinel in &sentinels.asked {
+        for sentinel in &sentinels.clients {
             let (weak, alive) = (Arc::downgrade(&sentinels), sentinels.current.subscribe());
             tokio::spawn(follow(sentinel.clone(), weak, alive));
         }
         Ok(sentinels)
     }
 
-    /// Which primary it is by now; to be told of each change.
+    /// The current primary, with a signal for each change.
     pub(crate) fn current(&self) -> watch::Receiver<Current> {
         self.current.subscribe()
     }
@@ -160,14 +160,14 @@ impl Sentinels {
         });
     }
 
-    /// Who is the primary. Queries only when there is a reason to.
+    /// The primary. Queries the sentinels only if there is a reason to.
     pub(crate) async fn primary(&self) -> RedisResult<Current> {
         let known = self.current.borrow().clone();
         if !known.suspected {
             return Ok(known);
         }
         let _alone = self.asking.lock().await;
-        let known = self.current.borrow().clone(); // somebody else may have asked meanwhile
+        let known = self.current.borrow().clone(); // another caller may have queried meanwhile
         if !known.suspected {
             return Ok(known);
         }
@@ -177,7 +177,7 @@ impl Sentinels {
 
     async fn query_again(&self) -> RedisResult<()> {
         let (word, answers) = self.query().await?;
-        let is_most = answers * 2 > self.asked.len();
+        let is_most = answers * 2 > self.clients.len();
         let mut believed = true;
         self.current.send_modify(|current| {
             // A sentinel that is cut off with the old primary knows of no failover.
@@ -191,18 +191,18 @@ impl Sentinels {
         });
         match believed {
             true => Ok(()),
-            false => Err(not_connected("the sentinels that answer know of no failover, and there was one")),
+            false => Err(not_connected("the sentinels that answer do not know the failover that has happened")),
         }
     }
 
-    /// The newest word, and how many sentinels had one.
+    /// The newest answer, and the number of sentinels with one.
     async fn query(&self) -> RedisResult<(Word, usize)> {
         let mut asking: FuturesUnordered<_> =
-            self.asked.iter().map(|sentinel| query_one(sentinel, &self.name)).collect();
+            self.clients.iter().map(|sentinel| query_one(sentinel, &self.name)).collect();
         let mut until = Instant::now() + CONNECT_TIMEOUT;
         let (mut newest, mut answers, mut failure): (Option<Word>, _, _) = (None, 0, None);
-        while let Ok(Some(told)) = tokio::time::timeout_at(until, asking.next()).await {
-            match told {
+        while let Ok(Some(reply)) = tokio::time::timeout_at(until, asking.next()).await {
+            match reply {
                 Ok(word) => {
                     until = until.min(Instant::now() + OTHERS_PATIENCE);
                     answers += 1;
@@ -232,7 +232,7 @@ impl Sentinels {
             .map_err(|error| RedisError::from((ErrorKind::InvalidClientConfig, "TLS", error.chain())))
     }
 
-    /// A connection to the primary, once it has said itself that it is one.
+    /// A connection to the primary, once it has confirmed its role itself.
     pub(crate) async fn connect(&self, primary: &Current) -> RedisResult<MultiplexedConnection> {
         let mut switched = self.current();
         let connect = async {
@@ -256,25 +256,25 @@ async fn query_one(sentinel: &Client, name: &str) -> RedisResult<Word> {
     let mut connection = open_to(sentinel).await?;
     let mut command = redis::cmd("SENTINEL");
     command.arg("MASTER").arg(name);
-    let mut told: HashMap<String, String> = command.query_async(&mut connection).await?;
-    if told.get("flags").is_some_and(|flags| flags.contains("o_down")) {
+    let mut reply: HashMap<String, String> = command.query_async(&mut connection).await?;
+    if reply.get("flags").is_some_and(|flags| flags.contains("o_down")) {
         return Err(not_connected("the sentinels agree that the primary is down"));
     }
-    let number = |field: &str| told.get(field).and_then(|text| text.parse::<u64>().ok());
+    let number = |field: &str| reply.get(field).and_then(|text| text.parse::<u64>().ok());
     let port = number("port").and_then(|port| u16::try_from(port).ok());
     let (Some(port), Some(epoch)) = (port, number("config-epoch")) else {
         return Err(not_connected("a sentinel's answer cannot be read"));
     };
-    let Some(host) = told.remove("ip") else { return Err(not_connected("a sentinel's answer cannot be read")) };
+    let Some(host) = reply.remove("ip") else { return Err(not_connected("a sentinel's answer cannot be read")) };
     Ok(Word { epoch, address: (host, port) })
 }
 
-/// Hears of failovers from one sentinel, for as long as anybody uses the store. The primary that was may still answer.
+/// Listens for failovers at one sentinel while the store is in use. The old primary may still answer.
 async fn follow(sentinel: Client, sentinels: Weak<Sentinels>, mut alive: watch::Receiver<Current>) {
     let unused = async { while alive.changed().await.is_ok() {} };
     let listening = async {
         loop {
-            // What a sentinel cannot tell, the others and the next error will.
+            // If one sentinel fails, the others or the next error report the failover.
             listen(&sentinel, &sentinels).await.ok();
             tokio::time::sleep(LISTEN_AGAIN).await;
             look_again(&sentinels).await; // a failover may have been missed meanwhile
@@ -300,7 +300,7 @@ async fn listen(sentinel: &Client, sentinels: &Weak<Sentinels>) -> RedisResult<(
 
 async fn look_again(sentinels: &Weak<Sentinels>) {
     if let Some(sentinels) = sentinels.upgrade() {
-        sentinels.query_again().await.ok(); // whoever needs the primary next is told what is wrong
+        sentinels.query_again().await.ok(); // the next user of the primary gets the error
     }
 }
 
@@ -308,7 +308,7 @@ pub(crate) fn not_connected(why: &'static str) -> RedisError {
     std::io::Error::new(std::io::ErrorKind::NotConnected, why).into()
 }
 
-/// What a command finds that was meant for a server which is no longer the primary.
+/// The error of a command for a server that is no longer the primary.
 pub(crate) fn switched_over() -> RedisError {
     not_connected("another server is the primary by now")
 }

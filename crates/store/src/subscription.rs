@@ -1,6 +1,6 @@
-//! A subscription to one channel, on a connection of its own, that notices when nothing can come over it any more.
+//! A subscription to one channel, on a separate connection, that notices a dead connection.
 //!
-//! Whoever only listens never learns by itself of a path that has died without a word: so it is asked for a sign of life.
+//! A listener never learns by itself of a path that has died silently, so it pings the server.
 
 use std::io;
 use std::time::Duration;
@@ -14,8 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::connection::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
 
-/// How often the server is asked whether it is there: with the time that an answer may take, a path that died without a word is
-/// noticed within ten seconds.
+/// The interval between pings. With the time limit of a reply, a dead path is noticed within ten seconds.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// It ends with its connection.
@@ -54,7 +53,7 @@ impl Drop for Subscription {
     }
 }
 
-/// Asks for signs of life until there is none.
+/// Pings until there is no reply.
 async fn query(mut sink: PubSubSink, alive: watch::Sender<()>) {
     loop {
         sleep(SIGN_OF_LIFE).await;

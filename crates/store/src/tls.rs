@@ -1,11 +1,11 @@
-//! How a server is reached; with `rediss://`, whom to trust, and with whose cryptography.
+//! The way to reach a server; with `rediss://`, the trusted authorities and the cryptography.
 
 use redis::io::tcp::TcpSettings;
 use redis::{Client, ConnectionAddr, ConnectionInfo, RedisError, TlsCertificates};
 
 use crate::StoreError;
 
-/// What every certificate of an authority's file begins with.
+/// The first line of every certificate in an authority's file.
 const PEM_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 
 /// A client for one server. With `ca_pem` its certificate must be by that authority and no other; the usual ones are for
@@ -16,7 +16,7 @@ pub(crate) fn open(server: ConnectionInfo, ca_pem: Option<&str>) -> Result<Clien
     if !matches!(server.addr(), ConnectionAddr::TcpTls { .. }) {
         return Client::open(server).map_err(StoreError::Url);
     }
-    // The client library leaves the choice to whoever links it, and panics where nobody made one. Whoever did keeps it.
+    // The client library leaves the choice to the program, and panics if there is none. An earlier choice stays.
     let _chosen_before = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let Some(pem) = ca_pem else { return Client::open(server).map_err(StoreError::Url) };
     if !pem.contains(PEM_CERTIFICATE) {
@@ -26,7 +26,7 @@ pub(crate) fn open(server: ConnectionInfo, ca_pem: Option<&str>) -> Result<Clien
     Client::build_with_tls(server, certificates).map_err(|error| StoreError::Authority { detail: error.to_string() })
 }
 
-/// Whether what is said on the way there stays on this machine or is encrypted.
+/// True if the traffic stays on this machine or is encrypted.
 pub(crate) fn is_private(address: &ConnectionAddr) -> bool {
     match address {
         ConnectionAddr::Tcp(host, _) => ["127.0.0.1", "localhost", "::1", "[::1]"].contains(&host.as_str()),
@@ -35,7 +35,7 @@ pub(crate) fn is_private(address: &ConnectionAddr) -> bool {
     }
 }
 
-/// What a first connection failed on.
+/// The error of a failed first connection.
 pub(crate) fn refused(source: RedisError) -> StoreError {
     // The client library hands rustls's error on as text only.
     match source.to_string().contains("invalid peer certificate") {

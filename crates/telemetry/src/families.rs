@@ -13,7 +13,7 @@ use crate::names::Metric;
 /// Label values, in the order of the metric's labels in [`names`](crate::names).
 pub(crate) type Labels = Vec<(&'static str, String)>;
 
-/// What makes a histogram with its own buckets.
+/// Makes a histogram with its buckets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Buckets(&'static [f64]);
 
@@ -32,7 +32,7 @@ pub(crate) fn histograms(buckets: &'static [f64]) -> Histograms {
     Histograms::new_with_constructor(Buckets(buckets))
 }
 
-/// Has a metric told on a registry's page under its name, with what it says.
+/// Registers a metric under its name, with its help text.
 pub(crate) fn register<M: Registered + Clone>(registry: &mut Registry, metric: Metric, made: M) -> M {
     registry.register(metric.name.trim_end_matches("_total"), metric.help.trim_end_matches('.'), made.clone());
     made
@@ -43,8 +43,8 @@ pub(crate) fn labels<const N: usize>(metric: Metric, values: [&str; N]) -> Label
     metric.labels.iter().copied().zip(values.map(str::to_owned)).collect()
 }
 
-/// One series of a family. It is made when its first event comes, for most queues of many accounts are idle, and what never happened
-/// has no line on the page; from then on it is found at once.
+/// One series of a family. It is made at its first event: most queues of many accounts are idle, and a series without
+/// events has no line on the page. Later events find it without a search.
 #[derive(Debug)]
 pub(crate) struct Series<M>(OnceLock<M>);
 

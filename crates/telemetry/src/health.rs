@@ -1,38 +1,38 @@
-//! Whether a worker is well: its claimer's pulse.
+//! The health of a worker: its claimer's pulse.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A worker that has not claimed or tried for so long is not well. Its claimer looks at every queue each 5 s at most, and
-/// while Redis is away it tries twice a second.
+/// A worker that has not tried to claim for this long is unhealthy. Its claimer visits every queue at least every 5 s,
+/// and while Redis is away it tries twice a second.
 const STILL: Duration = Duration::from_secs(30);
 
 /// Why a worker is not well, or not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unwell {
-    /// Its claimer stands.
+    /// Its claimer has stopped.
     #[error("has not claimed or tried for {} s", .0.as_secs())]
     Still(Duration),
-    /// It was told to end.
+    /// The worker is draining.
     #[error("drains: nothing new is claimed")]
     Draining,
     /// Redis does not answer.
     #[error("Redis does not answer")]
     NoRedis,
     /// The preflight allows no sends.
-    #[error("no money is sent on this Redis: `bursar doctor` tells why")]
+    #[error("nothing is sent on this Redis: run `bursar doctor` for the reason")]
     NotForMoney,
     /// A journal knows of sends that Redis has forgotten, or Redis is not the one that it is said to be.
-    #[error("sends nothing: {0} refuses; `bursar doctor` tells why, and queries go on")]
+    #[error("nothing is sent: {0} refuses. Run `bursar doctor` for the reason; queries go on")]
     Guarded(&'static str),
     /// A queue's jobs are for another gateway than the configuration's.
-    #[error("leaves a queue alone whose jobs are for another gateway: `bursar doctor` tells which")]
+    #[error("a queue's jobs are for another gateway and it is left alone: run `bursar doctor` for its name")]
     OtherGateway,
 }
 
-/// When a worker last claimed, or tried.
+/// The time of a worker's last attempt to claim.
 #[derive(Debug)]
 pub struct Pulse {
     began: Instant,
@@ -64,23 +64,23 @@ impl Pulse {
         self.full.store(true, Ordering::Relaxed);
     }
 
-    /// How long a call may take at most.
+    /// The longest time that a call may take.
     pub fn slowest_call(&self, timeout: Duration) {
         self.slowest_call.fetch_max(millis(timeout), Ordering::Relaxed);
     }
 
-    /// The worker was told to end.
+    /// Marks the worker as draining.
     pub fn draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// How long ago it last tried.
+    /// The age of the last attempt.
     #[must_use]
     pub fn age(&self) -> Duration {
         self.began.elapsed().saturating_sub(Duration::from_millis(self.tried.load(Ordering::Relaxed)))
     }
 
-    /// Whether it lives.
+    /// Ok if the worker is alive.
     ///
     /// # Errors
     /// [`Unwell::Still`].
@@ -88,11 +88,11 @@ impl Pulse {
         let slowest = Duration::from_millis(self.slowest_call.load(Ordering::Relaxed));
         let allowed = if self.full.load(Ordering::Relaxed) { STILL + slowest } else { STILL };
         let age = self.age();
-        // One that drains claims nothing any more; its end has a time limit of its own.
+        // A draining worker claims nothing; its drain has its own time limit.
         if age > allowed && !self.is_draining() { Err(Unwell::Still(age)) } else { Ok(()) }
     }
 
-    /// Whether it was told to end.
+    /// True if the worker is draining.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }

@@ -1,21 +1,21 @@
-//! What operators see of Bursar's work: metrics, traces, and whether a worker is well.
+//! Telemetry for operators: metrics, traces and health.
 //!
-//! Counting is a matter of a few atomic operations: every number is found by its name once, when it first counts, and what never
-//! happened has no line on the page. Nothing here is asked before anybody scrapes.
+//! Counting costs a few atomic operations: a series is looked up by name once, at its first event, and a series without
+//! events has no line on the page. Gauges are computed only when the page is scraped.
 
-mod callbacks;
 mod families;
 mod health;
 pub mod names;
 mod page;
 mod stored;
 mod traces;
+mod webhooks;
 mod work;
 mod written;
 
-pub use callbacks::{CallbackMetrics, OriginMetrics, Told};
 pub use health::{Pulse, Unwell};
 pub use page::{Page, TEXT_FORMAT, serve};
 pub use stored::{Places, Stored, WatchedBalance};
 pub use traces::{Role, Span, Traces, TracesError};
-pub use work::{BalanceMetrics, Doing, Lost, Metrics, QueueMetrics};
+pub use webhooks::{AttemptOutcome, OriginMetrics, WebhookMetrics};
+pub use work::{BalanceMetrics, Lost, Metrics, QueueMetrics, RedisOperation};

@@ -1,22 +1,22 @@
-//! Every metric's name, with its type, its labels and what it says: the one place where they stand. `deploy/METRICS.md` is
-//! this table for operators, and a test keeps the two the same.
+//! Every metric's name, type, labels and help text, in one place. `deploy/METRICS.md` is this table for operators; a
+//! test keeps the two equal.
 //!
 //! Names are an interface: dashboards and alerts of others rely on them. One is added freely, and renamed never.
 
-use bursar_domain::{Answer, Call, QueueCounts, State, Unsendable};
+use bursar_domain::{Call, Outcome, QueueCounts, State, Unsendable};
 use bursar_store::BalanceParts;
 
-use crate::callbacks::Told;
-use crate::work::{CIRCUIT_CHANGES, Doing};
+use crate::webhooks::AttemptOutcome;
+use crate::work::{CIRCUIT_CHANGES, RedisOperation};
 
-/// What kind of number it is.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
-    /// Only rises, until its process starts anew.
+    /// Only rises, and restarts from 0 with its process.
     Counter,
     /// Rises and falls.
     Gauge,
-    /// Counts by size; `_bucket`, `_sum` and `_count` stand behind its name.
+    /// Counts by size; its series end in `_bucket`, `_sum` and `_count`.
     Histogram,
 }
 
@@ -32,14 +32,14 @@ impl Type {
     }
 }
 
-/// Whose knowledge it is.
+/// The source of a metric's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// One worker process's own: add them up.
     Worker,
     /// The same of one server process, `serve` or `up`.
     Server,
-    /// Read from Redis when it is asked for: the same from every process, so take the largest.
+    /// Read from Redis at each scrape: the same from every process, so take the largest.
     Redis,
 }
 
@@ -48,13 +48,13 @@ pub enum Source {
 pub struct Metric {
     /// As Prometheus knows it.
     pub name: &'static str,
-    /// What kind of number it is.
+    /// Its type.
     pub kind: Type,
-    /// Whose knowledge it is.
+    /// The source of its value.
     pub source: Source,
-    /// Its labels; what values they take stands in [`LABELS`].
+    /// Its labels; [`LABELS`] lists their values.
     pub labels: &'static [&'static str],
-    /// What it says, with its unit.
+    /// Its help text, with its unit.
     pub help: &'static str,
 }
 
@@ -100,14 +100,14 @@ pub const LABELS: [Label; 17] = [
     words("part", "", || plain(BalanceParts::default().named().map(|(part, _)| part))),
     configured("import_queue", "each queue of `import.queues`"),
     words("call", "", || plain(Call::ALL.map(Call::as_str))),
-    words("answer", "how an answer was understood", || plain(Answer::ALL.map(Answer::as_str))),
+    words("answer", "how an answer was understood", || plain(Outcome::ALL.map(Outcome::as_str))),
     words("state", "", || plain(State::ALL.map(State::as_str))),
     words("set", "where jobs wait", || plain(QueueCounts::default().by_set().map(|(set, _)| set))),
     words("to", "", || plain(CIRCUIT_CHANGES)),
     words("reason", "why a send was not made", || plain(Unsendable::ALL.map(Unsendable::label))),
-    words("operation", "what a worker was doing", || plain(Doing::ALL.map(Doing::as_str))),
+    words("operation", "what a worker was doing", || plain(RedisOperation::ALL.map(RedisOperation::as_str))),
     words("outcome", "what an attempt to tell came to", || {
-        Told::ALL.map(|outcome| (outcome.as_str(), outcome.meaning())).into()
+        AttemptOutcome::ALL.map(|outcome| (outcome.as_str(), outcome.meaning())).into()
     }),
     configured("check", "the checks of `bursar doctor` that look at Redis"),
     configured("severity", "`warn`, `refuse`"),

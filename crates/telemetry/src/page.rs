@@ -12,21 +12,21 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{CallbackMetrics, Metrics, Stored, Unwell};
+use crate::{Metrics, Stored, Unwell, WebhookMetrics};
 
-/// The content type of what Prometheus reads.
+/// The content type of the Prometheus text format.
 pub const TEXT_FORMAT: &str = prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 
-/// What is told, and about whom.
+/// The contents of the metrics page.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// The worker of this process; `None` when none runs in it.
     pub worker: Option<Arc<Metrics>>,
-    /// Its telling of producers; `None` when it tells nobody.
-    pub callbacks: Option<Arc<CallbackMetrics>>,
-    /// What Redis knows.
+    /// The webhook metrics; `None` if the process delivers no webhooks.
+    pub webhooks: Option<Arc<WebhookMetrics>>,
+    /// The values read from Redis.
     pub stored: Arc<Stored>,
-    /// Whether this process's own preflight, where it has no worker, refuses this Redis.
+    /// True if the preflight of a process without a worker refuses this Redis.
     pub unfit: Arc<AtomicBool>,
 }
 
@@ -38,14 +38,14 @@ impl Page {
         if let Some(worker) = &self.worker {
             worker.write(&mut text).ok();
         }
-        if let Some(callbacks) = &self.callbacks {
-            callbacks.write(&mut text).ok();
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.write(&mut text).ok();
         }
         text += &self.stored.text().await;
         text
     }
 
-    /// Whether this process lives. Redis is nobody's reason to start it anew.
+    /// Ok if this process is alive. A Redis that is away is no reason to restart the process.
     ///
     /// # Errors
     /// [`Unwell`]: why it should be.
@@ -53,29 +53,29 @@ impl Page {
         self.worker.as_ref().map_or(Ok(()), |worker| worker.pulse().well())
     }
 
-    /// Whether it can do its work now.
+    /// Ok if this process can work now.
     ///
     /// # Errors
-    /// [`Unwell`]: what keeps it from it.
+    /// [`Unwell`]: the reason why it cannot.
     pub async fn ready(&self) -> Result<(), Unwell> {
         self.able()?;
         if self.stored.answers().await { Ok(()) } else { Err(Unwell::NoRedis) }
     }
 
-    /// The same as far as it can be told without asking Redis.
+    /// The same without a call to Redis.
     ///
     /// # Errors
-    /// [`Unwell`]: what keeps it from it.
+    /// [`Unwell`]: the reason why it cannot.
     pub fn able(&self) -> Result<(), Unwell> {
         self.well()?;
         if let Some(worker) = &self.worker {
             if worker.pulse().is_draining() {
                 return Err(Unwell::Draining);
             }
-            if let Some(check) = worker.guard() {
+            if let Some(check) = worker.send_block() {
                 return Err(Unwell::Guarded(check));
             }
-            if !worker.is_fit_for_money() {
+            if !worker.sends_allowed() {
                 return Err(Unwell::NotForMoney);
             }
             if worker.leaves_a_queue_alone() {
@@ -103,24 +103,24 @@ async fn metrics(State(page): State<Page>) -> impl IntoResponse {
 }
 
 async fn healthz(State(page): State<Page>) -> impl IntoResponse {
-    told(page.well())
+    health_reply(page.well())
 }
 
 async fn readyz(State(page): State<Page>) -> impl IntoResponse {
-    told(page.ready().await)
+    health_reply(page.ready().await)
 }
 
-fn told(state: Result<(), Unwell>) -> (StatusCode, String) {
+fn health_reply(state: Result<(), Unwell>) -> (StatusCode, String) {
     match state {
         Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
 }
 
-/// Serves a page until `stopped`. It holds up nothing: what is being read when it stops is cut off.
+/// Serves a page until `stopped`. Requests in flight are cut off then, so a shutdown never waits for them.
 ///
 /// # Errors
-/// When the listener fails for good.
+/// If the listener fails for good.
 pub async fn serve(listener: TcpListener, page: Page, stopped: CancellationToken) -> std::io::Result<()> {
     let serving = axum::serve(listener, page.routes()).into_future();
     stopped.run_until_cancelled(serving).await.unwrap_or(Ok(()))

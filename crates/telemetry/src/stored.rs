@@ -1,4 +1,4 @@
-//! What Redis knows of the queues, read when somebody scrapes.
+//! Values that are read from Redis at each scrape.
 
 use std::time::Duration;
 
@@ -15,33 +15,33 @@ const KEPT: Duration = Duration::from_secs(1);
 /// A scrape waits for Redis no longer: Prometheus itself gives up after 10 s.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Where in Redis it is looked.
+/// The parts of Redis to read.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
     /// Queues.
     pub queues: Vec<Queue>,
-    /// Whose events are told.
+    /// The origins of webhook deliveries.
     pub origins: Vec<Origin>,
     /// Queues of apalis-redis.
     pub import_queues: Vec<String>,
-    /// Balances that are asked for.
+    /// The balances that the gateway is queried for.
     pub balances: Vec<WatchedBalance>,
 }
 
-/// A balance that is asked for.
+/// A balance that the gateway is queried for.
 #[derive(Clone, Debug)]
 pub struct WatchedBalance {
-    /// Whose.
+    /// The account.
     pub account: AccountName,
-    /// Which.
+    /// The sub-type.
     pub sub_type: &'static str,
-    /// How often.
+    /// The interval between queries.
     pub every: Duration,
     /// Below so much its available part is low.
     pub low: Option<Fen>,
 }
 
-/// Reads them, and remembers for a second what it read.
+/// Reads the values and caches them for a second.
 #[derive(Debug)]
 pub struct Stored {
     store: Store,
@@ -51,7 +51,7 @@ pub struct Stored {
 
 /// Everything as it was read. A part that was not read is empty.
 pub(crate) struct Read<'a> {
-    /// Whether every part was.
+    /// True if every part was read.
     pub(crate) complete: bool,
     pub(crate) queues: Vec<(&'a Queue, QueueStatus)>,
     pub(crate) in_doubt: Vec<(&'a Queue, usize)>,
@@ -68,35 +68,35 @@ impl Stored {
         Self { store, places, last: Mutex::default() }
     }
 
-    /// Whether Redis answers.
+    /// True if Redis answers.
     pub(crate) async fn answers(&self) -> bool {
         matches!(timeout(PATIENCE, self.store.ping()).await, Ok(Ok(())))
     }
 
-    /// What Prometheus reads; [`names::REDIS_UP`](crate::names::REDIS_UP) and what says that the rest is missing when Redis does not
-    /// answer in time.
+    /// The Prometheus text. If Redis does not answer in time, it has [`names::REDIS_UP`](crate::names::REDIS_UP) and
+    /// the metric that marks the rest as missing.
     pub(crate) async fn text(&self) -> String {
         let mut last = self.last.lock().await;
         if let Some((at, text)) = last.as_ref().filter(|(at, _)| at.elapsed() < KEPT) {
-            tracing::trace!(age_ms = at.elapsed().as_millis(), "what was read of the queues is told again");
+            tracing::trace!(age_ms = at.elapsed().as_millis(), "the queues' values of the last scrape are repeated");
             return text.clone();
         }
         let by = Instant::now() + PATIENCE;
         let text = if self.answers().await {
             written(Some(&self.read(by).await))
         } else {
-            tracing::warn!("the metrics are without what Redis knows: it does not answer");
+            tracing::warn!("the metrics from Redis are missing: it does not answer");
             written(None)
         };
         *last = Some((Instant::now(), text.clone()));
         text
     }
 
-    /// Reads part by part. One that fails, or that there is no time for, keeps no other from being told.
+    /// Reads part by part. A part that fails, or for which no time is left, does not prevent the others.
     async fn read(&self, by: Instant) -> Read<'_> {
         let (store, places) = (&self.store, &self.places);
         let queues = within(by, "queues", store.statuses(&places.queues)).await;
-        let unserved = within(by, "queues that nobody serves", store.unserved_queues(&places.queues)).await;
+        let unserved = within(by, "queues that no worker serves", store.unserved_queues(&places.queues)).await;
         let origins = within(by, "webhooks", store.delivery_statuses(&places.origins)).await;
         let import_queues = within(by, "queues of apalis-redis", store.import_statuses(&places.import_queues)).await;
         let watched: Vec<(&AccountName, &str)> =
@@ -104,7 +104,7 @@ impl Stored {
         let balances = within(by, "balances", store.balances(&watched)).await;
         let queues: Option<Vec<(&Queue, QueueStatus)>> =
             queues.map(|statuses| places.queues.iter().zip(statuses).collect());
-        // Last, for it is the most: jobs are looked at, and not only counted.
+        // The in-doubt jobs come last because they cost most: their records are read, not only counted.
         let in_doubt = match &queues {
             Some(queues) => within(by, "jobs in doubt", in_doubt(store, queues)).await,
             None => None,
@@ -132,7 +132,7 @@ impl Stored {
     }
 }
 
-/// How many jobs are in doubt, of each queue that has any which may be.
+/// The number of in-doubt jobs of each queue that may have any.
 async fn in_doubt<'a>(
     store: &Store,
     queues: &[(&'a Queue, QueueStatus)],

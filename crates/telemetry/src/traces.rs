@@ -1,7 +1,7 @@
 //! Traces: a job's story as spans of the trace that its producer began, exported by OTLP.
 //!
-//! Off unless an endpoint is configured. Only jobs that came with a `traceparent` are traced, and only where it says that
-//! the trace is sampled; for all others nothing is done. What cannot be exported is dropped: no job waits for a collector.
+//! Tracing is off unless an endpoint is configured. Only jobs whose `traceparent` is marked as sampled are traced; all
+//! others cost nothing. Spans that cannot be exported are dropped: no job waits for a collector.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider};
 use tokio::runtime::Handle;
 
-/// Where a collector takes traces, below its endpoint.
+/// The path of OTLP traces below a collector's endpoint.
 const PATH: &str = "/v1/traces";
 
 /// A collector that has not taken a batch by then has not taken it.
@@ -28,13 +28,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Spans gather for so long before they leave.
 const GATHER: Duration = Duration::from_secs(1);
 
-/// Spans that wait at most, some 10 MB: what comes while it is full is dropped.
+/// The bound of waiting spans, about 10 MB; further spans are dropped.
 const MAX_WAITING: usize = 16_384;
 
 /// At its end a process waits so long for its last spans to leave.
 const LAST_WORD: Duration = Duration::from_secs(3);
 
-/// Why traces cannot be exported. The operator acts next.
+/// The reason why traces cannot be exported. The operator must act.
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {
     /// The way to the collector cannot be made.
@@ -45,7 +45,7 @@ pub enum TracesError {
     Client(#[source] bursar_http_client::Error),
 }
 
-/// Where spans go; cheap to clone. The default exports nothing.
+/// The destination of spans; cheap to clone. The default exports nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Traces(Option<Arc<Exporting>>);
 
@@ -61,12 +61,12 @@ pub struct Span {
     inner: opentelemetry_sdk::trace::Span,
 }
 
-/// What a span is to those who look at it.
+/// The role of a span in its trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Work of our own.
     Inside,
-    /// It waits for somebody else's answer.
+    /// A call to another service.
     Call,
 }
 
@@ -101,7 +101,7 @@ impl Traces {
         Ok(Self(Some(Arc::new(Exporting { provider, tracer }))))
     }
 
-    /// Begins a span below `parent`, `since` before now. `None` when nobody will see it.
+    /// Begins a span below `parent`, `since` before now. `None` if the trace is not sampled.
     #[must_use]
     pub fn begin(&self, parent: Option<&TraceParent>, name: &'static str, role: Role, since: Duration) -> Option<Span> {
         let exporting = self.0.as_ref()?;
@@ -126,10 +126,10 @@ impl Traces {
         Span { traces: self.clone(), inner: exporting.tracer.build_with_context(builder, &below) }
     }
 
-    /// Sends what has gathered, and ends. Returns soon even when the collector does not.
+    /// Exports the waiting spans and shuts down. Returns soon even if the collector does not answer.
     pub async fn close(self) {
         let Some(exporting) = self.0 else { return };
-        // The exporter waits on a thread of its own, and so must whoever waits for it.
+        // The exporter blocks its own thread, so the caller must wait on a blocking thread too.
         let closed = tokio::task::spawn_blocking(move || exporting.provider.shutdown_with_timeout(LAST_WORD)).await;
         if let Ok(Err(error)) = closed {
             tracing::warn!(%error, "the last spans may not have reached the collector");
@@ -146,16 +146,16 @@ impl Span {
     }
 
     /// Says something of it.
-    pub fn tell(&mut self, name: &'static str, value: impl Into<Value>) {
+    pub fn record(&mut self, name: &'static str, value: impl Into<Value>) {
         self.inner.set_attribute(KeyValue::new(name, value));
     }
 
-    /// Marks it as one that somebody should look at.
+    /// Marks the span as failed.
     pub fn failed(&mut self, why: &'static str) {
         self.inner.set_status(Status::error(why));
     }
 
-    /// What is to follow it carries this.
+    /// The `traceparent` for calls below this span.
     #[must_use]
     pub fn parent(&self) -> Option<TraceParent> {
         let context = self.inner.span_context();
@@ -227,10 +227,10 @@ mod tests {
         assert!(
             follows.as_str().starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-") && follows.as_str().ends_with("-01")
         );
-        assert_ne!(follows, parent(PARENT), "it has an id of its own");
+        assert_ne!(follows, parent(PARENT), "it has a separate id");
         let child = span.child("send", Role::Call).unwrap();
         assert_eq!(child.parent().unwrap().as_str()[..35], follows.as_str()[..35]);
         drop((span, child));
-        traces.close().await; // nobody listens there, and it ends all the same
+        traces.close().await; // no collector listens there, and closing still ends
     }
 }

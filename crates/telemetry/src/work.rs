@@ -1,4 +1,4 @@
-//! What a worker counts.
+//! The metrics of a worker.
 
 mod queue;
 
@@ -36,9 +36,9 @@ const CIRCUIT_CLOSED: &str = "closed";
 /// The changes of a circuit breaker.
 pub(crate) const CIRCUIT_CHANGES: [&str; 2] = [CIRCUIT_OPENED, CIRCUIT_CLOSED];
 
-/// What Redis was needed for when it failed.
+/// The operation during which Redis failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
+pub enum RedisOperation {
     /// A claim, or giving one back.
     Claiming,
     /// A commit.
@@ -51,7 +51,7 @@ pub enum Doing {
     Taking,
 }
 
-impl Doing {
+impl RedisOperation {
     pub(crate) const ALL: [Self; 5] = [Self::Claiming, Self::Committing, Self::Renewing, Self::Listening, Self::Taking];
 
     /// Completes the sentence "Redis is in trouble while …".
@@ -72,10 +72,10 @@ impl Doing {
 pub struct Metrics {
     registry: Registry,
     families: Arc<Families>,
-    troubles: [Counter; Doing::ALL.len()],
+    troubles: [Counter; RedisOperation::ALL.len()],
     in_flight: Gauge,
     concurrency: Gauge,
-    fit_for_money: Gauge,
+    sends_allowed: Gauge,
     fitness: Mutex<Fitness>,
     pulse: Arc<Pulse>,
     /// Queues that are left alone.
@@ -87,7 +87,7 @@ pub struct Metrics {
 struct Fitness {
     preflight: bool,
     /// The check by which the comparison with the journals refuses, while it does.
-    guard: Option<&'static str>,
+    send_block: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -110,7 +110,7 @@ struct Families {
     balance_failures: Counters,
 }
 
-/// How long ago the worker last tried, told when it is asked.
+/// The age of the worker's last attempt, computed at each scrape.
 #[derive(Debug)]
 struct LastTry(Arc<Pulse>);
 
@@ -152,11 +152,11 @@ impl Default for Metrics {
         let pulse = Arc::new(Pulse::default());
         to.register(names::LAST_TRY.name, names::LAST_TRY.help.trim_end_matches('.'), LastTry(Arc::clone(&pulse)));
         Self {
-            troubles: Doing::ALL
+            troubles: RedisOperation::ALL
                 .map(|doing| troubles.get_or_create_owned(&labels(names::REDIS_ERRORS, [doing.as_str()]))),
             in_flight: register(to, names::IN_FLIGHT, Gauge::default()),
             concurrency: register(to, names::CONCURRENCY, Gauge::default()),
-            fit_for_money: register(to, names::SENDS_ALLOWED, Gauge::default()),
+            sends_allowed: register(to, names::SENDS_ALLOWED, Gauge::default()),
             fitness: Mutex::default(),
             families: Arc::new(families),
             pulse,
@@ -173,7 +173,7 @@ impl Metrics {
         QueueMetrics::new(queue, &self.families, &self.left_alone)
     }
 
-    /// What is counted of asking for one balance.
+    /// The metrics of the queries for one balance.
     #[must_use]
     pub fn balance(&self, account: &AccountName, sub_type: &str) -> BalanceMetrics {
         let families = Arc::clone(&self.families);
@@ -192,11 +192,11 @@ impl Metrics {
     }
 
     /// A try that failed because of Redis.
-    pub fn trouble(&self, doing: Doing) {
+    pub fn trouble(&self, doing: RedisOperation) {
         self.troubles[doing as usize].inc();
     }
 
-    /// How many jobs this process may work on at once.
+    /// Sets the number of jobs that this process works on concurrently.
     pub fn concurrency(&self, slots: usize) {
         self.concurrency.set(i64::try_from(slots).unwrap_or(i64::MAX));
     }
@@ -208,19 +208,19 @@ impl Metrics {
         Working(self.in_flight.clone())
     }
 
-    /// What the preflight allows.
-    pub fn fit_for_money(&self, fit: bool) {
+    /// Sets the result of the preflight.
+    pub fn set_sends_allowed(&self, fit: bool) {
         self.change(|fitness| fitness.preflight = fit);
     }
 
-    /// Whether a queue is left alone because its jobs are for another gateway.
+    /// True if a queue is left alone because its jobs are for another gateway.
     pub(crate) fn leaves_a_queue_alone(&self) -> bool {
         self.left_alone.load(Ordering::Relaxed) > 0
     }
 
-    /// Nothing is sent because this check refuses, beside those of the preflight; `None` once it no longer does.
-    pub fn guarded(&self, check: Option<&'static str>) {
-        if let Some(was) = self.change(|fitness| std::mem::replace(&mut fitness.guard, check)) {
+    /// Sets the check, besides those of the preflight, that stops sends; `None` once sends may go on.
+    pub fn send_blocked(&self, check: Option<&'static str>) {
+        if let Some(was) = self.change(|fitness| std::mem::replace(&mut fitness.send_block, check)) {
             self.families.preflight.remove(&labels(names::PREFLIGHT, [was, REFUSE]));
         }
         if let Some(check) = check {
@@ -231,34 +231,34 @@ impl Metrics {
     fn change<T>(&self, how: impl FnOnce(&mut Fitness) -> T) -> T {
         let mut fitness = self.fitness();
         let result = how(&mut fitness);
-        self.fit_for_money.set(i64::from(fitness.preflight && fitness.guard.is_none()));
+        self.sends_allowed.set(i64::from(fitness.preflight && fitness.send_block.is_none()));
         result
     }
 
     fn fitness(&self) -> MutexGuard<'_, Fitness> {
-        // Nothing panics while it holds the lock; if something did, both sides still say what they said.
+        // Nothing panics while it holds this lock. Should something panic, both fields are still valid.
         self.fitness.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells if sends are allowed.
-    pub(crate) fn is_fit_for_money(&self) -> bool {
-        self.fit_for_money.get() == 1
+    /// True if sends are allowed.
+    pub(crate) fn sends_allowed(&self) -> bool {
+        self.sends_allowed.get() == 1
     }
 
-    /// The check beside the preflight's that keeps it from sending.
-    pub(crate) fn guard(&self) -> Option<&'static str> {
-        self.fitness().guard
+    /// The check, besides those of the preflight, that stops sends.
+    pub(crate) fn send_block(&self) -> Option<&'static str> {
+        self.fitness().send_block
     }
 
-    /// What the preflight found, in place of what it found before: checks that are not fine, with how bad they are.
+    /// Replaces the findings of the preflight: the checks that are not fine, with their severity.
     pub fn preflight<'a>(&self, findings: impl Iterator<Item = (&'a str, &'a str)>) {
         self.families.preflight.clear();
-        for (check, severity) in findings.chain(self.guard().map(|check| (check, REFUSE))) {
+        for (check, severity) in findings.chain(self.send_block().map(|check| (check, REFUSE))) {
             self.families.preflight.get_or_create(&labels(names::PREFLIGHT, [check, severity])).set(1);
         }
     }
 
-    /// What Prometheus reads.
+    /// Writes the Prometheus text.
     pub(crate) fn write(&self, text: &mut String) -> Result<(), std::fmt::Error> {
         prometheus_client::encoding::prometheus_text::encode(text, &self.registry)
     }
@@ -274,7 +274,7 @@ pub struct BalanceMetrics {
 }
 
 impl BalanceMetrics {
-    /// It was asked for and not told.
+    /// Counts a query that returned no balance.
     pub fn failed(&self) {
         let of = &self.families.balance_failures;
         self.failures.of(of, names::BALANCE_FAILURES, [&self.account, &self.sub_type]).inc();

@@ -1,4 +1,4 @@
-//! What was read from Redis, as Prometheus reads it.
+//! Writes the values read from Redis in the Prometheus text format.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -43,12 +43,12 @@ impl Fraction {
     }
 }
 
-/// For how long something has been so; for no time when it is not.
+/// The age of a condition; zero if it does not hold.
 fn age(since: Option<Millis>, now: Millis) -> Duration {
     since.map_or(Duration::ZERO, |since| now.since(since))
 }
 
-/// Everything that there is to tell. Where nothing was read, that alone has a number.
+/// The whole text. If nothing was read, it has only the metric that says so.
 pub(crate) fn written(read: Option<&Read<'_>>) -> String {
     let mut registry = Registry::default();
     let to = &mut registry;
@@ -70,7 +70,7 @@ pub(crate) fn written(read: Option<&Read<'_>>) -> String {
     text
 }
 
-/// Tells if there is anything to tell of a queue: most queues of many accounts never had a job.
+/// True if the queue has any value to write: most queues of many accounts never had a job.
 fn is_used(status: &QueueStatus) -> bool {
     status.open_jobs() + status.counts.done + status.all_quarantined() > 0 || status.paused.is_some()
 }
@@ -127,12 +127,12 @@ fn write_origins(to: &mut Registry, origins: &[(&Origin, DeliveryStatus)]) {
 }
 
 fn write_import_queues(to: &mut Registry, import_queues: &[(&str, ImportStatus)]) {
-    let (waiting, aside) = (Whole::new(names::IMPORT_WAITING), Whole::new(names::IMPORT_DEAD_LETTERS));
+    let (waiting, dead_letters) = (Whole::new(names::IMPORT_WAITING), Whole::new(names::IMPORT_DEAD_LETTERS));
     for (import_queue, status) in import_queues {
         waiting.put([import_queue], status.waiting);
-        aside.put([import_queue], status.dead_letters);
+        dead_letters.put([import_queue], status.dead_letters);
     }
-    for Column(metric, family) in [waiting, aside] {
+    for Column(metric, family) in [waiting, dead_letters] {
         register(to, metric, family);
     }
 }
@@ -147,7 +147,7 @@ fn write_balances(to: &mut Registry, balances: &[(&WatchedBalance, BalanceStatus
                 balance.put_signed([account, sub_type, part], fen);
             }
         }
-        if let Some(since) = status.told_at.or(status.since) {
+        if let Some(since) = status.answered_at.or(status.since) {
             balance_age.put([account, sub_type], status.now.since(since));
         }
         every.put([account], watched.every);

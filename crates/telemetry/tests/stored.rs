@@ -1,4 +1,4 @@
-//! What is told of a real Redis: of what happened, whatever the number of accounts, and as much as could be read.
+//! The metrics of a real Redis: only queues with jobs have lines, and a part that cannot be read is missing.
 #![allow(clippy::unwrap_used, reason = "a test ends by a panic")]
 
 use std::sync::Arc;
@@ -44,7 +44,7 @@ impl Scene {
     /// The page as a scrape reads it, and nothing of a scrape before.
     async fn text(&self) -> String {
         let stored = Arc::new(Stored::new(self.store.clone(), self.places.clone()));
-        Page { worker: None, callbacks: None, stored, unfit: Arc::new(AtomicBool::new(false)) }.metrics().await
+        Page { worker: None, webhooks: None, stored, unfit: Arc::new(AtomicBool::new(false)) }.metrics().await
     }
 
     async fn submit(&self, account: &str, key: &str) {
@@ -72,7 +72,7 @@ async fn accounts_that_never_had_a_job_have_no_line() {
     scene.submit("m009", "T2").await;
     let (queue, key): (Queue, Key) = ("m009/transfer".parse().unwrap(), "T2".parse().unwrap());
     let cancelled = scene.store.operate(&queue, &key, Operation::Cancel, LI).await.unwrap();
-    assert!(matches!(cancelled, Operated::Done(_)), "its producer is to be told");
+    assert!(matches!(cancelled, Operated::Done(_)), "its webhook is to be delivered");
     let text = scene.text().await;
     for (line, value) in [
         ("bursar_webhooks_waiting{origin=\"m009/transfer\"}", "1"),
@@ -110,9 +110,9 @@ async fn what_cannot_be_read_is_missing_and_redis_is_up_all_the_same() {
     let () = redis::cmd("SET").arg(&broken).arg("x").query_async(&mut raw).await.unwrap();
     let text = scene.text().await;
     assert_eq!(lines(&text, "bursar_redis_"), ["bursar_redis_up 1", "bursar_redis_read_complete 0"], "{text}");
-    assert_eq!(lines(&text, "bursar_jobs"), [""; 0], "nothing is told that nobody knows");
+    assert_eq!(lines(&text, "bursar_jobs"), [""; 0], "unknown values are missing");
     let told = format!("{}{{account=\"m001\"}} 60.0", names::BALANCE_EVERY.name);
-    assert_eq!(lines(&text, names::BALANCE_EVERY.name), [told], "the other parts are told");
+    assert_eq!(lines(&text, names::BALANCE_EVERY.name), [told], "the other parts are there");
 
     let () = redis::cmd("DEL").arg(&broken).query_async(&mut raw).await.unwrap();
     let text = scene.text().await;

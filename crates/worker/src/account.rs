@@ -1,4 +1,4 @@
-//! What a worker is told.
+//! The settings of a worker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use bursar_domain::{AccountName, Kind, Policy};
 use bursar_gateways::Gateway;
 use bursar_journal::Journal;
-use bursar_store::Link;
+use bursar_store::ConnectionId;
 use bursar_telemetry::{Metrics, Traces};
 
-use crate::guard::Expected;
+use crate::journal_check::Expected;
 
 /// One worker process.
 #[derive(Clone, Debug)]
@@ -18,19 +18,19 @@ pub struct Settings {
     pub name: String,
     /// Calls in flight at most.
     pub concurrency: usize,
-    /// How long a claim stays its own without renewal.
+    /// The lease of a claim, without renewal.
     pub lease: Duration,
-    /// How long calls in flight may take to end once it drains.
+    /// The time for calls in flight to end during a drain.
     pub drain: Duration,
-    /// How long the detail of ended jobs is kept.
+    /// The time for which the details of ended jobs are kept.
     pub retention: Duration,
-    /// Where sends are written down outside Redis as well, before they leave; `None` for nowhere.
+    /// The journal that records sends outside Redis before they leave; `None` for no journal.
     pub journal: Option<Journal>,
-    /// Which Redis it begins on; `None` where nothing is compared with it.
+    /// The Redis that the worker starts on; `None` if there is nothing to compare it with.
     pub expected: Option<Expected>,
-    /// What it counts.
+    /// The worker's metrics.
     pub metrics: Arc<Metrics>,
-    /// Where the attempts of traced jobs are told.
+    /// The exporter for the attempts of traced jobs.
     pub traces: Traces,
 }
 
@@ -41,9 +41,9 @@ pub struct Account {
     pub name: AccountName,
     /// The way to its gateway.
     pub gateway: Arc<dyn Gateway>,
-    /// Which gateway that is, and whose account there: a queue that has another one is left alone.
+    /// The gateway and the account there. A queue that belongs to another one is left alone.
     pub identity: String,
-    /// How patient to be.
+    /// The account's policy.
     pub policy: Policy,
     /// Calls a second in each of its queues, over all replicas; 0 for no limit.
     pub rate_per_second: f64,
@@ -51,13 +51,14 @@ pub struct Account {
     pub kinds: Vec<Kind>,
 }
 
-/// Whether money may be sent, as far as the preflight knows. A worker that may not send goes on asking.
+/// The preflight's decision on sends. A worker that may not send goes on querying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendGate {
-    /// Redis keeps what it is told, or the operator takes the risk, over whichever connection.
+    /// Sends are allowed over every connection: Redis is durable, or the operator accepts the risk.
     Open,
-    /// Redis keeps what it is told, as far as it was looked at over this connection: no send is claimed over another one.
-    OpenOver(Link),
+    /// Sends are allowed over this connection only: the Redis behind it passed the preflight. No send is claimed over
+    /// another one.
+    OpenOver(ConnectionId),
     /// It may lose a payment's record.
     Closed,
 }

@@ -1,4 +1,4 @@
-//! Our apalis `Backend`: hands out what the claimer has claimed, and never ends on a Redis error.
+//! The apalis `Backend`: hands out claimed jobs, and never ends on a Redis error.
 //!
 //! apalis gives a job its tracing span, catches its panic and runs jobs in parallel. It claims, retries and commits nothing.
 
@@ -40,10 +40,10 @@ impl Backend for QueueBackend {
         context: &mut Context<'_>,
         _: &WorkerContext,
     ) -> Poll<Option<Result<Self::Task, Infallible>>> {
-        self.claimed_jobs.poll_take(context).map(|held| {
+        self.claimed_jobs.poll_take(context).map(|claim| {
             // apalis' tracing layer shows it in the span of everything that is logged about the job.
-            let name = TaskId::from_string(format!("{}#{}", held.job.key, held.job.fence));
-            Some(Ok(TaskBuilder::new(held).task_id(name).build()))
+            let name = TaskId::from_string(format!("{}#{}", claim.job.key, claim.job.fence));
+            Some(Ok(TaskBuilder::new(claim).task_id(name).build()))
         })
     }
 

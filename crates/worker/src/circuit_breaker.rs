@@ -1,7 +1,8 @@
 //! A circuit per queue: a gateway that is down, or most of whose responses are lost, is probed and not hammered. Queries go on.
 //!
-//! A gateway is not down because one merchant's responses cannot be read: where others get responses, that merchant's group alone is held
-//! up, and where nobody else sends, a probe is of another group as soon as there is one.
+//! A gateway is not down because one merchant's responses cannot be read. If other groups get responses, only that
+//! merchant's group is blocked; if no other group sends, the next probe is taken from another group as soon as there is
+//! one.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,32 +23,33 @@ const TOO_MANY_PERCENT: usize = 75;
 /// The first rest after it opens, and the longest: it doubles with every probe that fails.
 const RESTS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// The longest rest where one group alone was seen: what another group submits meanwhile waits no longer to show that the gateway is well.
+/// The longest pause if only one group was seen: jobs of another group that arrive meanwhile must soon be able to show
+/// that the gateway works.
 const LONGEST_FOR_ONE_GROUP: Duration = Duration::from_secs(5);
 
-/// A probe that has told nothing for so long was given back, or its worker's code failed: another one may go.
+/// A probe without a result for this long was released, or its handler failed: another one may go.
 const PROBE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Groups of a queue of which anything is remembered, at most. Only those whose last sends got no response are.
 const GROUPS: usize = 1_000;
 
-/// How many sends a queue may claim now.
+/// The number of sends that a queue may claim now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SendBudget {
     /// As many as there is room for.
     All,
-    /// One, to see whether the gateway is back.
+    /// One, to test if the gateway is back.
     Probe,
     /// None before this moment.
     NotBefore(Instant),
 }
 
-/// What changed, for the log.
+/// The change, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CircuitChange {
     Opened(Duration),
     Closed,
-    /// The sends of one group are held up.
+    /// The sends of one group are blocked.
     GroupHeld(Duration),
 }
 
@@ -69,7 +71,7 @@ struct Inner {
 
 struct Sent {
     group: String,
-    /// Whether a response came of it that can be relied on.
+    /// True if the send got a reliable response.
     of_use: bool,
 }
 
@@ -77,7 +79,7 @@ struct Sent {
 #[derive(Clone, Copy, Default)]
 struct Group {
     useless: usize,
-    held: Option<Open>,
+    blocked: Option<Open>,
 }
 
 #[derive(Clone, Copy)]
@@ -92,7 +94,7 @@ impl Open {
         Self { until: now + rest, rest, probe: None }
     }
 
-    /// When the next probe may go.
+    /// The time of the next probe.
     fn rested(&self) -> Instant {
         self.probe.map_or(self.until, |probe| probe + PROBE_PATIENCE)
     }
@@ -114,27 +116,28 @@ impl CircuitBreaker {
         self.lock().only.clone()
     }
 
-    /// A send was claimed as a probe: no other one until it has told.
+    /// Notes that a send was claimed as a probe: no other one goes until it has a result.
     pub(crate) fn probing(&self, now: Instant) {
         if let Some(open) = &mut self.lock().open {
             open.probe = Some(now);
         }
     }
 
-    /// For how long a send of this group is held up. The first one after the rest may be made, and is the group's probe.
-    pub(crate) fn holds(&self, group: &str, now: Instant) -> Option<Duration> {
+    /// The time for which a send of this group is blocked. The first send after it is the group's probe.
+    pub(crate) fn blocks(&self, group: &str, now: Instant) -> Option<Duration> {
         let mut inner = self.lock();
-        let held = inner.groups.get_mut(group)?.held.as_mut()?;
-        let rested = held.rested();
+        let blocked = inner.groups.get_mut(group)?.blocked.as_mut()?;
+        let rested = blocked.rested();
         if now < rested {
             return Some(rested - now);
         }
-        held.probe = Some(now);
+        blocked.probe = Some(now);
         None
     }
 
-    /// Takes note of a send of this group (empty where jobs have none). It counts against the gateway that nothing came of it which can be
-    /// relied on; what a response said does not: one whose code nobody knows is its job's trouble, and comes from a gateway that works.
+    /// Records a send of this group (empty if jobs have none). Only a missing or unreliable response counts against the
+    /// gateway. The content of a response does not: an unknown code is the job's problem, and comes from a gateway that
+    /// works.
     pub(crate) fn sent(&self, group: &str, received: Received, now: Instant) -> Option<CircuitChange> {
         let of_use = match received {
             Received::Response => true,
@@ -173,12 +176,12 @@ impl Inner {
         self.window.clear();
         self.open = None;
         if !only.is_empty() && only != group {
-            self.hold(&only, now, RESTS.0);
+            self.block(&only, now, RESTS.0);
         }
         CircuitChange::Closed
     }
 
-    /// What a group's send says of the group.
+    /// Updates the group with the result of its send.
     fn note_group(&mut self, group: &str, of_use: bool, now: Instant) -> Option<CircuitChange> {
         if of_use || group.is_empty() {
             self.groups.remove(group);
@@ -189,16 +192,16 @@ impl Inner {
         }
         let known = self.groups.entry(group.to_owned()).or_default();
         known.useless += 1;
-        let held = known.held.filter(|held| held.probe.is_some())?;
-        Some(self.hold(group, now, (held.rest * 2).min(RESTS.1)))
+        let blocked = known.blocked.filter(|blocked| blocked.probe.is_some())?;
+        Some(self.block(group, now, (blocked.rest * 2).min(RESTS.1)))
     }
 
-    fn hold(&mut self, group: &str, now: Instant, rest: Duration) -> CircuitChange {
-        self.groups.entry(group.to_owned()).or_default().held = Some(Open::rests(now, rest));
+    fn block(&mut self, group: &str, now: Instant, rest: Duration) -> CircuitChange {
+        self.groups.entry(group.to_owned()).or_default().blocked = Some(Open::rests(now, rest));
         CircuitChange::GroupHeld(rest)
     }
 
-    /// Whether the last sends say that the gateway is down, or that this group's responses cannot be read.
+    /// Decides from the last sends if the gateway is down, or if this group's responses cannot be read.
     fn judge(&mut self, group: &str, now: Instant) -> Option<CircuitChange> {
         let useless = || self.window.iter().filter(|sent| !sent.of_use);
         let one = |mut groups: Box<dyn Iterator<Item = &Sent> + '_>| {
@@ -215,7 +218,7 @@ impl Inner {
         // Others get responses.
         let known = self.groups.get(group).copied()?;
         let others_are_well = self.window.iter().any(|sent| sent.of_use && sent.group != group);
-        (known.useless >= ENOUGH && known.held.is_none() && others_are_well).then(|| self.hold(group, now, RESTS.0))
+        (known.useless >= ENOUGH && known.blocked.is_none() && others_are_well).then(|| self.block(group, now, RESTS.0))
     }
 }
 
@@ -233,7 +236,7 @@ mod tests {
     fn it_opens_when_three_of_four_sends_get_no_response() {
         let now = Instant::now();
         let circuit = CircuitBreaker::default();
-        assert_eq!(after(&circuit, &[Nothing; ENOUGH - 1], now), None, "too few to tell");
+        assert_eq!(after(&circuit, &[Nothing; ENOUGH - 1], now), None, "too few to decide");
         assert_eq!(circuit.sent("", Nothing, now), Some(CircuitChange::Opened(RESTS.0)));
         assert_eq!(circuit.budget(now), SendBudget::NotBefore(now + RESTS.0));
 
@@ -302,7 +305,7 @@ mod tests {
                 "{groups:?}"
             );
             assert_eq!(circuit.budget(now), SendBudget::All);
-            assert_eq!((circuit.holds("a", now), circuit.holds("b", now)), (Some(RESTS.0), None));
+            assert_eq!((circuit.blocks("a", now), circuit.blocks("b", now)), (Some(RESTS.0), None));
         }
     }
 
@@ -313,16 +316,16 @@ mod tests {
         sends(&circuit, &["a", "b"], &["a"], ENOUGH, now);
         for rest in [1, 2, 4, 8, 16, 30, 30].map(Duration::from_secs) {
             assert_eq!(circuit.sent("a", Nothing, now), None, "what was out when it was held is no probe");
-            assert_eq!(circuit.holds("a", now), Some(rest));
+            assert_eq!(circuit.blocks("a", now), Some(rest));
             now += rest;
-            assert_eq!(circuit.holds("a", now), None, "its probe");
-            assert_eq!(circuit.holds("a", now), Some(PROBE_PATIENCE), "one at a time");
+            assert_eq!(circuit.blocks("a", now), None, "its probe");
+            assert_eq!(circuit.blocks("a", now), Some(PROBE_PATIENCE), "one at a time");
             assert_eq!(circuit.sent("a", Nothing, now), Some(CircuitChange::GroupHeld((rest * 2).min(RESTS.1))));
         }
         now += RESTS.1;
-        assert_eq!(circuit.holds("a", now), None);
+        assert_eq!(circuit.blocks("a", now), None);
         assert_eq!(circuit.sent("a", Response, now), None);
-        assert_eq!(circuit.holds("a", now), None, "it is free");
+        assert_eq!(circuit.blocks("a", now), None, "it is free");
     }
 
     #[test]
@@ -338,7 +341,7 @@ mod tests {
         }
         circuit.probing(now);
         assert_eq!(circuit.sent("b", Response, now), Some(CircuitChange::Closed));
-        assert_eq!((circuit.holds("a", now), circuit.sick_group()), (Some(RESTS.0), String::new()));
+        assert_eq!((circuit.blocks("a", now), circuit.sick_group()), (Some(RESTS.0), String::new()));
     }
 
     #[test]
@@ -351,7 +354,7 @@ mod tests {
                 [CircuitChange::Opened(RESTS.0)],
                 "{groups:?}"
             );
-            assert_eq!(circuit.sick_group(), "", "nobody in particular");
+            assert_eq!(circuit.sick_group(), "", "no group in particular");
         }
     }
 

@@ -14,16 +14,16 @@ use tokio::time::Instant;
 use crate::lease::Lease;
 use crate::queues::QueueNumber;
 
-/// A job that this worker holds, with its place among the calls in flight.
+/// A job that this worker has claimed, with its slot among the calls in flight.
 pub(crate) struct ActiveClaim {
     pub(crate) job: ClaimedJob,
     pub(crate) queue: QueueNumber,
-    /// Before the claim was asked for: its lease runs from no earlier moment.
+    /// Taken before the claim was requested: the lease cannot have begun earlier.
     pub(crate) claimed: Instant,
     pub(crate) clock: RedisClock,
     /// The attempt, where the job is traced.
     pub(crate) span: Option<Span>,
-    /// Kept for what it does while it is kept: the lease is renewed.
+    /// Keeps the lease renewed while it is alive.
     pub(crate) _lease: Lease,
     /// The job's place among the calls in flight.
     pub(crate) slot: OwnedSemaphorePermit,
@@ -47,7 +47,8 @@ impl RedisClock {
     }
 }
 
-/// The queue between the two; never longer than the worker's concurrency, for every job in it holds a slot.
+/// The queue from the claimer to the backend. It is never longer than the worker's concurrency, because every job in it
+/// has a slot.
 #[derive(Default)]
 pub(crate) struct ClaimedJobs {
     inner: Mutex<Inner>,
@@ -62,7 +63,7 @@ struct Inner {
 
 impl ClaimedJobs {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics while it holds the lock; if something did, the queue itself is still whole.
+        // Nothing panics while it holds this lock. Should something panic, the queue is still valid.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

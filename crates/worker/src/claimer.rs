@@ -1,8 +1,8 @@
 //! Claims due jobs, only as many as can be called about at once, queue after queue in turn, and only of queues in which something is due.
 //!
-//! It sleeps until something is due that it knows of, a wake message names a queue, or a slot becomes free. What is due it learns from
-//! Redis, which has the queues with something due in a few sets, however many queues there are; from its own claims and commits; and from
-//! wake messages, which are hints: a lost one is found by the next look.
+//! It sleeps until a known queue is due, a wake message names a queue, or a slot becomes free. It learns of due work
+//! from Redis, which lists the ready queues in a few sets, however many queues there are; from its own claims and
+//! commits; and from wake messages. Wake messages are hints: the next scan finds what a lost one announced.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use bursar_domain::{Call, Millis, Queue};
 use bursar_store::{
-    Claim, Claimed, ClaimedJob, Lapsed, Links, MAX_CLAIM, READY_AT_ONCE, Ready, Sends, Store, StoreError, crash_point,
+    Claim, Claimed, ClaimedJob, ConnectionIds, ExpiredLeases, MAX_CLAIM, READY_AT_ONCE, Ready, Sends, Store,
+    StoreError, crash_point,
 };
-use bursar_telemetry::{Doing, Lost, Role, Span, Traces};
+use bursar_telemetry::{Lost, RedisOperation, Role, Span, Traces};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -28,35 +29,36 @@ use crate::schedule::{Blocked, Schedule, Turn};
 use crate::shared::Shared;
 use crate::waker::{Notice, Waker, listen};
 
-/// How often Redis is asked which queues are ready while something waits, or while no wake message can be heard: another worker may have
-/// died with what waits.
+/// The interval between scans for ready queues while work waits, or while wake messages cannot be received: another
+/// worker may have died with the work.
 const LOOK_AT_WAITING: Duration = Duration::from_secs(1);
 
 /// The same where nothing waits: everything that comes due sends a wake message, and this is for a lost one.
 const LOOK_AT_IDLE: Duration = Duration::from_secs(5);
 
-/// What is due within this time is known after a look: no queue comes due between two looks without a word.
+/// A scan also lists the queues that become due within this time, so that no queue becomes due between two scans
+/// unnoticed.
 pub(crate) const AHEAD: Duration = Duration::from_secs(6);
 
 /// Queues that are ready, after which the next look may be as late as an idle worker's: there is enough to do.
 const MANY: usize = 1_000;
 
-/// How soon a queue is claimed from again at the latest that is blocked, or is another gateway's.
+/// The longest time until the next claim from a queue that is blocked or belongs to another gateway.
 const LOOK_AT_BLOCKED: Duration = Duration::from_secs(5);
 
 /// The pause before a queue is claimed from again whose claim gave nothing although something is due.
 const LOOK_AFTER_NOTHING: Duration = Duration::from_millis(50);
 
-/// The pause before it is looked again whether sends are allowed: whether Redis is fit, or the journal.
+/// The pause before the send gate is checked again.
 const LOOK_AT_FITNESS: Duration = Duration::from_secs(1);
 
-/// The pause before the guard is asked again: comparing Redis with journals takes milliseconds.
+/// The pause before the journal check is repeated: a comparison of Redis with journals takes milliseconds.
 const LOOK_AT_GUARD: Duration = Duration::from_millis(100);
 
-/// The same while the preflight looks at a new connection.
+/// The same while the preflight checks a new connection.
 const LOOK_AT_UNCHECKED: Duration = Duration::from_millis(50);
 
-/// Starts claiming until `drain`; what was claimed by then and not taken for work is given back before the task ends.
+/// Starts claiming until `drain`. Jobs that are claimed but not started by then are released before the task ends.
 pub(crate) fn start(
     shared: Shared,
     fit: watch::Receiver<SendGate>,
@@ -65,7 +67,7 @@ pub(crate) fn start(
 ) -> (Arc<ClaimedJobs>, Waker, JoinHandle<()>) {
     let claimed_jobs = Arc::new(ClaimedJobs::default());
     let hears = Arc::new(AtomicBool::new(false));
-    let (waker, wakes) = Waker::new();
+    let (waker, wakeups) = Waker::new();
     let (redis_health, queues) = (shared.redis_health.clone(), Arc::clone(&shared.queues));
     tokio::spawn(listen(shared.store.clone(), queues, waker.clone(), redis_health, Arc::clone(&hears), stopped));
     let claimer = Claimer {
@@ -74,17 +76,17 @@ pub(crate) fn start(
         look_at: Instant::now(),
         passed_over: 0,
         fit,
-        links: shared.store.links(),
+        connection_ids: shared.store.connection_ids(),
         claims: 0,
         hears,
         missed: waker.missed(),
         claimed_jobs: Arc::clone(&claimed_jobs),
         drain,
-        backoff: RedisBackoff::new(Doing::Claiming, shared.redis_health.clone()),
+        backoff: RedisBackoff::new(RedisOperation::Claiming, shared.redis_health.clone()),
         newer: Newer::default(),
         shared,
     };
-    (claimed_jobs, waker, tokio::spawn(claimer.run(wakes)))
+    (claimed_jobs, waker, tokio::spawn(claimer.run(wakeups)))
 }
 
 struct Claimer {
@@ -92,16 +94,16 @@ struct Claimer {
     claimed_jobs: Arc<ClaimedJobs>,
     slots: Arc<Semaphore>,
     schedule: Schedule,
-    /// When Redis is asked next which queues are ready.
+    /// The time of the next scan for ready queues.
     look_at: Instant,
-    /// How many ready queues of each partition the next look passes over: the last one has read these.
+    /// The number of ready queues of each partition that the next scan skips, because the last one has read them.
     passed_over: usize,
-    /// Whether wake messages are heard at present.
+    /// True while wake messages are received.
     hears: Arc<AtomicBool>,
-    /// Whether a wake was missed.
+    /// True if a wake message was missed.
     missed: Arc<AtomicBool>,
     fit: watch::Receiver<SendGate>,
-    links: Links,
+    connection_ids: ConnectionIds,
     /// Numbers the claims of this process.
     claims: u64,
     drain: CancellationToken,
@@ -110,19 +112,19 @@ struct Claimer {
 }
 
 impl Claimer {
-    async fn run(mut self, mut wakes: mpsc::Receiver<Notice>) {
+    async fn run(mut self, mut wakeups: mpsc::Receiver<Notice>) {
         let drain = self.drain.clone();
         // Only the waiting is cut short: a claim under way is seen to its end, for it may have taken jobs.
-        while drain.run_until_cancelled(self.wait(&mut wakes)).await.is_some() {
+        while drain.run_until_cancelled(self.wait(&mut wakeups)).await.is_some() {
             self.step().await;
         }
         self.release().await;
     }
 
     /// Until there is a step to take and a slot is free. Between any two steps all wakes are heard.
-    async fn wait(&mut self, wakes: &mut mpsc::Receiver<Notice>) {
+    async fn wait(&mut self, wakeups: &mut mpsc::Receiver<Notice>) {
         loop {
-            while let Ok(wake) = wakes.try_recv() {
+            while let Ok(wake) = wakeups.try_recv() {
                 self.woken(&wake);
             }
             if self.missed.swap(false, Ordering::Relaxed) {
@@ -134,14 +136,14 @@ impl Claimer {
                 let next = self.schedule.next_due().map_or(self.look_at, |due| due.min(self.look_at));
                 tokio::select! {
                     () = tokio::time::sleep_until(next) => {}
-                    Some(wake) = wakes.recv() => self.woken(&wake),
+                    Some(wake) = wakeups.recv() => self.woken(&wake),
                 }
             } else if self.slots.available_permits() == 0 {
                 self.shared.settings.metrics.pulse().waits_for_a_slot();
                 let wake = tokio::select! {
                     // The semaphore is never closed; the claim takes the slot.
                     _ = self.slots.acquire() => None,
-                    Some(wake) = wakes.recv() => Some(wake),
+                    Some(wake) = wakeups.recv() => Some(wake),
                 };
                 wake.iter().for_each(|wake| self.woken(wake));
             } else {
@@ -171,14 +173,14 @@ impl Claimer {
         self.claim(turn, free.div_ceil(turn.sharing.max(1)).min(MAX_CLAIM)).await;
     }
 
-    /// Asks Redis which queues are ready: in one round trip, unless they are very many.
+    /// Scans Redis for ready queues: one round trip, unless they are very many.
     async fn look(&mut self) {
         self.shared.settings.metrics.pulse().tried();
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         match self.ready().await {
             Ok((now, ready, is_full)) => {
                 self.backoff.over();
-                self.shared.observe_clock(now, asked);
+                self.shared.observe_clock(now, requested_at);
                 let waits = self.note_ready(now, &ready);
                 if is_full {
                     self.passed_over += READY_AT_ONCE;
@@ -192,7 +194,7 @@ impl Claimer {
         }
     }
 
-    /// Redis's time, and what is ready by then or soon; whether there is more.
+    /// Redis's time, the queues that are ready or soon will be, and whether there are more.
     async fn ready(&self) -> Result<(Millis, Vec<Ready>, bool), StoreError> {
         let store = &self.shared.store;
         let clock = match self.shared.memory.clock() {
@@ -204,7 +206,7 @@ impl Claimer {
         Ok((now, ready, is_full))
     }
 
-    /// Takes note of them; whether anything waits in a queue of this worker that it may claim.
+    /// Schedules these queues; true if one of them has work that this worker may claim.
     fn note_ready(&mut self, now: Millis, ready: &[Ready]) -> bool {
         let read = Instant::now();
         let mut waits = false;
@@ -220,20 +222,22 @@ impl Claimer {
         waits
     }
 
-    /// How many sends may be claimed of a queue now.
+    /// The number of sends that may be claimed from a queue now.
     fn budget(&self, served: &ServedQueue, fit: SendGate) -> SendBudget {
         let (now, sends_from) = (Instant::now(), self.shared.redis_health.sends_from());
         match fit {
             SendGate::Closed => SendBudget::NotBefore(now + LOOK_AT_FITNESS),
-            // The look at the server behind the new connection is under way.
-            SendGate::OpenOver(link) if link != self.links.newest() => SendBudget::NotBefore(now + LOOK_AT_UNCHECKED),
+            // The preflight of the server behind the new connection is still running.
+            SendGate::OpenOver(link) if link != self.connection_ids.newest() => {
+                SendBudget::NotBefore(now + LOOK_AT_UNCHECKED)
+            }
             SendGate::Open | SendGate::OpenOver(_)
-                if self.shared.settings.journal.as_ref().is_some_and(|journal| !journal.is_fit()) =>
+                if self.shared.settings.journal.as_ref().is_some_and(|journal| !journal.is_writable()) =>
             {
                 SendBudget::NotBefore(now + LOOK_AT_FITNESS)
             }
             SendGate::Open | SendGate::OpenOver(_) if now < sends_from => SendBudget::NotBefore(sends_from),
-            SendGate::Open | SendGate::OpenOver(_) if !self.shared.guard.allows() => {
+            SendGate::Open | SendGate::OpenOver(_) if !self.shared.journal_check.allows() => {
                 SendBudget::NotBefore(now + LOOK_AT_GUARD)
             }
             SendGate::Open | SendGate::OpenOver(_) => served.circuit.budget(now),
@@ -245,9 +249,9 @@ impl Claimer {
         let queue = turn.queue;
         let queues = Arc::clone(&self.shared.queues);
         let served = queues.get(queue);
-        let fit = *self.fit.borrow(); // once: what is allowed by it goes over its connection
+        let fit = *self.fit.borrow(); // read once: sends that it allows go over its connection
         // Before the budget: the guard forbids sends before it names another Redis, so a claim that names it is never under the old budget.
-        let incarnation = self.shared.guard.incarnation();
+        let incarnation = self.shared.journal_check.incarnation();
         let budget = self.budget(served, fit);
         if let (Some(blocked), SendBudget::NotBefore(moment)) = (turn.blocked, budget)
             && Instant::now() < blocked.claim_at
@@ -257,17 +261,17 @@ impl Claimer {
         let share = if budget == SendBudget::Probe { 1 } else { share };
         let slots: Vec<OwnedSemaphorePermit> =
             std::iter::from_fn(|| Arc::clone(&self.slots).try_acquire_owned().ok()).take(share).collect();
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         match self.claim_of_this_redis(queue, slots.len(), (budget, fit), &incarnation).await {
             Ok(claimed) if claimed.other_redis => {
                 self.backoff.over();
-                self.shared.guard.suspect();
+                self.shared.journal_check.suspect();
                 self.schedule.again(queue, Instant::now() + LOOK_AT_GUARD, None);
             }
             Ok(claimed) if claimed.other_gateway => {
                 self.backoff.over();
-                let claim_at = asked + LOOK_AT_BLOCKED;
-                self.schedule.again(queue, claim_at, Some(Blocked { since: asked, claim_at }));
+                let claim_at = requested_at + LOOK_AT_BLOCKED;
+                self.schedule.again(queue, claim_at, Some(Blocked { since: requested_at, claim_at }));
                 if served.note_foreign(true) {
                     log_other_gateway(&self.shared.store, served).await;
                 }
@@ -276,12 +280,12 @@ impl Claimer {
                 self.backoff.over();
                 served.note_foreign(false);
                 self.shared.memory.claimed(queue, self.claims, &claimed);
-                self.shared.observe_clock(claimed.now, asked);
+                self.shared.observe_clock(claimed.now, requested_at);
                 if budget == SendBudget::Probe && claimed.jobs.iter().any(|job| job.call == Call::Send) {
-                    served.circuit.probing(asked);
+                    served.circuit.probing(requested_at);
                 }
-                self.claim_again(queue, &claimed, budget, asked);
-                self.hand_on(queue, claimed, slots, asked);
+                self.claim_again(queue, &claimed, budget, requested_at);
+                self.hand_on(queue, claimed, slots, requested_at);
             }
             Err(error) => {
                 drop(slots);
@@ -292,7 +296,7 @@ impl Claimer {
         }
     }
 
-    /// Claims, and where the queue is new to this Redis, once more after a look at whether Redis still is the one that it was.
+    /// Claims. If the queue is new to this Redis, first checks that it is still the same Redis, then claims again.
     async fn claim_of_this_redis(
         &mut self,
         queue: QueueNumber,
@@ -333,9 +337,9 @@ impl Claimer {
                 SendBudget::Probe => Sends::Probe,
                 SendBudget::NotBefore(_) => Sends::NotYet,
             },
-            lapsed: match Instant::now() < self.shared.redis_health.sends_from() {
-                true => Lapsed::Left,
-                false => Lapsed::TakenOver,
+            expired_leases: match Instant::now() < self.shared.redis_health.sends_from() {
+                true => ExpiredLeases::Left,
+                false => ExpiredLeases::TakenOver,
             },
             clock: self.shared.memory.clock(),
             gateway: &served.identity,
@@ -350,17 +354,17 @@ impl Claimer {
         }
     }
 
-    /// Notes when the queue is to be claimed from again. What is due later than looks see ahead is found by a look.
-    fn claim_again(&mut self, queue: QueueNumber, claimed: &Claimed, budget: SendBudget, asked: Instant) {
+    /// Schedules the next claim from the queue. Work that is due beyond the scan's horizon is found by a later scan.
+    fn claim_again(&mut self, queue: QueueNumber, claimed: &Claimed, budget: SendBudget, requested_at: Instant) {
         self.shared.left.note(queue, claimed.sends_left);
         let now = Instant::now();
-        let gave_nothing = claimed.jobs.is_empty() && claimed.quarantined.is_empty() && claimed.left.is_empty();
+        let took_nothing = claimed.jobs.is_empty() && claimed.quarantined.is_empty() && claimed.left.is_empty();
         let due = claimed.next_due.map(|due| now + due.since(claimed.now));
-        let due = due.map(|due| if gave_nothing { due.max(now + LOOK_AFTER_NOTHING) } else { due });
+        let due = due.map(|due| if took_nothing { due.max(now + LOOK_AFTER_NOTHING) } else { due });
         match budget {
             SendBudget::NotBefore(moment) if claimed.sends_left => {
                 let claim_at = due.unwrap_or(now + LOOK_AT_BLOCKED).min(now + LOOK_AT_BLOCKED);
-                self.schedule.again(queue, claim_at.min(moment), Some(Blocked { since: asked, claim_at }));
+                self.schedule.again(queue, claim_at.min(moment), Some(Blocked { since: requested_at, claim_at }));
             }
             SendBudget::All | SendBudget::Probe | SendBudget::NotBefore(_) => {
                 if let Some(due) = due.filter(|due| *due < now + AHEAD) {
@@ -370,11 +374,17 @@ impl Claimer {
         }
     }
 
-    /// Hands on what a claim gave, and tells what it could not give.
-    fn hand_on(&mut self, queue: QueueNumber, claimed: Claimed, slots: Vec<OwnedSemaphorePermit>, asked: Instant) {
+    /// Hands the claimed jobs to the backend, and logs the records that could not be claimed.
+    fn hand_on(
+        &mut self,
+        queue: QueueNumber,
+        claimed: Claimed,
+        slots: Vec<OwnedSemaphorePermit>,
+        requested_at: Instant,
+    ) {
         let served = self.shared.queues.get(queue);
         if claimed.lost_writes {
-            self.shared.guard.suspect();
+            self.shared.journal_check.suspect();
             served.log_lost_writes();
         }
         for (key, why) in &claimed.quarantined {
@@ -390,16 +400,16 @@ impl Claimer {
         for job in &claimed.jobs {
             served.metrics.claimed(job.call, job.due.map_or(Duration::ZERO, |due| claimed.now.since(due)));
         }
-        let held = claimed.jobs.into_iter().zip(slots).map(|(job, slot)| {
+        let claim = claimed.jobs.into_iter().zip(slots).map(|(job, slot)| {
             let lease = self.shared.leases.hold(queue, &job);
-            let span = attempt(&self.shared.settings.traces, &served.queue, &job, asked);
-            Box::new(ActiveClaim { job, queue, claimed: asked, clock, span, _lease: lease, slot })
+            let span = attempt(&self.shared.settings.traces, &served.queue, &job, requested_at);
+            Box::new(ActiveClaim { job, queue, claimed: requested_at, clock, span, _lease: lease, slot })
         });
-        self.claimed_jobs.put(held);
+        self.claimed_jobs.put(claim);
     }
 
-    /// After a failed claim nobody knows whether it took effect: wait for Redis, and give back what it took, unsent.
-    /// A worker that is told to drain meanwhile leaves that to the end of the lease.
+    /// After a failed claim its effect is unknown: waits for Redis, then releases unsent whatever the claim took. If
+    /// the worker drains meanwhile, the leases end by themselves.
     async fn recover(&mut self, queue: QueueNumber, error: &StoreError) {
         self.backoff.wait(error).await;
         let served = self.shared.queues.get(queue);
@@ -420,26 +430,26 @@ impl Claimer {
 
     /// Certainly not called about: back to where they were, for another worker.
     async fn release(&self) {
-        for held in self.claimed_jobs.take_all() {
-            let served = self.shared.queues.get(held.queue);
-            match self.shared.store.release(&served.queue, &[&held.job]).await {
+        for claim in self.claimed_jobs.take_all() {
+            let served = self.shared.queues.get(claim.queue);
+            match self.shared.store.release(&served.queue, &[&claim.job]).await {
                 Ok(_) => served.metrics.lost(Lost::GivenBack, 1),
                 Err(error) => {
-                    tracing::warn!(error = %error.chain(), queue = %served.queue, key = %held.job.key, fence = held.job.fence, "could not be given back; it comes due when its lease ends");
+                    tracing::warn!(error = %error.chain(), queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, "could not be released; it comes due when its lease ends");
                 }
             }
         }
     }
 }
 
-/// The span of one claim, from when it was asked for to its end.
-fn attempt(traces: &Traces, queue: &Queue, job: &ClaimedJob, asked: Instant) -> Option<Span> {
-    let mut span = traces.begin(job.trace.as_ref(), "attempt", Role::Inside, asked.elapsed())?;
-    span.tell("bursar.queue", queue.to_string());
-    span.tell("bursar.key", job.key.to_string());
-    span.tell("bursar.fence", i64::try_from(job.fence).unwrap_or(i64::MAX));
-    span.tell("bursar.call", job.call.as_str());
-    span.tell("bursar.state_before", job.state.as_str());
+/// The span of one claim, from its request to its end.
+fn attempt(traces: &Traces, queue: &Queue, job: &ClaimedJob, requested_at: Instant) -> Option<Span> {
+    let mut span = traces.begin(job.trace.as_ref(), "attempt", Role::Inside, requested_at.elapsed())?;
+    span.record("bursar.queue", queue.to_string());
+    span.record("bursar.key", job.key.to_string());
+    span.record("bursar.fence", i64::try_from(job.fence).unwrap_or(i64::MAX));
+    span.record("bursar.call", job.call.as_str());
+    span.record("bursar.state_before", job.state.as_str());
     Some(span)
 }
 

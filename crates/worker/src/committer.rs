@@ -1,19 +1,19 @@
 //! Commits, grouped by arrival: while one group is on its way to Redis, the next one gathers. Never by a timer.
 //!
-//! A call's place is free once its commit is in the queue, so a worker holds at most its concurrency, the queue and the
-//! group under way: a Redis that stalls fills the queue, and then the calls wait for it with their places.
+//! A call's slot is free once its commit is in the queue. A worker therefore has at most its concurrency, the queue and
+//! the group in flight; if Redis stalls, the queue fills up and the calls wait with their slots.
 
 use std::sync::Arc;
 
 use bursar_store::{Commit, Committed, MAX_CLAIM, Store, crash_point};
-use bursar_telemetry::Doing;
+use bursar_telemetry::RedisOperation;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::queues::{QueueNumber, Queues};
 use crate::redis_backoff::RedisBackoff;
 use crate::redis_health::RedisHealth;
 
-/// Where handlers put their commits.
+/// The handlers' end of the commit queue.
 #[derive(Clone)]
 pub(crate) struct Commits {
     queue: mpsc::Sender<Waiting>,
@@ -36,7 +36,7 @@ impl Queued {
 }
 
 impl Commits {
-    /// Has the end of a claim recorded; returns once it is in the queue. `None` only when the worker is being torn down.
+    /// Queues the commit that ends a claim; returns once it is in the queue. `None` only during teardown.
     pub(crate) async fn put(&self, queue: QueueNumber, commit: Commit) -> Option<Queued> {
         let (done, committed) = oneshot::channel();
         self.queue.send(Waiting { queue, commit, done }).await.ok()?;
@@ -74,7 +74,7 @@ async fn commit_group(
     let (commits, replies): (Vec<Commit>, Vec<_>) =
         group.into_iter().map(|waiting| (waiting.commit, waiting.done)).unzip();
     crash_point("before_commit");
-    let mut backoff = RedisBackoff::new(Doing::Committing, redis_health.clone());
+    let mut backoff = RedisBackoff::new(RedisOperation::Committing, redis_health.clone());
     let committed = loop {
         match store.commit(&queues.get(queue).queue, &commits).await {
             Ok(committed) => break committed,

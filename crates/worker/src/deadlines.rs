@@ -1,11 +1,11 @@
-//! Deadlines of jobs that wait to be sent where nothing is sent: in a paused queue, behind an open circuit, while Redis is not fit for
-//! money. A claim looks at none of them, so this does.
+//! Enforces deadlines of jobs that wait to be sent while nothing is sent: in a paused queue, behind an open circuit, or
+//! while the send gate is closed. Claims do not see these jobs.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bursar_domain::{Millis, State, Subject, overdue};
+use bursar_domain::{ContentSummary, Millis, State, overdue};
 use bursar_store::{JobRecord, MAX_STEP, ScanCursor, StoreError, StoredAs};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -16,10 +16,11 @@ use crate::shared::Shared;
 /// The pause between looks. A look reads one page of a queue, so that a long queue costs Redis no more than a short one.
 const ROUND: Duration = Duration::from_secs(5);
 
-/// How long a job has been due before its deadline is looked at here: where sends go on, claims take it within this time.
+/// A job must be due for this long before its deadline is checked here. Where sends go on, a claim takes it sooner.
 const LEFT_TO_CLAIMS: Duration = Duration::from_secs(5);
 
-/// How long a claim's word counts that it left sends. Where sends wait, a worker claims at least once a minute.
+/// The time for which a claim's note of unclaimed sends counts. Where sends wait, a worker claims at least once a
+/// minute.
 const COUNTS_FOR: Duration = Duration::from_secs(120);
 
 /// The queues in which sends are due that this worker's last claim left.
@@ -30,7 +31,7 @@ pub(crate) struct LeftSends {
 
 impl LeftSends {
     fn lock(&self) -> MutexGuard<'_, HashMap<QueueNumber, Instant>> {
-        // Nothing panics while it holds the lock; if something did, the queues are still whole.
+        // Nothing panics while it holds this lock. Should something panic, the queues are still valid.
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -50,14 +51,15 @@ impl LeftSends {
     }
 }
 
-/// Ends what is overdue until `stopped`.
+/// Ends overdue jobs until `stopped`.
 pub(crate) async fn watch(shared: Shared, stopped: CancellationToken) {
     let mut rounds = tokio::time::interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut cursors: HashMap<QueueNumber, ScanCursor> = HashMap::new();
     while stopped.run_until_cancelled(rounds.tick()).await.is_some() {
-        // Should Redis have lost a send, what it calls never sent may have been: who knows of that is to speak first.
-        if Instant::now() < shared.redis_health.sends_from() || !shared.guard.allows() {
+        // If Redis lost a send, a job that Redis calls unsent may have been sent. The worker that made the send must
+        // report it first.
+        if Instant::now() < shared.redis_health.sends_from() || !shared.journal_check.allows() {
             continue;
         }
         let queues = shared.left.all();
@@ -67,7 +69,7 @@ pub(crate) async fn watch(shared: Shared, stopped: CancellationToken) {
                 Ok(Some(cursor)) => drop(cursors.insert(number, cursor)),
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::debug!(error = %error.chain(), queue = %shared.queues.get(number).queue, "deadlines could not be looked at");
+                    tracing::debug!(error = %error.chain(), queue = %shared.queues.get(number).queue, "deadlines could not be checked");
                 }
             }
         }
@@ -95,8 +97,8 @@ async fn end_if_overdue(
     now: Millis,
 ) -> Result<(), StoreError> {
     let queue = &served.queue;
-    let next_day = record.content.as_ref().is_some_and(|content| Subject::of(queue.kind, content).next_day);
-    let Some(next) = overdue(&record.facts(next_day), &served.policy, now) else { return Ok(()) };
+    let next_day = record.content.as_ref().is_some_and(|content| ContentSummary::of(queue.kind, content).next_day);
+    let Some(next) = overdue(&record.progress(next_day), &served.policy, now) else { return Ok(()) };
     if !matches!(next.state, State::Failed | State::NeedsReview) || !shared.store.end_overdue(record, &next).await? {
         return Ok(()); // it has moved on
     }

@@ -1,14 +1,14 @@
-//! The one handler: facts → action → call → what follows → commit. It knows no kind and no gateway.
+//! The only handler: progress → action → call → transition → commit. It knows no kind and no gateway.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::Data;
 use bursar_domain::{
-    Action, Answer, Call, ClaimEvent, Due, Facts, GatewayText, HistoryEvent, Millis, Next, Reading, Reason, Received,
-    Response, ResponseEvidence, State, Subject, after, check_content, next_action,
+    Action, Call, ClaimEvent, ContentSummary, Due, GatewayText, HistoryEvent, JobProgress, Millis, Outcome,
+    ParsedResponse, Reason, Received, Response, ResponseEvidence, State, Transition, after, check_content, next_action,
 };
-use bursar_gateways::Order;
+use bursar_gateways::GatewayRequest;
 use bursar_store::{ClaimedJob, Commit, Committed, Evidence, Resend, ResponseKnownBy, Store, crash_point};
 use bursar_telemetry::{Lost, Metrics, Role};
 use serde_json::Map;
@@ -21,14 +21,14 @@ use crate::queues::{Queues, ServedQueue};
 use crate::send_journal::SendJournal;
 use crate::waker::Waker;
 
-/// What every handler call shares.
+/// The state that all handler calls share.
 pub(crate) struct HandlerContext {
     pub(crate) store: Store,
     pub(crate) queues: Arc<Queues>,
     pub(crate) commits: Commits,
     pub(crate) waker: Waker,
-    /// How long after its claim a send may begin. Past it the job is given back unsent: a lease is never stretched over a
-    /// send that has not begun, and the time of `resend_after`, which runs from the claim, is not eaten up by waiting.
+    /// The longest time between a claim and its send. Later the job is released unsent: a lease is never extended for a
+    /// send that has not begun, and waiting does not use up the time of `resend_after`, which runs from the claim.
     pub(crate) begin_within: Duration,
     pub(crate) send_journal: SendJournal,
     pub(crate) metrics: Arc<Metrics>,
@@ -40,8 +40,8 @@ pub(crate) struct HandlerContext {
 pub(crate) async fn handle(mut claim: Box<ActiveClaim>, context: Data<Arc<HandlerContext>>) {
     let _working = context.metrics.working();
     let served = context.queues.get(claim.queue);
-    let subject = Subject::of(served.queue.kind, &claim.job.content);
-    let mut order = Order {
+    let summary = ContentSummary::of(served.queue.kind, &claim.job.content);
+    let mut request = GatewayRequest {
         kind: served.queue.kind,
         key: claim.job.key.to_string(),
         content: claim.job.content.as_str().into(),
@@ -49,59 +49,61 @@ pub(crate) async fn handle(mut claim: Box<ActiveClaim>, context: Data<Arc<Handle
         sent_before: claim.job.state != State::Queued,
         send_by: Some((claim.claimed + context.begin_within).into_std()),
     };
-    let facts = claim.job.facts(served.gateway.can_query(&order), served.gateway.resend_tells(), subject.next_day);
-    let action = next_action(&facts, claim.job.call, &served.policy, claim.clock.now());
-    let commit = match fit_to_send(served, &claim, subject, action) {
+    let progress =
+        claim.job.progress(served.gateway.can_query(&request), served.gateway.repeat_is_answered(), summary.next_day);
+    let action = next_action(&progress, claim.job.call, &served.policy, claim.clock.now());
+    let commit = match may_send(served, &claim, summary, action) {
         Action::Commit(next) => without_a_call(&claim, next, &context.name),
         Action::Send if claim.claimed.elapsed() > context.begin_within => {
             return release(&context, &mut claim, "this worker was too slow to begin").await;
         }
-        Action::Send if let Some(wait) = served.circuit.holds(claim.job.group(), Instant::now()) => {
+        Action::Send if let Some(wait) = served.circuit.blocks(claim.job.group(), Instant::now()) => {
             return release_until_rested(&context, &mut claim, wait).await;
         }
         Action::Send => {
             let remaining = context.begin_within.saturating_sub(claim.claimed.elapsed());
             if context.send_journal.intend(&served.queue, &claim, remaining).await.is_err() {
                 release(&context, &mut claim, "its intent could not be written to the journal").await;
-                // Who dies here leaves an intent that nothing followed, and nothing says so: it is taken for a send.
-                crash_point("before_withheld");
-                return context.send_journal.withheld(&served.queue, &claim);
+                // If the process dies here, the journal has an intent without an outcome. Recovery treats it as
+                // possibly sent.
+                crash_point("before_send_skipped");
+                return context.send_journal.send_skipped(&served.queue, &claim);
             }
-            let (commit, reading) = call(&context, &claim, &mut order, facts, Call::Send).await;
-            context.send_journal.answered(&served.queue, &claim, &reading);
+            let (commit, parsed) = call(&context, &claim, &mut request, progress, Call::Send).await;
+            context.send_journal.answered(&served.queue, &claim, &parsed);
             commit
         }
-        Action::Query => call(&context, &claim, &mut order, facts, Call::Query).await.0,
+        Action::Query => call(&context, &claim, &mut request, progress, Call::Query).await.0,
     };
     record(&context, claim, commit).await;
 }
 
-/// The same action, or a person's turn in place of a send of what must not be sent.
-fn fit_to_send(served: &ServedQueue, claim: &ActiveClaim, subject: Subject, action: Action) -> Action {
+/// The same action; or, in place of a send of a record that must not be sent, a transition to review.
+fn may_send(served: &ServedQueue, claim: &ActiveClaim, summary: ContentSummary, action: Action) -> Action {
     match action {
         Action::Send => {}
         Action::Query | Action::Commit(_) => return action,
     }
     let job = &claim.job;
-    match check_content(&job.content, subject, &job.hash, &served.policy) {
+    match check_content(&job.content, summary, &job.hash, &served.policy) {
         Ok(()) => Action::Send,
         Err(why) => {
             served.metrics.skipped(why);
             let reason = Reason::from(why);
             tracing::error!(queue = %served.queue, key = %job.key, fence = job.fence, %reason, "not sent");
-            Action::Commit(Next::review(reason))
+            Action::Commit(Transition::review(reason))
         }
     }
 }
 
-/// Makes the call and decides what follows.
+/// Makes the call and decides the transition.
 async fn call(
     context: &HandlerContext,
     claim: &ActiveClaim,
-    order: &mut Order,
-    facts: Facts,
+    request: &mut GatewayRequest,
+    progress: JobProgress,
     call: Call,
-) -> (Commit, Reading) {
+) -> (Commit, ParsedResponse) {
     let served = context.queues.get(claim.queue);
     crash_point(match call {
         Call::Send => "before_send",
@@ -109,94 +111,94 @@ async fn call(
     });
     let mut calling = claim.span.as_ref().and_then(|attempt| attempt.child(call.as_str(), Role::Call));
     let started = Instant::now();
-    let reading = match (call, served.gateway.query()) {
-        (Call::Send, _) => served.gateway.send(order).await,
-        (Call::Query, Some(query)) => query.status(order).await,
-        (Call::Query, None) => Reading::of(Answer::Silent, "the gateway has no query"),
+    let parsed = match (call, served.gateway.query()) {
+        (Call::Send, _) => served.gateway.send(request).await,
+        (Call::Query, Some(query)) => query.status(request).await,
+        (Call::Query, None) => ParsedResponse::of(Outcome::NoResponse, "the gateway has no query"),
     };
     crash_point("after_answer");
     let took = started.elapsed();
-    served.metrics.answered(call, reading.answer, took);
-    served.note_signature(&reading);
+    served.metrics.answered(call, parsed.outcome, took);
+    served.note_signature(&parsed);
     if let Some(span) = &mut calling {
-        span.tell("bursar.answer", reading.answer.as_str());
-        if reading.answer == Answer::Silent {
+        span.record("bursar.outcome", parsed.outcome.as_str());
+        if parsed.outcome == Outcome::NoResponse {
             span.failed("nothing was learnt");
         }
     }
     drop(calling);
     if call == Call::Send {
-        count_send(context, claim, reading.received);
+        count_send(context, claim, parsed.received);
     }
-    let trade_nos = learn(order, &reading);
-    let response = known_by(claim, call, &reading);
-    let facts = Facts {
-        queries: facts.queries + u32::from(call == Call::Query),
-        can_query: served.gateway.can_query(order),
-        names: reading.names,
-        received: if call == Call::Send { reading.received } else { facts.received },
-        ..facts
+    let trade_nos = learn(request, &parsed);
+    let response = known_by(claim, call, &parsed);
+    let progress = JobProgress {
+        queries: progress.queries + u32::from(call == Call::Query),
+        can_query: served.gateway.can_query(request),
+        names: parsed.names,
+        received: if call == Call::Send { parsed.received } else { progress.received },
+        ..progress
     };
     let now = claim.clock.now();
-    let next = after(&facts, call, reading.answer, &served.policy, now).unwrap_or_else(|illegal| {
+    let next = after(&progress, call, parsed.outcome, &served.policy, now).unwrap_or_else(|illegal| {
         tracing::error!(queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, %illegal, "a person must look at this job");
-        Next::review(Reason::ImpossibleResponse(GatewayText::default()))
+        Transition::review(Reason::ImpossibleResponse(GatewayText::default()))
     });
-    let next = with_gateway_text(next.heeding(reading.suspicion), &reading);
+    let next = with_gateway_text(next.with_suspicion(parsed.suspicion), &parsed);
     let event = HistoryEvent::Response(Response {
         fence: claim.job.fence,
         call,
         worker: context.name.clone(),
         at: now,
         ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        read: ResponseEvidence::from(&reading),
+        read: ResponseEvidence::from(&parsed),
         late: false,
         more: Map::new(),
     });
     let commit = Commit {
-        evidence: evidence(call, reading.answer),
+        evidence: evidence(call, parsed.outcome),
         queried: call == Call::Query,
-        resend: if call == Call::Send && reading.answer.did_nothing() { Resend::GivenBack } else { Resend::Counts },
+        resend: if call == Call::Send && parsed.outcome.is_not_executed() { Resend::GivenBack } else { Resend::Counts },
         trade_nos,
-        gateway_status: reading.status.clone(),
+        gateway_status: parsed.status.clone(),
         response,
         event: Some(event),
         ..end(claim, now, next)
     };
-    (commit, reading)
+    (commit, parsed)
 }
 
-/// The end of a claim of which nothing more is known than what follows.
-fn end(claim: &ActiveClaim, decided: Millis, next: Next) -> Commit {
+/// The commit of a claim that made no call.
+fn end(claim: &ActiveClaim, decided: Millis, next: Transition) -> Commit {
     Commit { reason: next.reason.clone(), ..Commit::new(&claim.job, decided, next) }
 }
 
-/// What an answer is worth when the job has moved on meanwhile.
-fn evidence(call: Call, answer: Answer) -> Evidence {
-    match (call, answer) {
-        (_, Answer::Accepted | Answer::Succeeded | Answer::Failed | Answer::Refunded) => Evidence::Said(answer),
-        (Call::Send, Answer::Silent | Answer::Unseen | Answer::Contradiction) => Evidence::MaybeExecuted,
-        (Call::Send, Answer::NotExecuted | Answer::NotReady | Answer::ConfigFault | Answer::Refused)
+/// The weight of an outcome if the job has changed meanwhile.
+fn evidence(call: Call, outcome: Outcome) -> Evidence {
+    match (call, outcome) {
+        (_, Outcome::Accepted | Outcome::Succeeded | Outcome::Failed | Outcome::Refunded) => Evidence::Said(outcome),
+        (Call::Send, Outcome::NoResponse | Outcome::NotFound | Outcome::Mismatch) => Evidence::MaybeExecuted,
+        (Call::Send, Outcome::NotExecuted | Outcome::NotReady | Outcome::Misconfigured | Outcome::Rejected)
         | (
             Call::Query,
-            Answer::NotExecuted
-            | Answer::NotReady
-            | Answer::ConfigFault
-            | Answer::Refused
-            | Answer::Silent
-            | Answer::Unseen
-            | Answer::Contradiction,
+            Outcome::NotExecuted
+            | Outcome::NotReady
+            | Outcome::Misconfigured
+            | Outcome::Rejected
+            | Outcome::NoResponse
+            | Outcome::NotFound
+            | Outcome::Mismatch,
         ) => Evidence::None,
     }
 }
 
 fn count_send(context: &HandlerContext, claim: &ActiveClaim, received: Received) {
     let served = context.queues.get(claim.queue);
-    let turn = served.circuit.sent(claim.job.group(), received, Instant::now());
-    if turn.is_some() {
+    let change = served.circuit.sent(claim.job.group(), received, Instant::now());
+    if change.is_some() {
         context.waker.circuit_changed(claim.queue);
     }
-    match turn {
+    match change {
         Some(CircuitChange::Opened(rest)) => {
             publish_breaker(context, served, Some(rest));
             served.metrics.circuit_opened();
@@ -205,7 +207,7 @@ fn count_send(context: &HandlerContext, claim: &ActiveClaim, received: Received)
         Some(CircuitChange::Closed) => {
             publish_breaker(context, served, None);
             served.metrics.circuit_closed();
-            tracing::info!(queue = %served.queue, "the gateway answers again: sends go on");
+            tracing::info!(queue = %served.queue, "the gateway responds again: sends go on");
         }
         Some(CircuitChange::GroupHeld(rest)) => {
             tracing::warn!(queue = %served.queue, key = %claim.job.key, rest_s = rest.as_secs(), "the sends of this job's group get no response that can be relied on, and others do: the group rests, then one probe");
@@ -214,43 +216,43 @@ fn count_send(context: &HandlerContext, claim: &ActiveClaim, received: Received)
     }
 }
 
-/// For the dashboard. Nobody waits for it, and without it nothing is amiss but the picture.
+/// Publishes the breaker's state for the dashboard. Nothing waits for it, and only the dashboard suffers if it fails.
 fn publish_breaker(context: &HandlerContext, served: &ServedQueue, rest: Option<Duration>) {
     let (store, queue, worker) = (context.store.clone(), served.queue.clone(), context.name.clone());
     tokio::spawn(async move {
         if let Err(error) = store.circuit(&queue, &worker, rest).await {
-            tracing::debug!(error = %error.chain(), %queue, "whether the circuit is open could not be told");
+            tracing::debug!(error = %error.chain(), %queue, "the circuit's state could not be reported");
         }
     });
 }
 
 /// The number that the gateway names, unless it named that one last.
-fn learn(order: &mut Order, reading: &Reading) -> Vec<String> {
-    let new = reading.trade_no.as_ref().filter(|number| order.trade_nos.last() != Some(number));
+fn learn(request: &mut GatewayRequest, parsed: &ParsedResponse) -> Vec<String> {
+    let new = parsed.trade_no.as_ref().filter(|number| request.trade_nos.last() != Some(number));
     let Some(new) = new else { return Vec::new() };
-    order.trade_nos.retain(|number| number != new);
-    order.trade_nos.push(new.clone());
+    request.trade_nos.retain(|number| number != new);
+    request.trade_nos.push(new.clone());
     vec![new.clone()]
 }
 
-/// What the response is known by, if it can be relied on: its number for the job, else its request's id. An answer to a query
-/// names the job, so only a number that the job did not have is looked at. One that the job has may be a hint that nothing
-/// vouched for, so a response to a send is looked at whatever it names.
-fn known_by(claim: &ActiveClaim, call: Call, reading: &Reading) -> Option<ResponseKnownBy> {
-    match (reading.received, &reading.trade_no, call) {
+/// The id that identifies the response, if the response is reliable: the gateway's number for the job, else the
+/// request's id. A query's response names the job, so only a new number counts. For a send's response even a known
+/// number counts, because the known one may be an unverified hint.
+fn known_by(claim: &ActiveClaim, call: Call, parsed: &ParsedResponse) -> Option<ResponseKnownBy> {
+    match (parsed.received, &parsed.trade_no, call) {
         (Received::Nothing, _, _) | (Received::Response, None, Call::Query) => None,
         (Received::Response, Some(number), Call::Query) if claim.job.trade_nos.contains(number) => None,
         (Received::Response, Some(number), Call::Send | Call::Query) => Some(ResponseKnownBy::TradeNo(number.clone())),
-        (Received::Response, None, Call::Send) => reading.request_id.clone().map(ResponseKnownBy::RequestId),
+        (Received::Response, None, Call::Send) => parsed.request_id.clone().map(ResponseKnownBy::RequestId),
     }
 }
 
 /// The same with the gateway's own words behind the rule, where a person will want to know more than the state.
-fn with_gateway_text(mut next: Next, reading: &Reading) -> Next {
+fn with_gateway_text(mut next: Transition, parsed: &ParsedResponse) -> Transition {
     match next.state {
         State::Succeeded | State::Refunded | State::Pending => {}
         State::Queued | State::InDoubt | State::NeedsReview | State::Failed | State::Cancelled => {
-            let text = GatewayText::new(reading.code.as_deref(), reading.message.as_deref());
+            let text = GatewayText::new(parsed.code.as_deref(), parsed.message.as_deref());
             next.reason = match next.reason {
                 Some(rule) => Some(rule.with_gateway_text(text)),
                 None => Reason::last_response(text),
@@ -260,8 +262,9 @@ fn with_gateway_text(mut next: Next, reading: &Reading) -> Next {
     next
 }
 
-/// Nothing was asked, and what was claimed for a send is certainly not sent: its history says that the send was skipped.
-fn without_a_call(claim: &ActiveClaim, mut next: Next, worker: &str) -> Commit {
+/// A commit without a call: a job that was claimed for a send is certainly not sent, and its history gets a
+/// `send_skipped`.
+fn without_a_call(claim: &ActiveClaim, mut next: Transition, worker: &str) -> Commit {
     let skipped = match claim.job.call {
         Call::Send => Some(HistoryEvent::SendSkipped(ClaimEvent {
             at: claim.clock.now(),
@@ -290,7 +293,7 @@ async fn release_until_rested(context: &HandlerContext, claim: &mut ActiveClaim,
     match context.store.release_due(&served.queue, &[&claim.job], claim.clock.now().plus(wait)).await {
         Ok(released) => served.metrics.lost(Lost::GivenBack, released),
         Err(error) => {
-            tracing::warn!(error = %error.chain(), queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, "could not be given back; it comes due when its lease ends");
+            tracing::warn!(error = %error.chain(), queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, "could not be released; it comes due when its lease ends");
         }
     }
 }
@@ -303,24 +306,25 @@ async fn release(context: &HandlerContext, claim: &mut ActiveClaim, why: &'stati
     let served = context.queues.get(claim.queue);
     let (queue, fence) = (&served.queue, claim.job.fence);
     match context.store.withdraw(queue, &claim.job).await {
-        // Another claim stands.
-        Ok(false) => tracing::warn!(%queue, key = %claim.job.key, fence, "not given back, for it has moved on: {why}"),
+        // Another claim is in force.
+        Ok(false) => tracing::warn!(%queue, key = %claim.job.key, fence, "not released, because it has changed: {why}"),
         Ok(true) => {
             served.metrics.lost(Lost::GivenBack, 1);
-            tracing::warn!(%queue, key = %claim.job.key, fence, "given back unsent: {why}");
+            tracing::warn!(%queue, key = %claim.job.key, fence, "released unsent: {why}");
         }
         Err(error) => {
-            tracing::warn!(error = %error.chain(), %queue, key = %claim.job.key, fence, "could not be given back; it comes due when its lease ends")
+            tracing::warn!(error = %error.chain(), %queue, key = %claim.job.key, fence, "could not be released; it comes due when its lease ends")
         }
     }
 }
 
-/// Commits, and tells what an operator should see. The call's place is free as soon as its commit is on its way: Redis and
-/// the gateway then work at the same time. Only what pauses the queue keeps it, so that no send overtakes the pause.
+/// Commits, and logs what an operator should see. The call's slot is free as soon as its commit is queued, so Redis and
+/// the gateway work at the same time. Only a commit that pauses the queue keeps its slot, so that no send overtakes the
+/// pause.
 async fn record(context: &HandlerContext, mut claim: Box<ActiveClaim>, commit: Commit) {
     let served = context.queues.get(claim.queue);
     let (queue, fence) = (&served.queue, claim.job.fence);
-    let Next { state, due, pause_queue: paused, .. } = commit.next;
+    let Transition { state, due, pause_queue: paused, .. } = commit.next;
     let reason = commit.next.reason.as_ref().map(Reason::to_string).unwrap_or_default();
     let committing = claim.span.as_ref().and_then(|attempt| attempt.child("commit", Role::Call));
     let Some(queued) = context.commits.put(claim.queue, commit).await else { return }; // torn down; the lease will end
@@ -328,7 +332,7 @@ async fn record(context: &HandlerContext, mut claim: Box<ActiveClaim>, commit: C
     let committed = queued.committed().await;
     drop((slot, committing));
     if let Some(attempt) = &mut claim.span {
-        attempt.tell("bursar.state", state.as_str());
+        attempt.record("bursar.state", state.as_str());
         if committed == Some(Committed::Late) {
             attempt.failed("came too late");
         }
@@ -346,7 +350,7 @@ async fn record(context: &HandlerContext, mut claim: Box<ActiveClaim>, commit: C
         }
         (Some(Committed::Late), _) => {
             served.metrics.lost(Lost::Commit, 1);
-            tracing::warn!(%queue, key = %claim.job.key, fence, "came too late: the job has moved on; the answer is evidence for what follows");
+            tracing::warn!(%queue, key = %claim.job.key, fence, "came too late: the job has changed; the response is kept as evidence");
             return;
         }
         (None, _) => return, // the worker is being torn down; the lease will end

@@ -1,5 +1,6 @@
-//! The apalis-redis door: what stock `RedisStorage` producers push is taken into the store, and out of their queue only once
-//! the store has it. Whoever dies in between has it submitted again, which makes no second job.
+//! The import from apalis-redis: a task that a stock `RedisStorage` producer pushed is stored first, and removed from
+//! the producer's queue only then. If the worker dies in between, the task is submitted again, which makes no second
+//! job.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -7,20 +8,21 @@ use std::time::Duration;
 
 use bursar_domain::{AccountRules, Job, MAX_DAYS_AHEAD, MAX_JOB_BYTES, Millis, is_too_far_ahead};
 use bursar_store::{
-    Act, DeadLetter, Operator, Payload, Store, StoreError, Submission, Task, Unreadable, Verdict, crash_point,
+    DeadLetter, DeadLetterAction, Operator, Payload, Store, StoreError, Submission, Task, Unreadable, Verdict,
+    crash_point,
 };
-use bursar_telemetry::{Doing, Metrics};
+use bursar_telemetry::{Metrics, RedisOperation};
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::redis_backoff::RedisBackoff;
 use crate::redis_health::RedisHealth;
 
-/// First and longest wait between looks at a queue. apalis-redis 1.0 announces nothing that it pushes: it puts all of it
-/// among what is scheduled, without a message. Two looks a second cost Redis about 10 µs each.
+/// The first and the longest pause between reads of a queue. apalis-redis 1.0 sends no message for a pushed task: it
+/// only adds the task to its schedule. Two reads a second cost Redis about 10 µs each.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
-/// Which queues are drained, and what must be known for that.
+/// The queues to import from, with the accounts' rules.
 #[derive(Clone, Debug)]
 pub struct Import {
     /// Unique per process start, as the worker's name is.
@@ -29,18 +31,18 @@ pub struct Import {
     pub queues: Vec<String>,
     /// The rules of every configured account, by its name.
     pub accounts: HashMap<String, AccountRules>,
-    /// What it counts.
+    /// The worker's metrics.
     pub metrics: Arc<Metrics>,
 }
 
 impl Import {
-    /// Takes what is pushed into the queues until `drain`. Redis errors never end it.
+    /// Imports tasks from the queues until `drain`. Redis errors never end it.
     pub async fn run(&self, store: &Store, drain: &CancellationToken) {
         join_all(self.queues.iter().map(|queue| self.follow(store, queue, drain))).await;
     }
 
     async fn follow(&self, store: &Store, queue: &str, drain: &CancellationToken) {
-        let mut backoff = RedisBackoff::new(Doing::Taking, RedisHealth::now(Arc::clone(&self.metrics)));
+        let mut backoff = RedisBackoff::new(RedisOperation::Taking, RedisHealth::now(Arc::clone(&self.metrics)));
         let (first, longest) = LOOKS;
         let (mut pause, mut unread) = (first, HashSet::new());
         while !drain.is_cancelled() {
@@ -67,11 +69,12 @@ impl Import {
         &self,
         store: &Store,
         queue: &str,
-        aside: &DeadLetter,
+        dead_letter: &DeadLetter,
         operator: Operator<'_>,
     ) -> Result<Verdict, StoreError> {
-        let payload = store.dead_letter_payload(queue, aside.number).await?.map_or(Payload::Missing, Payload::Bytes);
-        let job = match read(&payload, aside.run_at, &self.accounts) {
+        let payload =
+            store.dead_letter_payload(queue, dead_letter.number).await?.map_or(Payload::Missing, Payload::Bytes);
+        let job = match read(&payload, dead_letter.run_at, &self.accounts) {
             Ok(job) => job,
             Err(why) => return Ok(Verdict::Refused(why)),
         };
@@ -80,13 +83,13 @@ impl Import {
         let verdict = verdict.unwrap_or_else(|| Err("it was not answered".into())); // one answer per job
         let verdict = verdict.unwrap_or_else(Verdict::Refused);
         if verdict == Verdict::Accepted {
-            store.settle_dead_letter(queue, aside.number, Act::Submitted, operator).await?;
+            store.settle_dead_letter(queue, dead_letter.number, DeadLetterAction::Submitted, operator).await?;
         }
         Ok(verdict)
     }
 
-    /// One bounded step; how many tasks there was a verdict on. `unread` are the tasks that stay where they are, for the records of
-    /// their jobs cannot be read.
+    /// One bounded step; returns the number of tasks with a verdict. The `unread` tasks stay in the queue, because the
+    /// records of their jobs cannot be read.
     async fn step(&self, store: &Store, queue: &str, unread: &mut HashSet<Vec<u8>>) -> Result<usize, StoreError> {
         let tasks = store.waiting_tasks(queue, &self.name).await?;
         let (mut judged, mut left) = (Vec::with_capacity(tasks.len()), HashSet::new());
@@ -142,7 +145,7 @@ impl Import {
     }
 }
 
-/// The job that a task holds, not before the task's time; or every rule that it breaks, in words.
+/// The job in a task, with the task's time as its earliest time; or every rule that it breaks, as text.
 fn read(payload: &Payload, run_at: Option<Millis>, accounts: &HashMap<String, AccountRules>) -> Result<Job, String> {
     let bytes = match payload {
         Payload::Bytes(bytes) => bytes,
@@ -162,10 +165,10 @@ fn read(payload: &Payload, run_at: Option<Millis>, accounts: &HashMap<String, Ac
     Ok(job)
 }
 
-/// What a submission means for the task that held the job.
+/// The verdict on the task from its job's submission.
 ///
 /// # Errors
-/// Why there is no telling whether the store has the job.
+/// The reason why it is unknown whether the store has the job.
 fn verdict(job: &Job, submission: Submission) -> Result<Verdict, String> {
     let name = format!("{} {}", job.queue, job.key);
     Ok(match submission {
@@ -176,7 +179,7 @@ fn verdict(job: &Job, submission: Submission) -> Result<Verdict, String> {
         Submission::Conflict { first } => {
             Verdict::Refused(format!("{name} is about the same thing as {first}, which was there first"))
         }
-        // A newer build's worker can tell.
+        // A worker of a newer build can read it.
         Submission::Unreadable(why @ Unreadable::Newer { .. }) => {
             return Err(format!("{name} is there, and its record cannot be read: {why}"));
         }

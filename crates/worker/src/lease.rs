@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bursar_store::{ClaimedJob, LeasedClaim, Renewal, StoreError};
-use bursar_telemetry::{Doing, Lost};
+use bursar_telemetry::{Lost, RedisOperation};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ pub(crate) struct Leases {
 
 impl Leases {
     fn lock(&self) -> MutexGuard<'_, Claims> {
-        // Nothing panics while it holds the lock; if something did, the set itself is still whole.
+        // Nothing panics while it holds this lock. Should something panic, the set is still valid.
         self.leased.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -40,7 +40,7 @@ impl Leases {
         Lease { leases: Arc::clone(self), claim }
     }
 
-    /// How many of these are still worked on.
+    /// The number of these claims that are still in progress.
     fn count_leased(&self, queue: QueueNumber, claims: &[LeasedClaim], keys: &[String]) -> usize {
         let leased = self.lock();
         let lost = claims.iter().filter(|claim| keys.contains(&claim.key));
@@ -68,9 +68,9 @@ impl Drop for Lease {
     }
 }
 
-/// Renews all leases, three times in the life of one, until `stopped`; and after any trouble with Redis says of every queue what
-/// this worker knows, at once: it may be the only one who knows of writes that Redis has lost, and it may have no place free to
-/// claim with.
+/// Renews all leases until `stopped`, three times in the life of a lease. After any error of Redis it also reports at
+/// once this worker's knowledge of every queue: the worker may be the only one that knows of lost writes, and may have
+/// no free slot to claim with.
 pub(crate) struct Renewer(pub(crate) Shared);
 
 impl Renewer {
@@ -78,7 +78,7 @@ impl Renewer {
         let mut ticks = tokio::time::interval(self.0.settings.lease / RENEWALS_PER_LEASE);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut troubled = self.0.redis_health.watch();
-        let mut backoff = RedisBackoff::new(Doing::Renewing, self.0.redis_health.clone());
+        let mut backoff = RedisBackoff::new(RedisOperation::Renewing, self.0.redis_health.clone());
         let mut spoken_at = Instant::now();
         loop {
             let woken = async {
@@ -118,7 +118,7 @@ impl Renewer {
                 leased.entry(number).or_default();
             }
         }
-        // At once, for who waits to send waits for a moment only.
+        // All at once, because sends wait only for a moment.
         let renewals: Vec<_> = leased.iter().map(|(number, leased)| self.renew(*number, leased)).collect();
         stream::iter(renewals).buffer_unordered(AT_ONCE).try_collect().await
     }
@@ -134,12 +134,12 @@ impl Renewer {
             on_ambiguous: served.policy.on_ambiguous,
             clock: memory.clock(),
         };
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         let renewed = store.renew(queue, &renewal, leased).await?;
         memory.renewed(number, &renewed);
-        self.0.observe_clock(renewed.now, asked);
+        self.0.observe_clock(renewed.now, requested_at);
         if renewed.lost_writes {
-            self.0.guard.suspect();
+            self.0.journal_check.suspect();
             served.log_lost_writes();
         }
         // Committed meanwhile, taken over, or lost: then the late commit will be refused, and used as evidence.

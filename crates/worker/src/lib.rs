@@ -1,20 +1,19 @@
 //! Due job → gateway → commit. The only crate that names apalis.
 //!
-//! [`run`] is one worker process: an apalis `Monitor` over our own `Backend`, which claims from the store only what can be
-//! called about at once; one handler, which knows no kind and no gateway; and three loops beside them that depend on
-//! nothing but Redis: lease renewal, grouped commits, and the wake channel.
+//! [`run`] is one worker process. It consists of an apalis `Monitor` over our own `Backend`, which claims from the
+//! store only jobs that can be called at once; one handler, which knows no kind and no gateway; and three loops that
+//! need only Redis: lease renewal, grouped commits, and the wake channel.
 
 mod account;
-mod ahead;
 mod backend;
 mod circuit_breaker;
 mod claimed_jobs;
 mod claimer;
 mod committer;
 mod deadlines;
-mod guard;
 mod handler;
 mod import;
+mod journal_check;
 mod lease;
 mod memory;
 mod newer;
@@ -24,6 +23,7 @@ mod redis_backoff;
 mod redis_health;
 mod retention;
 mod schedule;
+mod send_block;
 mod send_journal;
 mod shared;
 mod waker;
@@ -38,9 +38,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use account::{Account, SendGate, Settings};
-pub use ahead::{Ahead, ahead};
-pub use guard::Expected;
 pub use import::Import;
+pub use journal_check::Expected;
+pub use send_block::{SendBlock, send_blocks};
 
 use backend::QueueBackend;
 use handler::{HandlerContext, handle};
@@ -49,16 +49,16 @@ use queues::Queues;
 use send_journal::SendJournal;
 use shared::Shared;
 
-/// Why a worker stopped without being told to.
+/// The reason why a worker stopped without a drain.
 #[derive(Debug, thiserror::Error)]
 #[error("the worker stopped by itself")]
 pub struct WorkerError(#[source] apalis::prelude::MonitorError);
 
-/// Works until `drain` is cancelled: then nothing new is claimed, what was claimed and not begun is given back, calls in
-/// flight are finished within `settings.drain` or left in doubt.
+/// Works until `drain` is cancelled. Then nothing new is claimed, claimed jobs that have not started are released, and
+/// calls in flight are finished within `settings.drain` or left in doubt.
 ///
-/// Redis errors never end it: it keeps what is in flight and goes on when Redis is back. While `fit` says that Redis is not
-/// fit for money, nothing is sent; what was sent is followed.
+/// Redis errors never end it: it keeps the calls in flight and goes on when Redis is back. While `fit` closes the send
+/// gate, nothing is sent; earlier sends are queried.
 ///
 /// # Errors
 /// [`WorkerError`] only if the frame itself fails.
@@ -74,18 +74,23 @@ pub async fn run(
     settings.metrics.concurrency(settings.concurrency);
     let stopped = CancellationToken::new();
     let shared = Shared::new(store.clone(), Arc::clone(&settings), Arc::clone(&queues));
-    let guard = Arc::clone(&shared.guard);
+    let journal_check = Arc::clone(&shared.journal_check);
     let commits = committer::start(store.clone(), Arc::clone(&queues), shared.redis_health.clone());
     let (claimed_jobs, waker, claimer) = claimer::start(shared.clone(), fit, drain.clone(), stopped.clone());
     let loops = [
         tokio::spawn(deadlines::watch(shared.clone(), stopped.clone())),
         tokio::spawn(Renewer(shared).run(stopped.clone())),
-        tokio::spawn(Arc::clone(&guard).watch(stopped.clone())),
-        tokio::spawn(pruning::prune(store.clone(), settings.journal.clone(), Arc::clone(&guard), stopped.clone())),
+        tokio::spawn(Arc::clone(&journal_check).watch(stopped.clone())),
+        tokio::spawn(pruning::prune(
+            store.clone(),
+            settings.journal.clone(),
+            Arc::clone(&journal_check),
+            stopped.clone(),
+        )),
         tokio::spawn(retention::purge(store.clone(), Arc::clone(&settings), Arc::clone(&queues), stopped.clone())),
     ];
     let begin_within = settings.lease / lease::RENEWALS_PER_LEASE;
-    let send_journal = SendJournal::new(settings.journal.clone(), guard);
+    let send_journal = SendJournal::new(settings.journal.clone(), journal_check);
     let metrics = Arc::clone(&settings.metrics);
     let name = settings.name.clone();
     let context = Arc::new(HandlerContext {
@@ -101,8 +106,8 @@ pub async fn run(
     let monitor = Monitor::new().shutdown_timeout(settings.drain).register(move |_restarts| {
         WorkerBuilder::new(settings.name.as_str())
             .backend(QueueBackend::new(claimed_jobs.clone()))
-            // Each job is a task of its own: what a call computes, its signature above all, uses every core. Torn down with
-            // the worker: what goes on behind its back would outlive its leases.
+            // Each job is a separate task, so that computation, signatures above all, uses every core. The tasks end
+            // with the worker: a task that survived it would outlive its leases.
             .parallelize(|job| AbortOnDropHandle::new(tokio::spawn(job)))
             .catch_panic() // around everything in the task: a panic anywhere below costs one claim, not the worker
             .enable_tracing()

@@ -1,4 +1,4 @@
-//! What this worker remembers of each queue, and of Redis's clock. A Redis that knows less has lost writes.
+//! This worker's knowledge of each queue, and of Redis's clock. A Redis that knows less has lost writes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use crate::claimed_jobs::RedisClock;
 use crate::queues::{QueueNumber, Queues};
 
-/// How long a worker relies on Redis having its last receipt: well within the time for which Redis keeps it.
+/// The time for which a worker expects Redis to have its last receipt: well within the time for which Redis keeps it.
 const RECEIPT_TRUSTED: Duration = RECEIPT_KEPT.saturating_sub(Duration::from_secs(600));
 
-/// How far Redis's clock may be from where this machine's monotonic clock puts it before that is a step: two clocks drift by
+/// The difference between Redis's clock and this machine's monotonic clock that counts as a step. Two clocks drift by
 /// milliseconds between two replies, and corrections of a second or two change no decision about a job.
 const STEP: Duration = Duration::from_secs(2);
 
@@ -49,24 +49,24 @@ impl Memory {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics while it holds the lock; if something did, what is remembered is still whole.
+        // Nothing panics while it holds this lock. Should something panic, the remembered values are still valid.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What Redis must know of this queue, as far as this worker can tell.
+    /// The state that Redis must have of this queue, from this worker's point of view.
     pub(crate) fn known(&self, queue: QueueNumber) -> Known {
         let memory = self.lock().queues[queue.index()];
         let receipt = if memory.receipt_at.elapsed() < RECEIPT_TRUSTED { memory.known.receipt } else { 0 };
         Known { receipt, ..memory.known }
     }
 
-    /// Where Redis's clock is by now; `None` before the first reply.
+    /// The current time of Redis's clock; `None` before the first reply.
     pub(crate) fn clock(&self) -> Option<Millis> {
         self.lock().clock.map(|clock| clock.now())
     }
 
-    /// Takes note of what a claim call, the `number`th, has shown. The fence of one that gave no sends is not remembered: nobody has waited
-    /// until it is kept, and to lose it in a failover is to lose nothing.
+    /// Records the result of the `number`th claim call. The fence of a claim without sends is not recorded: no call
+    /// waited for its durability, so losing it in a failover loses nothing.
     pub(crate) fn claimed(&self, queue: QueueNumber, number: u64, claimed: &Claimed) {
         let mut inner = self.lock();
         let memory = &mut inner.queues[queue.index()];
@@ -78,7 +78,7 @@ impl Memory {
         }
     }
 
-    /// Takes note of what a renewal has shown. A fence that it merely saw is not remembered, for the same reason.
+    /// Records the result of a renewal. A fence that it only saw is not recorded, for the same reason.
     pub(crate) fn renewed(&self, queue: QueueNumber, renewed: &Renewed) {
         if renewed.lost_writes {
             let mut inner = self.lock();
@@ -93,11 +93,11 @@ impl Memory {
         queues.numbers().filter(is_known).collect()
     }
 
-    /// Takes note of the time in a reply to what was asked at `asked`; a step when it is not where it should be.
-    pub(crate) fn observe_clock(&self, now: Millis, asked: Instant) -> Option<ClockStep> {
+    /// Records the time in a reply to a request of `requested_at`; returns a step if the time is not the expected one.
+    pub(crate) fn observe_clock(&self, now: Millis, requested_at: Instant) -> Option<ClockStep> {
         let before = self.lock().clock.replace(RedisClock::new(now))?;
         let expected = before.now();
-        let tolerance = STEP + asked.elapsed();
+        let tolerance = STEP + requested_at.elapsed();
         match (now.since(expected), expected.since(now)) {
             (ahead, _) if ahead > tolerance => Some(ClockStep::Forward(ahead)),
             (_, behind) if behind > tolerance => Some(ClockStep::Back(behind)),
@@ -133,11 +133,15 @@ mod tests {
         assert_eq!(memory.observe_clock(at(100), Instant::now()), None);
         let step = memory.observe_clock(at(3_700), Instant::now());
         assert_eq!(step, Some(ClockStep::Forward(Duration::from_secs(3_600))));
-        assert_eq!(memory.observe_clock(at(3_701), Instant::now()), None, "a step is told once");
+        assert_eq!(memory.observe_clock(at(3_701), Instant::now()), None, "a step is reported once");
         let step = memory.observe_clock(at(101), Instant::now());
         assert_eq!(step, Some(ClockStep::Back(Duration::from_secs(3_600))));
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         tokio::time::advance(Duration::from_secs(4)).await;
-        assert_eq!(memory.observe_clock(at(101), asked), None, "a slow reply was written while it was waited for");
+        assert_eq!(
+            memory.observe_clock(at(101), requested_at),
+            None,
+            "a slow reply was written while it was waited for"
+        );
     }
 }

@@ -1,7 +1,7 @@
-//! Jobs that a newer build wrote: how long this worker leaves them before it looks at them again.
+//! Jobs that a newer build wrote: the time for which this worker leaves them alone.
 //!
-//! While workers of both builds run, a short wait lets a newer worker have the job soon. Where no newer worker runs, many such jobs at the
-//! head of a queue would keep this worker from those behind them, so the wait grows with how many it has met.
+//! While workers of both builds run, a short wait lets a newer worker take the job soon. Without a newer worker, many
+//! such jobs at the head of a queue would block the jobs behind them, so the wait grows with their number.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,10 +16,10 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// The wait where very many are met: a newer worker that starts has them a minute later at the latest.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// What each job that was met within the window adds to the wait.
+/// The wait that each such job within the window adds.
 const PER_JOB: Duration = Duration::from_millis(1);
 
-/// For how long what was met counts.
+/// The window in which such jobs count.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// The jobs of newer builds that were met in each queue.
@@ -36,14 +36,14 @@ struct Met {
 }
 
 impl Newer {
-    /// How long the next ones of this queue are left.
+    /// The time for which the next ones of this queue are left alone.
     pub(crate) fn wait(&self, queue: QueueNumber, now: Instant) -> Duration {
         let met = self.queues.get(&queue).filter(|met| now.duration_since(met.since) < WINDOW);
         let jobs = met.map_or(0, |met| met.jobs);
         (SHORTEST + PER_JOB.saturating_mul(jobs)).min(LONGEST)
     }
 
-    /// Takes note of so many; `true` if they are the first of a window, so that a log need not name each again and again.
+    /// Counts these jobs; `true` if they are the first of a window, so that the log does not name each of them.
     pub(crate) fn note(&mut self, queue: QueueNumber, jobs: usize, now: Instant) -> bool {
         let jobs = u32::try_from(jobs).unwrap_or(u32::MAX);
         if jobs == 0 {
@@ -72,7 +72,7 @@ mod tests {
         assert!(!newer.note(queue, 0, now), "nothing was met");
         let cases = [(1, 1.001), (999, 2.0), (57_000, 59.0), (5_000, 60.0), (usize::MAX, 60.0)];
         for (number, (jobs, seconds)) in cases.into_iter().enumerate() {
-            assert_eq!(newer.note(queue, jobs, now), number == 0, "the first alone is told");
+            assert_eq!(newer.note(queue, jobs, now), number == 0, "only the first is reported");
             assert_eq!(newer.wait(queue, now).as_secs_f64(), seconds, "after {jobs} more");
         }
         assert_eq!(newer.wait(other, now), SHORTEST, "each queue for itself");

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::guard::Guard;
+use crate::journal_check::JournalCheck;
 
 /// The pause between rounds; the first one begins at once.
 const ROUND: Duration = Duration::from_secs(10);
@@ -21,23 +21,28 @@ const ROUND: Duration = Duration::from_secs(10);
 /// Records that are read at once.
 const BATCH: usize = 500;
 
-/// Why a file that should go stays.
+/// The reason why a removable file stays.
 enum Stays {
-    /// This job, with the highest fence that the file has of it, is not settled: it is looked at first the next time.
+    /// This job, with the highest fence that the file has of it, is not settled. It is checked first the next time.
     For(Queue, Key, u64),
-    /// It has lines that cannot be read, or names jobs that cannot be: a person must decide.
+    /// It has lines that cannot be read, or names jobs that cannot be read: an operator must decide.
     Damaged,
 }
 
 /// Makes room until `stopped`.
-pub(crate) async fn prune(store: Store, journal: Option<Journal>, guard: Arc<Guard>, stopped: CancellationToken) {
+pub(crate) async fn prune(
+    store: Store,
+    journal: Option<Journal>,
+    journal_check: Arc<JournalCheck>,
+    stopped: CancellationToken,
+) {
     let Some(journal) = journal else { return };
     let mut staying = HashMap::new();
     let mut rounds = tokio::time::interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stopped.run_until_cancelled(rounds.tick()).await.is_some() {
-        // A Redis that has forgotten what the journals know settles nothing.
-        if !guard.allows() {
+        // A Redis that has lost writes settles nothing.
+        if !journal_check.allows() {
             rounds.reset_after(Duration::from_secs(1));
             continue;
         }
@@ -108,7 +113,7 @@ async fn is_settled(store: &Store, queue: &Queue, key: &Key, fence: u64) -> Resu
     Ok(job.as_ref().and_then(readable).is_some_and(|(_, record)| has_settled(record, fence)))
 }
 
-/// A record that cannot be read settles nothing: what it knows of the journal's send is not known.
+/// A record that cannot be read settles nothing: it may or may not have the journal's send.
 fn readable(job: &StoredAs) -> Option<(&Key, &JobRecord)> {
     match job {
         StoredAs::Job(record) => Some((&record.key, record)),
@@ -116,8 +121,8 @@ fn readable(job: &StoredAs) -> Option<(&Key, &JobRecord)> {
     }
 }
 
-/// Tells if a job has ended, and its end counts the sends up to this fence: one that ended as never executed without them has not
-/// settled them.
+/// True if a job has ended and its end counts the sends up to this fence. A job that ended as never executed without
+/// these sends has not settled them.
 fn has_settled(record: &JobRecord, fence: u64) -> bool {
     match record.state {
         State::Succeeded | State::Refunded => true,
@@ -126,7 +131,7 @@ fn has_settled(record: &JobRecord, fence: u64) -> bool {
     }
 }
 
-/// Why no room could be made this time.
+/// The reason why no room could be made this time.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Failed(String);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bursar_domain::{OnAmbiguous, Policy, Queue, Reading, Received};
+use bursar_domain::{OnAmbiguous, ParsedResponse, Policy, Queue, Received};
 use bursar_gateways::{BADLY_SIGNED, Gateway};
 use bursar_telemetry::{Metrics, QueueMetrics};
 
@@ -17,14 +17,14 @@ pub(crate) struct Queues {
     numbers: HashMap<Queue, QueueNumber>,
 }
 
-/// One queue with what it needs of its account.
+/// A queue with the parts of its account that it needs.
 pub(crate) struct ServedQueue {
     pub(crate) queue: Queue,
     pub(crate) gateway: Arc<dyn Gateway>,
     pub(crate) identity: String,
-    /// Whether the queue's jobs are another gateway's: then nothing is done there.
+    /// True if the queue's jobs belong to another gateway: nothing is done there.
     foreign: AtomicBool,
-    /// Whether the last answers were signed by another key.
+    /// True if the last responses were signed by another key.
     badly_signed: AtomicBool,
     pub(crate) policy: Policy,
     pub(crate) rate_per_second: f64,
@@ -47,24 +47,24 @@ impl ServedQueue {
         }
     }
 
-    /// Whether the queue's jobs are another gateway's.
+    /// True if the queue's jobs belong to another gateway.
     pub(crate) fn is_foreign(&self) -> bool {
         self.foreign.load(Ordering::Relaxed)
     }
 
     /// Says once that answers are signed by another key than the configured one, and once that they no longer are.
-    pub(crate) fn note_signature(&self, reading: &Reading) {
+    pub(crate) fn note_signature(&self, parsed: &ParsedResponse) {
         let queue = &self.queue;
-        if reading.message.as_deref().is_some_and(|message| message.contains(BADLY_SIGNED)) {
+        if parsed.message.as_deref().is_some_and(|message| message.contains(BADLY_SIGNED)) {
             if !self.badly_signed.swap(true, Ordering::Relaxed) {
-                tracing::error!(%queue, "the answer's signature does not verify: is platform_public_key_file the gateway's key?");
+                tracing::error!(%queue, "the response's signature does not verify: is platform_public_key_file the gateway's key?");
             }
-        } else if reading.received == Received::Response && self.badly_signed.swap(false, Ordering::Relaxed) {
-            tracing::info!(%queue, "answers are signed by the platform's key again");
+        } else if parsed.received == Received::Response && self.badly_signed.swap(false, Ordering::Relaxed) {
+            tracing::info!(%queue, "responses are signed by the platform's key again");
         }
     }
 
-    /// Notes what a claim found; `true` when that is news.
+    /// Records a claim's finding; `true` if it has changed.
     pub(crate) fn note_foreign(&self, foreign: bool) -> bool {
         self.metrics.other_gateway(foreign);
         self.foreign.swap(foreign, Ordering::Relaxed) != foreign

@@ -5,7 +5,7 @@ use std::time::Duration;
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
 use bursar_store::StoreError;
-use bursar_telemetry::Doing;
+use bursar_telemetry::RedisOperation;
 
 use crate::redis_health::RedisHealth;
 
@@ -17,14 +17,14 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// One loop's backoff with Redis.
 pub(crate) struct RedisBackoff {
-    doing: Doing,
+    doing: RedisOperation,
     redis_health: RedisHealth,
     backoff: ExponentialBackoff,
     failing: bool,
 }
 
 impl RedisBackoff {
-    pub(crate) fn new(doing: Doing, redis_health: RedisHealth) -> Self {
+    pub(crate) fn new(doing: RedisOperation, redis_health: RedisHealth) -> Self {
         let backoff = ExponentialBackoff {
             current_interval: FIRST_WAIT,
             initial_interval: FIRST_WAIT,
@@ -35,11 +35,11 @@ impl RedisBackoff {
         Self { doing, redis_health, backoff, failing: false }
     }
 
-    /// Tells of the first failure of an outage, and waits.
+    /// Logs the first failure of an outage, and waits.
     pub(crate) async fn wait(&mut self, error: &StoreError) {
         // That a hint still cannot be heard says nothing new of Redis. Would it count, a worker that is not allowed to listen
         // would never send.
-        if self.failing && self.doing == Doing::Listening {
+        if self.failing && self.doing == RedisOperation::Listening {
             self.redis_health.counted(self.doing);
         } else {
             self.redis_health.failed(self.doing);
@@ -52,7 +52,7 @@ impl RedisBackoff {
         tokio::time::sleep(self.backoff.next_backoff().unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)).await;
     }
 
-    /// Tells that the outage is over, if there was one.
+    /// Logs the end of an outage, if there was one.
     pub(crate) fn over(&mut self) {
         if self.failing {
             self.redis_health.noticed();

@@ -1,9 +1,9 @@
-//! When this worker last had reason to think that Redis is not the one it was.
+//! The last time that this worker had reason to think that Redis has changed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_telemetry::{Doing, Metrics};
+use bursar_telemetry::{Metrics, RedisOperation};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -31,7 +31,7 @@ impl RedisHealth {
         self.look_again();
     }
 
-    /// Redis is to be compared with what this worker knows.
+    /// Requests a comparison of Redis with this worker's knowledge.
     pub(crate) fn look_again(&self) {
         self.look.notify_one();
     }
@@ -41,23 +41,23 @@ impl RedisHealth {
         self.look.notified().await;
     }
 
-    /// Redis failed somebody who was doing this.
-    pub(crate) fn failed(&self, doing: Doing) {
+    /// Records that Redis failed during this operation.
+    pub(crate) fn failed(&self, doing: RedisOperation) {
         self.noticed();
         self.counted(doing);
     }
 
     /// Redis failed as it did before, which is no news of it.
-    pub(crate) fn counted(&self, doing: Doing) {
+    pub(crate) fn counted(&self, doing: RedisOperation) {
         self.metrics.trouble(doing);
     }
 
-    /// When it last was.
+    /// The time of the last such event.
     pub(crate) fn last(&self) -> Instant {
         *self.last.borrow()
     }
 
-    /// For who must act on it at once.
+    /// A receiver for tasks that must react at once.
     pub(crate) fn watch(&self) -> watch::Receiver<Instant> {
         self.last.subscribe()
     }

@@ -1,5 +1,5 @@
-//! What is done for every queue now and then: the detail of jobs that ended long ago is reduced, a little at a time, and no queue stays
-//! overlooked.
+//! Periodic upkeep of every queue: the details of jobs that ended long ago are reduced, a little at a time, and
+//! overlooked queues are found.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 use crate::Settings;
 use crate::queues::{QueueNumber, Queues, ServedQueue};
 
-/// How soon a queue is looked at again: at the earliest, and at the latest. What ends from now on is kept for the whole retention, so a
-/// queue is looked at when its oldest ended job may go, and idle queues cost Redis next to nothing.
+/// The shortest and the longest time between visits of a queue. Jobs that end from now on are kept for the whole
+/// retention, so the next visit is when the oldest ended job may go, and idle queues cost Redis next to nothing.
 const LOOKS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(6 * 3600));
 
-/// Queues that are looked at together.
+/// Queues that are visited together.
 const QUEUES_AT_ONCE: usize = 500;
 
 /// Jobs reduced in one call: a millisecond or two of Redis.
@@ -47,11 +47,12 @@ pub(crate) async fn purge(store: Store, settings: Arc<Settings>, queues: Arc<Que
     stopped.cancelled().await;
 }
 
-/// How long each queue's oldest ended job is still kept. A queue with a key that cannot be read keeps no other from being looked at.
+/// The remaining retention of each queue's oldest ended job. A queue with a key that cannot be read does not prevent
+/// the others.
 async fn look_at_all(store: &Store, queues: &Queues, numbers: &[QueueNumber], retention: Duration) -> Vec<Duration> {
     let later = |error: &StoreError, numbers: &[QueueNumber]| {
         let first = numbers.first().map(|number| queues.get(*number).queue.to_string());
-        tracing::warn!(error = %error.chain(), queue = first, queues = numbers.len(), "could not be looked after; trying again in a minute");
+        tracing::warn!(error = %error.chain(), queue = first, queues = numbers.len(), "could not be reduced; trying again in a minute");
         vec![LOOKS.0; numbers.len()]
     };
     match look(store, queues, numbers, retention).await {
@@ -68,7 +69,7 @@ async fn look_at_all(store: &Store, queues: &Queues, numbers: &[QueueNumber], re
     }
 }
 
-/// How long each queue's oldest ended job is still kept. Something due that no worker would look for is said to be there.
+/// The remaining retention of each queue's oldest ended job. Due work that no worker would look for is announced.
 async fn look(
     store: &Store,
     queues: &Queues,
@@ -85,7 +86,7 @@ async fn look(
     Ok(kept.collect())
 }
 
-/// Reduces what has been kept for long enough; how long the rest may wait.
+/// Reduces the jobs whose retention has passed; returns the remaining time of the rest.
 async fn reduce(store: &Store, served: &ServedQueue, retention: Duration) -> Duration {
     let queue = &served.queue;
     loop {
@@ -105,7 +106,8 @@ async fn reduce(store: &Store, served: &ServedQueue, retention: Duration) -> Dur
     }
 }
 
-/// Whether the queue's jobs are for this worker's gateway. No claim has told so of a queue in which nothing is due.
+/// True if the queue's jobs belong to this worker's gateway. A queue in which nothing is due has had no claim to find
+/// that out.
 async fn is_ours(store: &Store, served: &ServedQueue) -> Result<bool, StoreError> {
     if served.is_foreign() {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! Which queue is claimed from next, and when. Nothing here takes longer for queues in which nothing is due.
+//! The queue to claim from next, and when. Queues in which nothing is due cost no time here.
 //!
 //! Queues in which something is due have turns, one after the other. A queue that was idle until something there became due a moment ago
 //! does not wait behind them all: its first turn comes next, or the next but one.
@@ -10,15 +10,16 @@ use tokio::time::Instant;
 
 use crate::queues::QueueNumber;
 
-/// How soon after the last claim a wake message makes a blocked queue be claimed from: what is due there is mostly what it is blocked for.
+/// The shortest time between a claim and a wake message's claim from a blocked queue: most due work there is what the
+/// queue is blocked for.
 const BLOCKED_WAKE: Duration = Duration::from_millis(100);
 
 /// A queue with something due that this worker may not claim now: Redis calls it ready all the same, for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Blocked {
-    /// When it was last claimed from.
+    /// The time of the last claim from it.
     pub(crate) since: Instant,
-    /// When it is to be claimed from although it is blocked: something else may be due by then.
+    /// The time of the next claim in spite of the block: other work may be due by then.
     pub(crate) claim_at: Instant,
 }
 
@@ -27,7 +28,7 @@ pub(crate) struct Blocked {
 pub(crate) struct Turn {
     pub(crate) queue: QueueNumber,
     pub(crate) blocked: Option<Blocked>,
-    /// How many queues share what is free with it, this one included.
+    /// The number of queues that share the free slots with it, this one included.
     pub(crate) sharing: usize,
 }
 
@@ -39,11 +40,11 @@ pub(crate) struct Schedule {
     later: BTreeSet<(Instant, QueueNumber)>,
     /// Those in which something is due, in the order of their turns.
     turns: VecDeque<QueueNumber>,
-    /// How many of these turns are left of this round: each queue has one in a round.
+    /// The remaining turns of this round: each queue has one turn in a round.
     round: usize,
     /// Those that were idle until something there became due a moment ago.
     woken: VecDeque<QueueNumber>,
-    /// Whether the last turn was a woken queue's: then the next one is not, so that wakes starve nobody.
+    /// True if the last turn was a woken queue's. The next turn is not, so that wake messages starve no queue.
     was_woken: bool,
 }
 
@@ -89,7 +90,7 @@ impl Schedule {
         }
     }
 
-    /// What the queue is blocked for may be over.
+    /// The reason for the block may be over.
     pub(crate) fn reconsider(&mut self, queue: QueueNumber) {
         if let Some(Entry { blocked: Some(blocked), .. }) = self.queues.get(&queue).copied() {
             self.put_woken(queue, Some(blocked));
@@ -112,12 +113,12 @@ impl Schedule {
         }
     }
 
-    /// Whether a queue has its turn now.
+    /// True if a queue has its turn now.
     pub(crate) fn has_turn(&self) -> bool {
         !self.turns.is_empty() || !self.woken.is_empty()
     }
 
-    /// When the next queue is due, of those that are due later.
+    /// The time at which the next of the later queues becomes due.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.later.first().map(|(at, _)| *at)
     }
@@ -139,7 +140,7 @@ impl Schedule {
         Some(Turn { queue, blocked, sharing })
     }
 
-    /// Whether the queue is blocked.
+    /// True if the queue is blocked.
     pub(crate) fn is_blocked(&self, queue: QueueNumber) -> bool {
         self.queues.get(&queue).is_some_and(|entry| entry.blocked.is_some())
     }
@@ -188,7 +189,7 @@ mod tests {
         QueueNumber::of(number)
     }
 
-    /// Takes turns until there are none: the queues, and what each shared with.
+    /// Takes turns until there are none; returns the queues, and the number that each shared with.
     fn turns(schedule: &mut Schedule) -> Vec<(usize, usize)> {
         std::iter::from_fn(|| schedule.next_turn()).map(|turn| (turn.queue.index(), turn.sharing)).collect()
     }

@@ -1,24 +1,25 @@
-//! What of a send goes into the journal, where the operator keeps one: its intent before the first byte, its answer after.
+//! The parts of a send that go into the journal, if the operator keeps one: the intent before the first byte, and the
+//! response.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{Queue, Reading, ResponseEvidence};
-use bursar_journal::{Answered, Entry, Intent, Journal, NotKept, Withheld, hash_of};
+use bursar_domain::{ParsedResponse, Queue, ResponseEvidence};
+use bursar_journal::{Entry, Intent, Journal, NotKept, Response, SendSkipped, hash_of};
 use bursar_store::crash_point;
 
 use crate::claimed_jobs::ActiveClaim;
-use crate::guard::Guard;
+use crate::journal_check::JournalCheck;
 
 /// A worker's journal, or none: then nothing here does anything.
 pub(crate) struct SendJournal {
     journal: Option<Journal>,
-    guard: Arc<Guard>,
+    journal_check: Arc<JournalCheck>,
 }
 
 impl SendJournal {
-    pub(crate) fn new(journal: Option<Journal>, guard: Arc<Guard>) -> Self {
-        Self { journal, guard }
+    pub(crate) fn new(journal: Option<Journal>, journal_check: Arc<JournalCheck>) -> Self {
+        Self { journal, journal_check }
     }
 
     /// Returns once the intent to send is on disk. On an error the send must not be made.
@@ -26,7 +27,7 @@ impl SendJournal {
         let Some(journal) = &self.journal else { return Ok(()) };
         crash_point("before_journal");
         let job = &claim.job;
-        self.guard.sends(queue, job.key.as_str(), job.fence);
+        self.journal_check.sends(queue, job.key.as_str(), job.fence);
         let intent = Intent {
             at: claim.clock.now().0,
             queue: queue.to_string().into(),
@@ -43,21 +44,21 @@ impl SendJournal {
     }
 
     /// The intent may be in the file, and no send followed it.
-    pub(crate) fn withheld(&self, queue: &Queue, claim: &ActiveClaim) {
+    pub(crate) fn send_skipped(&self, queue: &Queue, claim: &ActiveClaim) {
         let Some(journal) = &self.journal else { return };
-        self.guard.withheld(queue, claim.job.key.as_str(), claim.job.fence);
+        self.journal_check.send_skipped(queue, claim.job.key.as_str(), claim.job.fence);
         let (queue, key) = (queue.to_string().into(), claim.job.key.as_str().into());
         let (fence, token) = (claim.job.fence, claim.job.token.0.as_str().into());
-        journal.note(&Entry::Withheld(Withheld { queue, key, fence, token }));
+        journal.note(&Entry::SendSkipped(SendSkipped { queue, key, fence, token }));
     }
 
-    /// What was read. Nobody waits for it: without it the job is merely looked at once more.
-    pub(crate) fn answered(&self, queue: &Queue, claim: &ActiveClaim, reading: &Reading) {
+    /// Writes the response. No call waits for it: without it the job is queried once more.
+    pub(crate) fn answered(&self, queue: &Queue, claim: &ActiveClaim, parsed: &ParsedResponse) {
         let Some(journal) = &self.journal else { return };
-        let Ok(read) = serde_json::to_value(ResponseEvidence::from(reading)) else { return };
+        let Ok(read) = serde_json::to_value(ResponseEvidence::from(parsed)) else { return };
         let (at, queue, key) = (claim.clock.now().0, queue.to_string().into(), claim.job.key.as_str().into());
         let read = std::borrow::Cow::Owned(read);
         let (fence, token) = (claim.job.fence, claim.job.token.0.as_str().into());
-        journal.note(&Entry::Answer(Answered { at, queue, key, fence, token, read }));
+        journal.note(&Entry::Response(Response { at, queue, key, fence, token, read }));
     }
 }

@@ -1,4 +1,4 @@
-//! What the loops of a worker share.
+//! The state that a worker's loops share.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::Settings;
 use crate::deadlines::LeftSends;
-use crate::guard::Guard;
+use crate::journal_check::JournalCheck;
 use crate::lease::Leases;
 use crate::memory::{ClockStep, Memory};
 use crate::queues::Queues;
@@ -23,7 +23,7 @@ pub(crate) struct Shared {
     pub(crate) leases: Arc<Leases>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) redis_health: RedisHealth,
-    pub(crate) guard: Arc<Guard>,
+    pub(crate) journal_check: Arc<JournalCheck>,
     pub(crate) left: Arc<LeftSends>,
 }
 
@@ -31,7 +31,7 @@ impl Shared {
     pub(crate) fn new(store: Store, settings: Arc<Settings>, queues: Arc<Queues>) -> Self {
         let memory = Memory::of(queues.count());
         let redis_health = RedisHealth::now(Arc::clone(&settings.metrics));
-        let guard = Guard::new(
+        let journal_check = JournalCheck::new(
             store.clone(),
             Arc::clone(&queues),
             settings.journal.clone(),
@@ -40,14 +40,14 @@ impl Shared {
             Arc::clone(&settings.metrics),
         );
         let (leases, left) = (Arc::default(), Arc::default());
-        Self { store, settings, queues, leases, memory, redis_health, guard: Arc::new(guard), left }
+        Self { store, settings, queues, leases, memory, redis_health, journal_check: Arc::new(journal_check), left }
     }
 
-    /// Takes note of Redis's time in a reply, and when that was asked for. All times of jobs are Redis's, so a clock that was wrong
-    /// for a while leaves wrong times behind: after a step back, what was to become due by the other clock is brought to where
-    /// it belongs. Other workers may do the same; done twice, it changes nothing more.
-    pub(crate) fn observe_clock(&self, now: Millis, asked: Instant) {
-        match self.memory.observe_clock(now, asked) {
+    /// Records Redis's time in a reply, and the time of its request. All times of jobs are Redis's, so a clock that was
+    /// wrong for a while leaves wrong times behind: after a step back, jobs whose due time came from the wrong clock
+    /// are moved to the right one. Other workers may do the same; repeating it changes nothing.
+    pub(crate) fn observe_clock(&self, now: Millis, requested_at: Instant) {
+        match self.memory.observe_clock(now, requested_at) {
             None => {}
             Some(ClockStep::Forward(by)) => {
                 tracing::warn!(

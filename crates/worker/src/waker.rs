@@ -1,11 +1,11 @@
-//! What wakes the claimer: the wake channel, and what this worker itself has made due.
+//! Wake-ups of the claimer: the wake channel, and the work that this worker itself has made due.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bursar_store::{Store, Wake};
-use bursar_telemetry::Doing;
+use bursar_telemetry::RedisOperation;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,10 +15,10 @@ use crate::queues::{QueueNumber, Queues};
 use crate::redis_backoff::RedisBackoff;
 use crate::redis_health::RedisHealth;
 
-/// Wake messages on their way to the claimer; when they are more, Redis is asked which queues are ready.
+/// The bound of wake messages on their way to the claimer. Beyond it the claimer scans Redis for ready queues.
 const WAKES_WAITING: usize = 1_024;
 
-/// What the claimer is told.
+/// A message to the claimer.
 pub(crate) enum Notice {
     /// Something has become due in this queue.
     One(QueueNumber),
@@ -30,51 +30,51 @@ pub(crate) enum Notice {
     All,
 }
 
-/// Tells the claimer what this worker itself has made due.
+/// Announces to the claimer the work that this worker has made due.
 #[derive(Clone)]
 pub(crate) struct Waker {
     wake: mpsc::Sender<Notice>,
-    /// Whether something could not be told.
+    /// True if a message was dropped.
     missed: Arc<AtomicBool>,
 }
 
 impl Waker {
-    /// A waker, and what the claimer reads.
+    /// A waker, and the claimer's end of its channel.
     pub(crate) fn new() -> (Self, mpsc::Receiver<Notice>) {
-        let (wake, wakes) = mpsc::channel(WAKES_WAITING);
-        (Self { wake, missed: Arc::default() }, wakes)
+        let (wake, wakeups) = mpsc::channel(WAKES_WAITING);
+        (Self { wake, missed: Arc::default() }, wakeups)
     }
 
-    /// Whether something could not be told.
+    /// True if a message was dropped.
     pub(crate) fn missed(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.missed)
     }
 
-    /// Something in `queue` is due in `wait`. What is due later is found by a look.
+    /// Announces that work in `queue` is due in `wait`. A scan finds work that is due later.
     pub(crate) fn ring(&self, queue: QueueNumber, wait: Duration) {
         if wait < AHEAD {
-            self.tell(Notice::Due(queue, Instant::now() + wait));
+            self.notify(Notice::Due(queue, Instant::now() + wait));
         }
     }
 
-    /// How many sends may be claimed of `queue` has changed.
+    /// Announces that the number of sends that may be claimed from `queue` has changed.
     pub(crate) fn circuit_changed(&self, queue: QueueNumber) {
-        self.tell(Notice::CircuitChanged(queue));
+        self.notify(Notice::CircuitChanged(queue));
     }
 
-    fn tell(&self, wake: Notice) {
+    fn notify(&self, wake: Notice) {
         if self.wake.try_send(wake).is_err() {
             self.missed.store(true, Ordering::Relaxed); // a full channel wakes the claimer as well
         }
     }
 }
 
-/// How long after Redis has refused to let this worker listen it is tried again: a person must give it the right.
+/// The pause after Redis has refused a subscription: an operator must grant the permission.
 const LISTEN_REFUSED: Duration = Duration::from_secs(10);
 
-/// Follows the wake channel, for ever anew, until the worker has `stopped`. It is a hint: without it Redis is asked more often, and
-/// nothing else is different. While the worker drains it claims no more, and this is how it learns at once that Redis may not be the one
-/// it was.
+/// Follows the wake channel until the worker has `stopped`, with a new subscription after each failure. The channel is
+/// a hint: without it Redis is scanned more often, and nothing else changes. During a drain it claims nothing, but
+/// still learns at once that Redis may have changed.
 pub(crate) async fn listen(
     store: Store,
     queues: Arc<Queues>,
@@ -83,24 +83,24 @@ pub(crate) async fn listen(
     hears: Arc<AtomicBool>,
     stopped: CancellationToken,
 ) {
-    let mut backoff = RedisBackoff::new(Doing::Listening, redis_health.clone());
+    let mut backoff = RedisBackoff::new(RedisOperation::Listening, redis_health.clone());
     while !stopped.is_cancelled() {
-        match store.wakes().await {
+        match store.wakeups().await {
             Ok(mut messages) => {
                 backoff.over();
                 hears.store(true, Ordering::Relaxed);
-                waker.tell(Notice::All);
+                waker.notify(Notice::All);
                 while let Some(Some(message)) = stopped.run_until_cancelled(messages.next()).await {
                     match message {
                         // Most are other workers' queues, where there are many accounts.
                         Wake::Due(queue) => {
-                            queues.find(&queue).into_iter().for_each(|number| waker.tell(Notice::One(number)))
+                            queues.find(&queue).into_iter().for_each(|number| waker.notify(Notice::One(number)))
                         }
                         Wake::Look => redis_health.noticed(),
                     }
                 }
                 hears.store(false, Ordering::Relaxed);
-                waker.tell(Notice::All);
+                waker.notify(Notice::All);
                 redis_health.noticed();
             }
             Err(error) => {

@@ -1,4 +1,4 @@
-//! The cost of many accounts: the Redis commands of an idle worker, and how soon it takes a job of any of them.
+//! The cost of many accounts: the Redis commands of an idle worker, and the time until it takes a job of any of them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,11 +23,11 @@ use crate::workers::{Worker, accounts_at};
 
 const ACCOUNTS: [u32; 3] = [1, 1_000, 10_000];
 
-/// Jobs whose waits count: 12 seconds of them, over several looks at each queue.
+/// The jobs whose waits count: 12 seconds of them, over several visits of each queue.
 const JOBS: u32 = 600;
 
-/// Between two jobs, on average. They come whether or not earlier ones have been taken: a worker that is busy with its looks would
-/// otherwise be asked for nothing meanwhile.
+/// The average time between two jobs. They arrive whether or not earlier ones have been taken; otherwise a busy worker
+/// would get no jobs during its scans.
 const APART: Duration = Duration::from_millis(20);
 
 /// Jobs that are submitted in one call.
@@ -36,7 +36,8 @@ const AT_ONCE: usize = 100;
 /// All jobs have reached the gateway by then.
 const AT_MOST: Duration = Duration::from_secs(180);
 
-/// A worker settles for so much longer for each account: it looks at each of its two queues once, over a network.
+/// The extra time that a worker settles for each account: it visits each of the account's two queues once, over a
+/// network.
 const SETTLE_EACH: Duration = Duration::from_millis(2);
 
 pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {
@@ -82,7 +83,7 @@ pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mu
     Ok(())
 }
 
-/// Whether the queues have had a job before. The first send of a queue waits for a look at whether Redis still is the same server: two
+/// The history of the queues. The first send of a queue waits for a look at whether Redis still is the same server: two
 /// round trips more.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Queues {
@@ -90,7 +91,7 @@ enum Queues {
     New,
 }
 
-/// How long the jobs waited that came at a steady rate, each of any of these accounts.
+/// The waits of jobs that arrive at a steady rate, each for one of these accounts.
 async fn pickup(
     redis: &mut Observed,
     accounts: &[String],

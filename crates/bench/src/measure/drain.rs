@@ -1,4 +1,4 @@
-//! Jobs a second from queued to finished, with a gateway that answers at once: what the queue itself costs.
+//! Jobs a second from queued to finished, with a gateway that answers at once: the cost of the queue alone.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mu
     Ok(())
 }
 
-/// Jobs a second from the first claim to the last end on record, and what they used.
+/// Jobs a second from the first claim to the last recorded end, and their usage.
 pub(super) async fn once(redis: &mut Observed, count: u32, journal: Option<Journal>) -> anyhow::Result<(f64, Usage)> {
     let store = redis.fresh_store().await?;
     jobs::fill(&store, count).await?;

@@ -1,4 +1,4 @@
-//! What an acknowledgement costs that stands for the disk: beside one write and its fsync on the same disk.
+//! The cost of an acknowledgement that waits for the disk, compared with one write and fsync on the same disk.
 
 use std::fs::File;
 use std::io::Write;
@@ -21,13 +21,13 @@ use crate::span::{Span, Usage};
 /// Producers at once, each waiting for its answer before it submits the next job.
 const AT_ONCE: u32 = 64;
 
-/// Bytes that one submission comes to in the append-only file, about.
+/// The approximate bytes of one submission in the append-only file.
 const WRITE_BYTES: usize = 700;
 
 /// Writes whose median counts.
 const WRITES: usize = 200;
 
-/// What one run found, in microseconds.
+/// The result of one run, in microseconds.
 struct Measured {
     fsync: f64,
     /// From a producer's call to its answer.
@@ -72,7 +72,7 @@ async fn once(redis: &mut Observed, count: u32) -> anyhow::Result<(Measured, Usa
     Ok((Measured { fsync, answer, each }, span.end(redis).await?))
 }
 
-/// How long each answer took.
+/// The response times.
 async fn answers(producer: Producer, first: u32, count: u32) -> anyhow::Result<Vec<Duration>> {
     let mut took = Vec::new();
     for number in (first..count).step_by(AT_ONCE as usize) {

@@ -1,4 +1,4 @@
-//! One payer's flood in a queue, and single jobs of other payers that come after it: how long the single jobs wait.
+//! One payer's flood in a queue, followed by single jobs of other payers: the waits of the single jobs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

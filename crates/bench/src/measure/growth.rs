@@ -1,6 +1,6 @@
-//! Whether a submit, a claim and a commit cost the same however many jobs are queued, wait to be asked about, or lie in
-//! other queues. Each size has a server of its own, and their calls take turns: a machine whose speed changes within a minute
-//! would else look like growth.
+//! Compares the cost of a submit, a claim and a commit at different sizes: many queued jobs, many jobs to query, many
+//! other queues. Each size has its own server, and their calls alternate: otherwise a machine whose speed changes
+//! within a minute would look like growth.
 
 use anyhow::Context;
 
@@ -12,20 +12,20 @@ use crate::report::{Figure, Report};
 use crate::span::{Span, Usage};
 use crate::steps::{BATCH, Cost, End, Steps};
 
-/// Jobs that wait to be asked about, beside the queued ones.
+/// The jobs that wait to be queried, in addition to the queued ones.
 const ASKS: u32 = 100_000;
 
 /// Calls of each step at each size.
 const CALLS: u32 = 40;
 
-/// Queues, beside the one, each with one batch of jobs.
+/// The other queues, each with one batch of jobs.
 const QUEUES: u32 = 1_000;
 
 /// Queued jobs, and the figures' names.
 const SIZES: [(u32, &str, [&str; 3]); 3] = [
-    (1_000, "10³ queued, 10⁵ to be asked about", ["growth.submit_1e3", "growth.claim_1e3", "growth.commit_1e3"]),
-    (100_000, "10⁵ queued, 10⁵ to be asked about", ["growth.submit_1e5", "growth.claim_1e5", "growth.commit_1e5"]),
-    (1_000_000, "10⁶ queued, 10⁵ to be asked about", ["growth.submit_1e6", "growth.claim_1e6", "growth.commit_1e6"]),
+    (1_000, "10³ queued, 10⁵ to be queried", ["growth.submit_1e3", "growth.claim_1e3", "growth.commit_1e3"]),
+    (100_000, "10⁵ queued, 10⁵ to be queried", ["growth.submit_1e5", "growth.claim_1e5", "growth.commit_1e5"]),
+    (1_000_000, "10⁶ queued, 10⁵ to be queried", ["growth.submit_1e6", "growth.claim_1e6", "growth.commit_1e6"]),
 ];
 
 const IN_QUEUES: [&str; 3] = ["growth.submit_queues", "growth.claim_queues", "growth.commit_queues"];
@@ -42,7 +42,7 @@ struct Side<'a> {
 }
 
 pub(crate) async fn measure(options: &Options, report: &mut Report<'_>) -> anyhow::Result<()> {
-    report.measuring("growth: 10⁵ jobs to be asked about, up to 10⁶ queued ones");
+    report.measuring("growth: 10⁵ jobs to be queried, up to 10⁶ queued ones");
     let largest = options.jobs.unwrap_or(u32::MAX);
     let sizes: Vec<_> = SIZES.iter().filter(|(size, ..)| *size <= largest).collect();
     let (mut servers, mut spans) = (Vec::new(), Vec::new());
@@ -72,7 +72,7 @@ pub(crate) async fn measure(options: &Options, report: &mut Report<'_>) -> anyho
     Ok(())
 }
 
-/// What one server's usage takes for somebody else's is partly the other servers'.
+/// Part of the usage that one server counts as other processes' is the other servers'.
 async fn together(spans: Vec<Span>, servers: &mut [Observed]) -> anyhow::Result<Usage> {
     let mut usages = Vec::new();
     for (span, server) in spans.into_iter().zip(servers) {

@@ -1,4 +1,4 @@
-//! Jobs accepted a second over HTTP: a server of its own process, clients that keep their connections, batches of 100.
+//! Jobs accepted a second over HTTP: a server in its own process, clients with keep-alive connections, batches of 100.
 
 use anyhow::Context;
 use futures_util::future::try_join_all;
@@ -14,7 +14,7 @@ use crate::quiet::repeat;
 use crate::report::{Figure, Report};
 use crate::span::{Span, Usage};
 
-/// Clients at once: what a few instances of one backend are.
+/// Concurrent clients: a few instances of one backend.
 const CLIENTS: u32 = 4;
 
 /// Jobs in a request.

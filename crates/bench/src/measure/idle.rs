@@ -1,4 +1,4 @@
-//! What a worker with nothing to do costs: a process of its own, with a real gateway client.
+//! The cost of an idle worker: a separate process with a real gateway client.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use crate::quiet::repeat;
 use crate::report::{Figure, Report};
 use crate::span::{Span, Usage};
 
-/// How long it is watched.
+/// The measured time.
 const WATCH: Duration = Duration::from_secs(10);
 
-/// How long it may settle before: first claims, first renewals.
+/// The time to settle before it: first claims, first renewals.
 pub(super) const SETTLE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {
     report.measuring("a worker with nothing to do");
-    // Watching twice ten seconds tells as much as five times.
+    // Two runs of ten seconds are as precise as five.
     let runs = repeat(options.runs.min(2), async || once(redis, 1, SETTLE).await).await?;
     let seconds = |usage: &Usage| usage.wall.as_secs_f64();
     report.add(Figure::of_runs("idle.commands", "idle worker, Redis commands", "/s", &runs, |run| {
@@ -33,7 +33,8 @@ pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mu
     Ok(())
 }
 
-/// What a worker for so many accounts has resident, and what it and Redis use, once it has settled.
+/// The resident memory of a worker for this number of accounts, and the usage of the worker and Redis, once it has
+/// settled.
 pub(super) async fn once(redis: &mut Observed, accounts: u32, settle: Duration) -> anyhow::Result<(u64, Usage)> {
     redis.fresh_store().await?;
     let (simulator, ready) = Process::start(&["simulator"]).await?;

@@ -1,4 +1,4 @@
-//! What a journal outside Redis costs: the drain and the pickup, with one and without, turn by turn in one measurement.
+//! The cost of a journal outside Redis: the drain and the pickup, alternately with and without one.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::options::Options;
 use crate::quiet::repeat;
 use crate::report::{Figure, Report};
 
-/// With a journal, or without: what the figures are called, and what they say.
+/// With and without a journal: the names and the texts of the figures.
 const SIDES: [(bool, [&str; 5], &str); 2] = [
     (
         false,
@@ -46,7 +46,7 @@ pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mu
     Ok(())
 }
 
-/// A journal of its own for each run, bounded as the configuration's defaults are.
+/// A separate journal for each run, with the configuration's default bounds.
 fn open(folder: &Path) -> anyhow::Result<Journal> {
     let worker = format!("bench-{:08x}", fastrand::u32(..));
     let (folder, incarnation, file_bytes) = (folder.to_path_buf(), "bench".to_owned(), 64 << 20);

@@ -1,5 +1,5 @@
-//! Bytes in Redis for a queued job, a finished one with its log, and a tombstone; without the queue's stream of events, which
-//! is bounded whatever the number of jobs.
+//! Bytes in Redis for a queued job, a finished one with its history, and a tombstone; without the queue's stream of
+//! events, which is bounded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::workers::{Worker, all_ended, reaches};
 /// Jobs whose memory is measured.
 const JOBS: u32 = 10_000;
 
-/// One stage of a job's life: what `used_memory` grew by, and `MEMORY USAGE` by what keys are for.
+/// One stage of a job's life: the growth of `used_memory`, and `MEMORY USAGE` by the keys' purpose.
 struct Stage {
     bytes: f64,
     by_use: BTreeMap<String, u64>,
@@ -28,7 +28,7 @@ struct Stage {
 pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {
     report.measuring("memory of queued, finished and reduced jobs");
     let count = options.jobs_or(JOBS);
-    // It is the same every time: one run tells.
+    // The result is the same each time, so one run is enough.
     let runs = repeat(1, async || once(redis, count).await).await?;
     let stages = [
         ("memory.queued", "memory of a queued job"),
@@ -44,7 +44,7 @@ pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mu
     Ok(())
 }
 
-/// The shares of what each job has at least a byte of.
+/// The parts of which each job has at least one byte.
 fn parts(stage: &Stage, count: u32) -> String {
     let parts = stage.by_use.iter().map(|(used_for, bytes)| (used_for, bytes / u64::from(count)));
     let parts: Vec<String> =
@@ -66,7 +66,7 @@ async fn once(redis: &mut Observed, count: u32) -> anyhow::Result<([Stage; 3], U
     let finished = stage(redis, before).await?;
     purge(&store, count).await?;
     let tombstones = stage(redis, before).await?;
-    // Memory does not depend on who else is busy.
+    // Memory does not depend on other processes.
     let usage = Usage { other_cores: 0.0, ..span.end(redis).await? };
     Ok(([queued, finished, tombstones], usage))
 }

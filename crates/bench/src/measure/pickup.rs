@@ -1,4 +1,4 @@
-//! How long a job waits that is submitted while nothing else is to be done: from submission to the gateway.
+//! The wait of a job that is submitted to an idle worker: from submission to the gateway.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::report::{Figure, Report};
 use crate::span::{Span, Usage};
 use crate::workers::Worker;
 
-/// Between two jobs all comes to rest: from half of this to all of it, so that nothing falls into step.
+/// The pause between two jobs: from half of this to all of it, at random, so that nothing falls into step.
 const REST: Duration = Duration::from_millis(20);
 
 /// Jobs that come before the ones that count.
@@ -38,7 +38,7 @@ pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mu
     Ok(())
 }
 
-/// How long `count` jobs waited, one after the other.
+/// The waits of `count` jobs, one after the other.
 pub(super) async fn once(redis: &mut Observed, count: u32, journal: Option<Journal>) -> anyhow::Result<(Waits, Usage)> {
     let store = redis.fresh_store().await?;
     let producer = producer(&store);

@@ -1,4 +1,4 @@
-//! `/metrics` of an idle worker with many accounts: the time that it takes, its size, and whether it says that Redis is there.
+//! `/metrics` of an idle worker with many accounts: its response time, its size, and its `redis_up`.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::span::{Span, Usage};
 
 const ACCOUNTS: u32 = 1_000;
 
-/// Between two scrapes: longer than a worker keeps what it has read of Redis, which is a second.
+/// The time between two scrapes: longer than the second for which a worker caches values read from Redis.
 const APART: Duration = Duration::from_millis(1_500);
 
 /// One scrape.
@@ -22,7 +22,7 @@ struct Scrape {
     took: Duration,
     bytes: usize,
     series: usize,
-    /// Whether it holds that Redis answers.
+    /// True if the page says that Redis answers.
     redis_up: bool,
 }
 

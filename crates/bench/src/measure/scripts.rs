@@ -1,4 +1,4 @@
-//! What each script costs inside Redis, for each of its jobs: microseconds and commands.
+//! The cost of each script inside Redis, for each of its jobs: microseconds and commands.
 
 use crate::observed::Observed;
 use crate::options::Options;
@@ -44,7 +44,7 @@ async fn every_script(redis: &mut Observed) -> anyhow::Result<Vec<(&'static str,
         steps.renew(renew, &claimed).await?;
         steps.release(release, &claimed).await?;
     }
-    // Half of the jobs end with their send, half are asked about first.
+    // Half of the jobs end with their send, half are queried first.
     for call in 0..CALLS {
         let claimed = steps.claim(&mut rest).await?;
         if call % 2 == 0 {
@@ -67,8 +67,8 @@ async fn every_script(redis: &mut Observed) -> anyhow::Result<Vec<(&'static str,
         ("script.release", "release, unsent"),
         ("script.renew", "renew"),
         ("script.commit_end", "commit, ended"),
-        ("script.claim_query", "claim to ask"),
-        ("script.commit_unchanged", "commit, asked and unchanged"),
+        ("script.claim_query", "claim to query"),
+        ("script.commit_unchanged", "commit, queried and unchanged"),
         ("script.claim_nothing", "a claim that finds nothing"),
         ("script.purge", "purge"),
     ];

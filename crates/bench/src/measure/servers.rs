@@ -1,4 +1,4 @@
-//! Idle servers beside a worker that drains many queues: how much slower they make it. A drain without and a drain with them take turns.
+//! The effect of idle servers on a worker that drains many queues. Drains with and without servers alternate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ const CONCURRENCY: usize = 100;
 /// No drain takes longer.
 const AT_MOST: Duration = Duration::from_secs(120);
 
-/// One turn: a drain without servers, and one beside them.
+/// One pair of drains: without servers, and with them.
 struct Turn {
     alone: Drain,
     beside: Drain,
@@ -46,14 +46,14 @@ pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mu
     let count = options.jobs_or(JOBS);
     for accounts in options.accounts_or(&[ACCOUNTS]) {
         let shown = whole(accounts);
-        report.measuring(&format!("three idle servers beside a drain of queues: {shown}"));
+        report.measuring(&format!("three idle servers and a drain of queues: {shown}"));
         let runs = repeat_long(options.runs.min(3), async || turn(redis, accounts, count).await).await?;
         let mut add = |figure: &str, says: &str, unit, read: fn(&Run<Turn>) -> f64| {
             report.add(Figure::of_runs(format!("servers.{accounts}.{figure}"), says, unit, &runs, read))
         };
         let says = format!("drain of queues: {shown}, no server");
         add("alone", &says, "jobs/s", |run| run.measured.alone.jobs_per_second)?;
-        add("beside", "  three idle servers beside", "jobs/s", |run| run.measured.beside.jobs_per_second)?;
+        add("beside", "  with three idle servers", "jobs/s", |run| run.measured.beside.jobs_per_second)?;
         add("slower", "  it is slower", "×", |run| {
             run.measured.alone.jobs_per_second / run.measured.beside.jobs_per_second
         })?;

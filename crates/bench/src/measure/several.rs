@@ -1,4 +1,4 @@
-//! Several workers on one Redis: jobs a second together, and how busy Redis is.
+//! Several workers on one Redis: jobs a second in total, and the load of Redis.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ async fn once(redis: &mut Observed, workers: usize, count: u32) -> anyhow::Resul
     let gateway = Arc::new(Yes::default());
     let mut running = Vec::new();
     for _ in 0..workers {
-        // A connection of its own for each, as processes have.
+        // A separate connection for each, as for separate processes.
         let settings = Settings { url: redis.url().to_owned(), prefix: redis.prefix().to_owned() };
         running.push(Worker::start(&Store::connect(&settings).await?, gateway.clone(), CONCURRENCY)?);
     }

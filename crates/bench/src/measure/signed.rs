@@ -1,4 +1,4 @@
-//! Signed jobs a second through the real gateway client, against the simulator in a process of its own.
+//! Signed jobs a second through the real gateway client, against the simulator in its own process.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::workers::{Worker, all_ended, begun};
 /// Calls in flight.
 const CONCURRENCY: usize = 256;
 
-/// For how long connections are kept where they are: longer than any of them lies idle here.
+/// The keep-alive time of connections: longer than any of them is idle here.
 const KEPT: Duration = Duration::from_secs(4);
 
 pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {

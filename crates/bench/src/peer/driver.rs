@@ -15,8 +15,8 @@ pub(super) fn done(report: &Value) -> io::Result<()> {
     say(&format!("DONE {report}"))
 }
 
-/// Waits until the driver closes our input, so that it can still look at this process, and ends it: a worker's loops
-/// go on until then.
+/// Waits until the driver closes the input, so that it can still inspect this process, and exits: a worker's loops go
+/// on until then.
 pub(super) fn finish() -> ! {
     io::stdin().lock().lines().for_each(drop);
     std::process::exit(0)

@@ -1,7 +1,7 @@
-//! The gateway that the peer's worker has: does what the workload asks, and counts.
+//! The gateway of the peer's worker: does the workload's work, and counts.
 
-use bursar_domain::{Answer, Names, Reading, Received, Suspicion};
-use bursar_gateways::{BoxFuture, Gateway, Order};
+use bursar_domain::{Names, Outcome, ParsedResponse, Received, Suspicion};
+use bursar_gateways::{BoxFuture, Gateway, GatewayRequest};
 
 use super::stub::Stub;
 use super::tally::Tally;
@@ -22,25 +22,25 @@ impl Meter {
         &self.tally
     }
 
-    async fn handle(&self, order: &Order) -> Reading {
+    async fn handle(&self, order: &GatewayRequest) -> ParsedResponse {
         self.tally.begin();
-        let reading = match &self.stub {
-            None => Ok(reading(&order.key, None)),
+        let parsed = match &self.stub {
+            None => Ok(parsed(&order.key, None)),
             // The stub gives every job the same number, which no gateway does.
-            Some(stub) => stub.pay(&order.key, &order.content).await.map(|_| reading(&order.key, Some(200))),
+            Some(stub) => stub.pay(&order.key, &order.content).await.map(|_| parsed(&order.key, Some(200))),
         };
-        let reading = reading.unwrap_or_else(|error| {
+        let parsed = parsed.unwrap_or_else(|error| {
             self.tally.fail(&error.to_string());
-            Reading::of(Answer::Silent, error.to_string())
+            ParsedResponse::of(Outcome::NoResponse, error.to_string())
         });
         self.tally.end(|| order.key.rsplit_once('-').and_then(|(_, at)| at.parse().ok()));
-        reading
+        parsed
     }
 }
 
-fn reading(key: &str, http: Option<u16>) -> Reading {
-    Reading {
-        answer: Answer::Succeeded,
+fn parsed(key: &str, http: Option<u16>) -> ParsedResponse {
+    ParsedResponse {
+        outcome: Outcome::Succeeded,
         received: Received::Response,
         names: Names::Job,
         suspicion: Suspicion::Nothing,
@@ -55,11 +55,11 @@ fn reading(key: &str, http: Option<u16>) -> Reading {
 }
 
 impl Gateway for Meter {
-    fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+    fn send<'a>(&'a self, order: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
         Box::pin(self.handle(order))
     }
 
-    fn resend_tells(&self) -> bool {
+    fn repeat_is_answered(&self) -> bool {
         true
     }
 }

@@ -38,14 +38,14 @@ pub(crate) struct Produce {
 
 #[derive(Debug, Args)]
 pub(crate) struct Work {
-    /// What a job does.
+    /// The work of a job.
     #[arg(long, value_name = "WORKLOAD")]
     pub(super) w: Workload,
     #[arg(long, default_value_t = 1_000)]
     pub(super) n: u32,
     #[arg(long, default_value_t = 100)]
     pub(super) conc: usize,
-    /// 1: also report how long jobs took from submission to the answer.
+    /// 1: also report the times from submission to the answer.
     #[arg(long, default_value_t = 0)]
     lat: u8,
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::role::Workload;
 use super::tally::wall_micros;
 
-/// What stands in the request besides the job, as in the other peers' requests.
+/// The part of the request besides the job, as in the other peers' requests.
 const GOODS: &str = r#"[{"sku":"6901234500011","name":"mineral water 550ml","qty":2,"price":200},{"sku":"6901234500028","name":"instant noodles beef","qty":5,"price":450},{"sku":"6901234500035","name":"toothpaste mint 120g","qty":1,"price":1290},{"sku":"6901234500042","name":"paper towels 6 rolls","qty":1,"price":2590},{"sku":"6901234500059","name":"orange juice 1L","qty":3,"price":1180}]"#;
 
 /// A way to the stub.

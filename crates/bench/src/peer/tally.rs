@@ -1,4 +1,4 @@
-//! Counts jobs as a peer's worker handles them, and reports what the driver asks for.
+//! Counts jobs as a peer's worker handles them, and sends the reports that the driver requests.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Whether the time from submission to the answer is reported.
+/// Reports the time from submission to the answer, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Latency {
     Reported,
@@ -25,7 +25,7 @@ pub(super) struct Tally {
     noted: Mutex<Noted>,
 }
 
-/// What is written down at a few moments only.
+/// Values that are written at a few moments only.
 #[derive(Default)]
 struct Noted {
     first: Option<Instant>,
@@ -56,7 +56,7 @@ impl Tally {
         self.noted().first_error.get_or_insert_with(|| reason.to_owned());
     }
 
-    /// A job has been handled, whatever came of it. It was submitted at this moment, by [`wall_micros`].
+    /// Counts a handled job, whatever its outcome, with the time of its submission by [`wall_micros`].
     pub(super) fn end(&self, submitted_us: impl FnOnce() -> Option<u64>) {
         if self.latency == Latency::Reported
             && let Some(submitted_us) = submitted_us()

@@ -1,4 +1,4 @@
-//! What one run gave.
+//! The result of one run.
 
 use std::collections::BTreeMap;
 

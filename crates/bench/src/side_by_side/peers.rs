@@ -1,5 +1,5 @@
-//! The peers: how each is started, from the `peers.json` beside their programs; Bursar is this very program.
-//! A folder's own peers may name it `{ROOT}` and the place where they were built `{BUILD}`.
+//! The peers and their commands, from the `peers.json` in the programs' folder; Bursar is this program. A folder's own
+//! peers may refer to the folder as `{ROOT}` and to the build folder as `{BUILD}`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 
 use super::Workload;
 
-/// Where they are.
+/// The folders of the peers.
 #[derive(Debug, Args)]
 pub(crate) struct Folders {
-    /// A folder with peers' programs and their `peers.json`; may be repeated. Without it Bursar runs alone, and only what needs
-    /// no stub.
+    /// A folder with peers' programs and their `peers.json`; may be repeated. Without it Bursar runs alone, in the
+    /// workloads that need no stub.
     #[arg(long, value_name = "DIR")]
     pub(crate) peers: Vec<PathBuf>,
-    /// Where a folder's peers were built and installed; as often and in the same order as --peers. `build` in the folder by
-    /// default.
+    /// The folder with a peer folder's built programs; as often and in the same order as --peers. The default is
+    /// `build` in the peers' folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) build: Vec<PathBuf>,
 }
@@ -52,7 +52,7 @@ impl Folder {
         self.described.get(name).is_some()
     }
 
-    /// Whether it has the peer, and the files that start it are there.
+    /// True if it has the peer with all files that start it.
     pub(crate) fn has_built(&self, name: &str) -> bool {
         let command = self.described[name]["cmd"].as_array();
         let own = |word: &&Value| word.as_str().is_some_and(|word| word.starts_with('{'));
@@ -78,7 +78,8 @@ impl Peer {
     pub(super) fn bursar() -> anyhow::Result<Self> {
         let program = std::env::current_exe()?.to_string_lossy().into_owned();
         let command = vec![program, "peer".to_owned()];
-        // As many as the floors have that it is measured against: a run of seconds, whatever a process does once.
+        // The same counts as the floors that it is compared with: a run takes seconds, so one-time work of a process
+        // does not matter.
         let described = json!({"n": {"W2": 20_000, "W3": 10_000}});
         Ok(Self { name: "bursar".into(), command, environment: BTreeMap::new(), described })
     }
@@ -97,7 +98,7 @@ impl Peer {
         Ok(Self { name: name.to_owned(), command, environment, described })
     }
 
-    /// Whether it has this workload.
+    /// True if it has this workload.
     pub(super) fn runs(&self, workload: Workload) -> bool {
         let only = self.described["only"].as_array();
         only.is_none_or(|only| only.iter().any(|name| name == workload.name()))
@@ -129,17 +130,17 @@ impl Peer {
         self.described["conc"][workload.work()].as_u64().unwrap_or(usual)
     }
 
-    /// How it fills its queue fastest.
+    /// The mode in which it fills its queue fastest.
     pub(super) fn fills(&self) -> &'static str {
         if self.described["bulk"].as_bool().unwrap_or(true) { "bulk" } else { "par" }
     }
 
-    /// How long its worker needs until it works, in seconds.
+    /// The start-up time of its worker, in seconds.
     pub(super) fn warm_up(&self) -> f64 {
         self.described["warm_s"].as_f64().unwrap_or(1.5)
     }
 
-    /// How long it may take to end, in seconds.
+    /// The time limit of its shutdown, in seconds.
     pub(super) fn may_end_in(&self) -> f64 {
         self.described["stop_s"].as_f64().unwrap_or(3.0)
     }

@@ -1,4 +1,4 @@
-//! One process of a peer: it says READY, is told GO, and says DONE with its report.
+//! One process of a peer: it prints READY, gets GO, and prints DONE with its report.
 
 use std::fs::File;
 use std::path::Path;
@@ -61,7 +61,7 @@ impl Process {
     }
 
     pub(super) async fn go(&mut self) -> anyhow::Result<()> {
-        let input = self.input.as_mut().context("told GO after its end")?;
+        let input = self.input.as_mut().context("got GO after its end")?;
         input.write_all(b"GO\n").await?;
         Ok(input.flush().await?)
     }
@@ -93,7 +93,7 @@ impl Process {
             self.child.kill().await?;
         }
         for pid in family.into_iter().filter(|pid| *pid != self.pid) {
-            // A child that is gone already is what is wanted.
+            // It is no error if the child has already ended.
             kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL).ok();
         }
         Ok(())

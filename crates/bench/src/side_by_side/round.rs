@@ -1,4 +1,4 @@
-//! One run of one peer, on a Redis of its own.
+//! One run of one peer, on a fresh Redis.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,16 +22,16 @@ use crate::options::When;
 /// Jobs a second where latencies are measured.
 const RATES: [(Workload, u32); 2] = [(Workload::L1, 100), (Workload::L2, 200)];
 
-/// How long a worker with nothing to do is watched: twice as long as any of them waits for a message.
+/// The measured time of an idle worker: twice as long as any of them waits for a message.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// The gateway stub, in the first build folder that has one.
 const STUB: &str = "target/release/stub";
 
-/// What every run needs.
+/// The parts that every run needs.
 pub(super) struct Bench {
     fsync: Fsync,
-    /// Where the stub is, with the keys of both sides.
+    /// The folder of the stub, with the keys of both sides.
     build: Option<PathBuf>,
     logs: TempDir,
 }
@@ -45,18 +45,18 @@ struct Stub {
 impl Bench {
     pub(super) fn new(folders: &[Folder], fsync: When) -> anyhow::Result<Self> {
         let logs = tempfile::Builder::new().prefix("bursar-bench-logs-").tempdir()?;
-        // Programs run elsewhere, and are told where the keys are.
+        // The programs run in another folder, so they get the keys' folder as an argument.
         let build = folders.iter().map(|folder| &folder.build).find(|build| build.join(STUB).exists());
         let build = build.map(|build| build.canonicalize().with_context(|| build.display().to_string())).transpose()?;
         Ok(Self { fsync: fsync.into(), build, logs })
     }
 
-    /// Whether there is a stub for it, if it needs one.
+    /// True if the workload needs no stub, or the stub is there.
     pub(super) fn can(&self, workload: Workload) -> bool {
         self.build.is_some() || workload.work() == "W1"
     }
 
-    /// One run; what fails is an outcome, too.
+    /// One run; a failure is an outcome too.
     pub(super) async fn run(&self, peer: &Peer, workload: Workload, number: u32) -> Outcome {
         let mut outcome = Outcome {
             workload,
@@ -107,7 +107,7 @@ impl Bench {
         worker.stop().await
     }
 
-    /// Submits to a Redis of its own, and notes how fast that went.
+    /// Submits to a fresh Redis, and measures the rate.
     async fn enqueue(
         &self,
         peer: &Peer,
@@ -157,7 +157,7 @@ impl Bench {
         producer.go().await?;
         let report = worker.done().await?;
         watch.end(&mut redis, count, outcome).await?;
-        // The producer is part of the run, not of what disturbs it.
+        // The producer is part of the run and not of its disturbance.
         let submitting = cpu::of_family(producer.pid()).saturating_sub(submitting);
         outcome.other_cores -= submitting.as_secs_f64() * f64::from(rate) / f64::from(count);
         for (name, figure) in
@@ -225,7 +225,7 @@ impl Bench {
     }
 }
 
-/// What worker, Redis, stub and everybody else use between two moments.
+/// The usage of worker, Redis, stub and all other processes between two moments.
 struct Watch {
     worker: u32,
     stub: Option<u32>,
@@ -273,7 +273,7 @@ impl Watch {
     }
 }
 
-/// Cores that were busy with what is no part of the run.
+/// The cores that were busy with other processes than the run's.
 fn others(from: &Counters, to: &Counters) -> f64 {
     let all = |counters: &Counters| counters.own + counters.worker + counters.redis + counters.stub;
     let other = to.machine.saturating_sub(from.machine).saturating_sub(all(to).saturating_sub(all(from)));

@@ -1,4 +1,4 @@
-//! The runs as Markdown tables: medians, and how Bursar stands to each peer.
+//! The runs as Markdown tables: medians, and Bursar's ratio to each peer.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use super::outcome::{Figure, Outcome};
 use crate::reference;
 use crate::report::{median, shown};
 
-/// A drain's columns beside jobs a second.
+/// The columns of a drain besides jobs a second.
 const COSTS: [(Figure, &str); 7] = [
     (Figure::WorkerMicros, "worker CPU µs/job"),
     (Figure::RedisMicros, "Redis CPU µs/job"),
@@ -70,7 +70,7 @@ fn drains(text: &mut String, outcomes: &[&Outcome]) {
     table(text, outcomes, &columns, Some(Figure::JobsPerSecond));
 }
 
-/// A line for each peer; with `ratio`, also how many times the peer's figure Bursar's is.
+/// A line for each peer; with `ratio`, also Bursar's figure divided by the peer's.
 fn table(text: &mut String, outcomes: &[&Outcome], columns: &[(Figure, &str)], ratio: Option<Figure>) {
     let heads: Vec<&str> = columns.iter().map(|(_, head)| *head).collect();
     let (ratio_head, ratio_rule) = if ratio.is_some() { ("Bursar is × | ", "---|") } else { ("", "") };
@@ -104,7 +104,7 @@ fn table(text: &mut String, outcomes: &[&Outcome], columns: &[(Figure, &str)], r
     writeln!(text).ok();
 }
 
-/// How Bursar stands to peers that cannot be installed here, through those that were measured beside them elsewhere.
+/// Bursar's ratio to peers that cannot be installed here, through peers that were measured with them elsewhere.
 fn derived(text: &mut String, workload: Workload, outcomes: &[&Outcome]) {
     let Some(ours) = of_peer(outcomes, "bursar", Figure::JobsPerSecond) else { return };
     let elsewhere = |peer: &str| reference::side_by_side(peer, workload.name());

@@ -5,10 +5,10 @@ use bursar_store::Adopted;
 use clap::Args;
 use serde_json::json;
 
-use crate::commands::operate::Because;
-use crate::exit::{Exit, Failure, Global, Misuse};
+use crate::commands::operate::ReasonArg;
+use crate::context::CommandContext;
+use crate::exit::{Exit, Failure, Global, UsageError};
 use crate::output::line;
-use crate::session::Session;
 
 #[derive(Debug, Args)]
 #[command(
@@ -22,23 +22,24 @@ pub(crate) struct Arguments {
     #[arg(value_name = "NEW")]
     new: AccountName,
     #[command(flatten)]
-    because: Because,
+    reason_arg: ReasonArg,
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    let session = Session::open(global.config.as_deref()).await?;
-    let Arguments { old, new, because } = arguments;
-    let Some(account) = session.config.accounts.get(new) else {
-        return Err(Misuse(format!("the configuration has no account {new}")).into());
+    let context = CommandContext::open(global.config.as_deref()).await?;
+    let Arguments { old, new, reason_arg } = arguments;
+    let Some(account) = context.config.accounts.get(new) else {
+        return Err(UsageError(format!("the configuration has no account {new}")).into());
     };
-    if session.config.accounts.contains_key(old) {
-        return Err(
-            Misuse(format!("the configuration still has the account {old}: its workers go on with its jobs")).into()
-        );
+    if context.config.accounts.contains_key(old) {
+        return Err(UsageError(format!(
+            "the configuration still has the account {old}: its workers go on with its jobs"
+        ))
+        .into());
     }
-    let queues = session.config.queues();
+    let queues = context.config.queues();
     let mut exit = Exit::Done;
-    for known in session.store.known_queues().await?.into_iter().filter(|known| known.queue.account == *old) {
+    for known in context.store.known_queues().await?.into_iter().filter(|known| known.queue.account == *old) {
         let from = known.queue;
         let to = Queue { account: new.clone(), kind: from.kind };
         let obstacle = if known.is_served {
@@ -47,24 +48,24 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
                     .to_owned(),
             )
         } else if !queues.contains(&to) {
-            let open = session.store.status(&from).await?.open_jobs();
+            let open = context.store.status(&from).await?.open_jobs();
             (open > 0).then(|| format!("it has {open} open jobs, and {new} takes no jobs of this kind"))
         } else {
-            other_gateway(&session, &from, &to, &account.identity()).await?
+            other_gateway(&context, &from, &to, &account.identity()).await?
         };
         if let Some(why) = obstacle {
             eprintln!("bursar: {from} stays as it is: {why}");
             exit = Exit::No;
         } else if queues.contains(&to) {
-            let adopted = session.store.adopt(&from, &to, because.operator()).await?;
-            told(&from, &to, &adopted, global)?;
+            let adopted = context.store.adopt(&from, &to, reason_arg.operator()).await?;
+            report(&from, &to, &adopted, global)?;
             if adopted.is_whole() {
-                let operator = because.operator();
-                session.store.set_gateway(&to, None, &account.identity(), operator).await?;
+                let operator = reason_arg.operator();
+                context.store.set_gateway(&to, None, &account.identity(), operator).await?;
             } else {
                 exit = Exit::No;
             }
-            if let Some(paused) = session.store.status(&to).await?.paused {
+            if let Some(paused) = context.store.status(&to).await?.paused {
                 eprintln!("bursar: {to} is paused ({paused}): resume it with `bursar resume {to}`");
             }
         }
@@ -74,9 +75,14 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
 
 /// The reason why the two queues are not at one gateway. A queue that was never served fits any gateway; its first worker pauses it until
 /// all jobs are moved.
-async fn other_gateway(session: &Session, from: &Queue, to: &Queue, ours: &str) -> Result<Option<String>, Failure> {
+async fn other_gateway(
+    context: &CommandContext,
+    from: &Queue,
+    to: &Queue,
+    ours: &str,
+) -> Result<Option<String>, Failure> {
     for queue in [from, to] {
-        if let Some(theirs) = session.store.gateway(queue).await?.filter(|theirs| theirs != ours) {
+        if let Some(theirs) = context.store.gateway(queue).await?.filter(|theirs| theirs != ours) {
             return Ok(Some(format!(
                 "the jobs of {queue} are for {theirs}, and {to} is at {ours} by this configuration"
             )));
@@ -85,7 +91,7 @@ async fn other_gateway(session: &Session, from: &Queue, to: &Queue, ours: &str) 
     Ok(None)
 }
 
-fn told(from: &Queue, to: &Queue, adopted: &Adopted, global: &Global) -> Result<(), Failure> {
+fn report(from: &Queue, to: &Queue, adopted: &Adopted, global: &Global) -> Result<(), Failure> {
     let Adopted { moved, in_doubt, claimed, conflicts, unreadable } = adopted;
     if global.json {
         let conflicts: Vec<_> = conflicts.iter().map(|(key, first)| json!({"key": key, "first": first})).collect();

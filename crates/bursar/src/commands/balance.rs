@@ -1,12 +1,12 @@
 //! `bursar balance` prints the gateway's response to `merchant.balanceQuery`. It never moves money.
 
-use bursar_domain::{Answer, Reading};
+use bursar_domain::{Outcome, ParsedResponse};
 use bursar_gateways::{Balance, BalanceQuery, Capability, SharedParts};
 use clap::Args;
 use serde_json::json;
 
 use crate::config::{Account, Config};
-use crate::exit::{Exit, Failure, Global, Misuse};
+use crate::exit::{Exit, Failure, Global, UsageError};
 use crate::output::line;
 
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     };
     match inquiry.balance_of(&query).await {
         Ok(balance) => show(&balance, global),
-        Err(reading) => Ok(told(&reading)),
+        Err(parsed) => Ok(report_failure(&parsed)),
     }
 }
 
@@ -64,22 +64,22 @@ pub(crate) fn only_account<'a>(
     let misuse = match (fitting.next(), fitting.next(), name) {
         (Some((name, account)), None, _) if account.gateway.has(capability) => return Ok((name.as_str(), account)),
         (Some((name, account)), None, _) => lacks(name.as_str(), account, capability),
-        (None, _, Some(name)) => Misuse(format!("the configuration has no account {name}")),
-        (None, _, None) => Misuse(format!("the configuration has no account whose gateway {able}")),
+        (None, _, Some(name)) => UsageError(format!("the configuration has no account {name}")),
+        (None, _, None) => UsageError(format!("the configuration has no account whose gateway {able}")),
         (Some(_), Some(_), _) => {
-            Misuse(format!("several accounts have a gateway that {able}: name one with --account"))
+            UsageError(format!("several accounts have a gateway that {able}: name one with --account"))
         }
     };
     Err(misuse.into())
 }
 
-pub(crate) fn lacks(name: &str, account: &Account, capability: Capability) -> Misuse {
+pub(crate) fn lacks(name: &str, account: &Account, capability: Capability) -> UsageError {
     let gateway = account.gateway.kind().as_str();
     let lacks = match capability {
         Capability::Balance => "has no balances",
         Capability::Bind => "binds no receivers",
     };
-    Misuse(format!("account {name} is at {gateway}, which {lacks}"))
+    UsageError(format!("account {name} is at {gateway}, which {lacks}"))
 }
 
 const fn capable_of(capability: Capability) -> &'static str {
@@ -90,20 +90,20 @@ const fn capable_of(capability: Capability) -> &'static str {
 }
 
 /// Prints the outcome of a call that brought no result, and returns its exit code.
-pub(crate) fn told(reading: &Reading) -> Exit {
-    let code = reading.code.as_deref().unwrap_or("no code");
-    eprintln!("bursar: {}: {}", code, reading.message.as_deref().unwrap_or(reading.answer.as_str()));
-    match reading.answer {
-        Answer::NotExecuted | Answer::Silent => Exit::Unreachable,
-        Answer::NotReady
-        | Answer::ConfigFault
-        | Answer::Refused
-        | Answer::Accepted
-        | Answer::Succeeded
-        | Answer::Failed
-        | Answer::Refunded
-        | Answer::Unseen
-        | Answer::Contradiction => Exit::No,
+pub(crate) fn report_failure(parsed: &ParsedResponse) -> Exit {
+    let code = parsed.code.as_deref().unwrap_or("no code");
+    eprintln!("bursar: {}: {}", code, parsed.message.as_deref().unwrap_or(parsed.outcome.as_str()));
+    match parsed.outcome {
+        Outcome::NotExecuted | Outcome::NoResponse => Exit::Unreachable,
+        Outcome::NotReady
+        | Outcome::Misconfigured
+        | Outcome::Rejected
+        | Outcome::Accepted
+        | Outcome::Succeeded
+        | Outcome::Failed
+        | Outcome::Refunded
+        | Outcome::NotFound
+        | Outcome::Mismatch => Exit::No,
     }
 }
 

@@ -7,9 +7,9 @@ use bursar_gateways::{Bound, Capability, Receiver, SharedParts};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::commands::balance::{lacks, only_account, told};
+use crate::commands::balance::{lacks, only_account, report_failure};
 use crate::config::Config;
-use crate::exit::{Exit, Failure, Global, Misuse};
+use crate::exit::{Exit, Failure, Global, UsageError};
 use crate::output::line;
 
 /// A receiver's file is a dozen short fields.
@@ -45,9 +45,9 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
             }
             Ok(Exit::Done)
         }
-        Bound::Refused(reading) => Ok(told(&reading)),
-        Bound::Unknown(reading) => {
-            told(&reading);
+        Bound::Rejected(parsed) => Ok(report_failure(&parsed)),
+        Bound::Unknown(parsed) => {
+            report_failure(&parsed);
             eprintln!(
                 "bursar: the outcome is unknown: the receiver may be bound. Look into the gateway's console before you try again; a second receiver would be paid a second time"
             );
@@ -64,7 +64,7 @@ fn read(arguments: &Arguments) -> Result<Receiver, Failure> {
         let file = std::fs::File::open(&arguments.file);
         file.and_then(|file| file.take(MAX_RECEIVER_BYTES).read_to_string(&mut text))
     };
-    read.map_err(|error| Misuse(format!("cannot read {}: {error}", arguments.file.display())))?;
+    read.map_err(|error| UsageError(format!("cannot read {}: {error}", arguments.file.display())))?;
     match serde_json::from_str(&text) {
         Ok(Value::Object(fields)) => Receiver::read(fields).map_err(|errors| invalid(&errors.join("; "))),
         Ok(_) => Err(invalid(&"it must be a JSON object")),

@@ -7,7 +7,7 @@ use crate::accounts::{AccountError, read_file};
 use crate::config::{self, Advice, Config, ConfigError, Fault};
 use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
-use crate::tell;
+use crate::role_webhooks;
 
 #[derive(Debug, Args)]
 #[command(
@@ -121,6 +121,6 @@ fn findings(config: &Config) -> Vec<Finding> {
     let parts = SharedParts::default();
     let accounts = config.accounts.iter();
     let errors = accounts.flat_map(|(name, account)| account.faults(name.as_str(), &parts)).map(of_error);
-    let files = redis.into_iter().chain(tell::faults(&config.webhooks)).map(of_error);
+    let files = redis.into_iter().chain(role_webhooks::faults(&config.webhooks)).map(of_error);
     files.chain(errors).chain(config.advice().into_iter().map(of_advice)).collect()
 }

@@ -5,10 +5,10 @@ use bursar_store::QueueStatus;
 use clap::Args;
 use serde_json::json;
 
-use crate::commands::operate::Because;
+use crate::commands::operate::ReasonArg;
+use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
-use crate::session::Session;
 
 #[derive(Debug, Args)]
 #[command(
@@ -22,11 +22,11 @@ pub(crate) struct Arguments {
     #[arg(long)]
     with_open_jobs: bool,
     #[command(flatten)]
-    because: Because,
+    reason_arg: ReasonArg,
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    let Session { config, store } = Session::open(global.config.as_deref()).await?;
+    let CommandContext { config, store } = CommandContext::open(global.config.as_deref()).await?;
     let queue = &arguments.queue;
     let Some(account) = config.accounts.get(&queue.account).filter(|_| config.queues().contains(queue)) else {
         eprintln!("bursar: no account of the configuration has the queue {queue}");
@@ -34,7 +34,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     };
     let (ours, before) = (account.identity(), store.gateway(queue).await?);
     if before.as_ref() == Some(&ours) {
-        return told(queue, "is its gateway already", before.as_deref(), &ours, global);
+        return report(queue, "is its gateway already", before.as_deref(), &ours, global);
     }
     let sent = may_have_been_sent(&store.status(queue).await?, store.in_doubt(queue).await?);
     if before.is_some() && sent > 0 && !arguments.with_open_jobs {
@@ -44,11 +44,11 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
         );
         return Ok(Exit::No);
     }
-    if !store.set_gateway(queue, before.as_deref(), &ours, arguments.because.operator()).await? {
+    if !store.set_gateway(queue, before.as_deref(), &ours, arguments.reason_arg.operator()).await? {
         eprintln!("bursar: the gateway of {queue} has changed meanwhile: check it and try again");
         return Ok(Exit::No);
     }
-    told(queue, "is its gateway now", before.as_deref(), &ours, global)
+    report(queue, "is its gateway now", before.as_deref(), &ours, global)
 }
 
 /// Jobs that a gateway may know: those that wait for a query or a resend, and those that need review.
@@ -56,7 +56,7 @@ fn may_have_been_sent(status: &QueueStatus, in_doubt: usize) -> u64 {
     (status.counts.to_query + status.counts.review).max(u64::try_from(in_doubt).unwrap_or(u64::MAX))
 }
 
-fn told(queue: &Queue, what: &str, before: Option<&str>, ours: &str, global: &Global) -> Result<Exit, Failure> {
+fn report(queue: &Queue, what: &str, before: Option<&str>, ours: &str, global: &Global) -> Result<Exit, Failure> {
     if global.json {
         line(json!({"queue": queue.to_string(), "gateway": ours, "before": before}))?;
     } else {

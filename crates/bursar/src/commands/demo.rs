@@ -71,7 +71,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     let store = Store::connect(&Settings { url: redis.url.clone(), prefix: redis.prefix.clone() }).await?;
 
     let progress = Progress::start(arguments.jobs, global);
-    progress.say(format_args!("Redis: {}", redis.told));
+    progress.say(format_args!("Redis: {}", redis.description));
     progress.say(format_args!("gateway simulator: http://{} (faults: {})", simulator.ready().listen, arguments.faults));
     let mix = Mix::new(arguments.jobs);
     mix.give_lives(&simulator);
@@ -154,7 +154,7 @@ async fn simulator(arguments: &Arguments) -> Result<Simulator, Failure> {
 struct Redis {
     url: String,
     prefix: String,
-    told: String,
+    description: String,
     _private: Option<PrivateRedis>,
 }
 
@@ -162,13 +162,13 @@ impl Redis {
     fn of_the_user_or_private(folder: &Path) -> Result<Self, Failure> {
         if let Ok(url) = std::env::var("REDIS_URL") {
             let prefix = format!("bursar-demo-{:08x}", fastrand::u32(..));
-            let told = format!("yours (REDIS_URL); the demo's keys begin with {prefix}: and are not removed");
-            return Ok(Self { url, prefix, told, _private: None });
+            let description = format!("yours (REDIS_URL); the demo's keys begin with {prefix}: and are not removed");
+            return Ok(Self { url, prefix, description, _private: None });
         }
         let private =
             PrivateRedis::start(RedisOptions::new(folder.join("redis"))).context("a private Redis for the demo")?;
-        let told = format!("a private one ({}), removed when the demo ends", private.binary().version);
-        Ok(Self { url: private.url().to_owned(), prefix: "bursar".into(), told, _private: Some(private) })
+        let description = format!("a private one ({}), removed when the demo ends", private.binary().version);
+        Ok(Self { url: private.url().to_owned(), prefix: "bursar".into(), description, _private: Some(private) })
     }
 }
 

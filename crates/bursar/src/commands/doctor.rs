@@ -10,10 +10,10 @@ use tokio::net::TcpStream;
 use url::Url;
 
 use crate::config::{Account, Advice, Config};
+use crate::context::{self, CommandContext};
 use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
-use crate::session::{self, Session};
-use crate::{journals, preflight, unlisted, work};
+use crate::{journals, preflight, role_worker, unlisted};
 
 #[derive(Debug, Args)]
 #[command(
@@ -23,7 +23,7 @@ pub(crate) struct Arguments {}
 
 pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let config = Config::load(global.config.as_deref())?;
-    let store = session::connect(&config).await?;
+    let store = context::connect(&config).await?;
     let mut findings = store.preflight(&preflight::wanted(&config)).await?;
     match journals::findings(&config, &store).await {
         Ok(found) => findings.extend(found),
@@ -59,7 +59,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
 
 /// Fails if Redis does not answer. For a container's health check.
 pub(crate) async fn healthcheck(_: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    Session::open(global.config.as_deref()).await?.store.ping().await?;
+    CommandContext::open(global.config.as_deref()).await?.store.ping().await?;
     Ok(Exit::Done)
 }
 
@@ -156,7 +156,7 @@ async fn found_in_queues(config: &Config, store: &Store) -> Result<Vec<Finding>,
 }
 
 fn keys(name: &str, account: &Account, parts: &SharedParts) -> Finding {
-    match work::gateway(name, account, parts) {
+    match role_worker::gateway(name, account, parts) {
         Ok(_) => finding(Severity::Fine, "account.keys", format!("{name}: the key files can be read and fit together")),
         Err(error) => finding(Severity::Refuse, "account.keys", format!("{error:#}")),
     }

@@ -6,9 +6,9 @@ use clap::Args;
 use futures_util::future::try_join_all;
 
 use crate::commands::show::{Place, object, unreadable, unreadable_object};
+use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
-use crate::session::Session;
 
 /// Jobs in memory at a time, each with its history.
 const STEP: usize = 200;
@@ -41,12 +41,12 @@ pub(crate) fn time(text: &str) -> Result<Millis, String> {
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    let session = Session::open(global.config.as_deref()).await?;
+    let context = CommandContext::open(global.config.as_deref()).await?;
     let mut printed = 0_u64;
-    for queue in session.queues(arguments.place.account.as_deref(), arguments.place.kind)? {
+    for queue in context.queues(arguments.place.account.as_deref(), arguments.place.kind)? {
         let mut next = Some(ScanCursor::default());
         while let Some(from) = next {
-            let step = session.store.scan(&queue, arguments.state, &from, STEP).await?;
+            let step = context.store.scan(&queue, arguments.state, &from, STEP).await?;
             let mut wanted: Vec<&JobRecord> = Vec::with_capacity(step.jobs.len());
             for job in &step.jobs {
                 match job {
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
                     }
                 }
             }
-            let objects = wanted.iter().map(|record| exported(&session.store, record, arguments.content));
+            let objects = wanted.iter().map(|record| exported(&context.store, record, arguments.content));
             for object in try_join_all(objects).await? {
                 line(object)?;
                 printed += 1;

@@ -4,16 +4,16 @@ use std::io::Write;
 use std::sync::Arc;
 
 use bursar_domain::Millis;
-use bursar_store::{Act, DeadLetter, ImportStatus, Settled, Store, StoreError, Verdict};
+use bursar_store::{DeadLetter, DeadLetterAction, ImportStatus, Settled, Store, StoreError, Verdict};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::commands::limit;
-use crate::commands::operate::Because;
-use crate::exit::{Exit, Failure, Global, Misuse};
+use crate::commands::operate::ReasonArg;
+use crate::context::CommandContext;
+use crate::exit::{Exit, Failure, Global, UsageError};
 use crate::output::{line, one_line};
-use crate::session::Session;
-use crate::work;
+use crate::role_worker;
 
 /// Entries read in one round trip.
 const PAGE: usize = 500;
@@ -55,7 +55,7 @@ enum Subcommands {
         #[arg(long, conflicts_with = "name")]
         all: bool,
         #[command(flatten)]
-        because: Because,
+        reason_arg: ReasonArg,
     },
     /// Show retries and drops, newest first: time, operator and reason.
     Actions,
@@ -64,7 +64,7 @@ enum Subcommands {
         /// The name in `bursar import list`: QUEUE/NUMBER.
         name: Name,
         #[command(flatten)]
-        because: Because,
+        reason_arg: ReasonArg,
     },
 }
 
@@ -86,37 +86,37 @@ impl std::str::FromStr for Name {
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    let session = Session::open(global.config.as_deref()).await?;
+    let context = CommandContext::open(global.config.as_deref()).await?;
     match &arguments.action {
-        Subcommands::List(listing) => list(&session, listing, global).await,
-        Subcommands::Show { name } => show(&session, name).await,
-        Subcommands::Retry { name, because, .. } => retry(&session, name.as_ref(), because, global).await,
-        Subcommands::Actions => actions(&session, global).await,
-        Subcommands::Drop { name, because } => drop(&session, name, because, global).await,
+        Subcommands::List(listing) => list(&context, listing, global).await,
+        Subcommands::Show { name } => show(&context, name).await,
+        Subcommands::Retry { name, reason_arg, .. } => retry(&context, name.as_ref(), reason_arg, global).await,
+        Subcommands::Actions => actions(&context, global).await,
+        Subcommands::Drop { name, reason_arg } => drop(&context, name, reason_arg, global).await,
     }
 }
 
 /// The configured queues, or the one that was named.
-fn queues(session: &Session, only: Option<&str>) -> Result<Vec<String>, Misuse> {
-    let mut queues = session.config.import.queues.clone();
+fn queues(context: &CommandContext, only: Option<&str>) -> Result<Vec<String>, UsageError> {
+    let mut queues = context.config.import.queues.clone();
     if let Some(name) = only.filter(|name| !queues.iter().any(|queue| queue == name)) {
-        return Err(Misuse(format!("import.queues of the configuration does not name {name}")));
+        return Err(UsageError(format!("import.queues of the configuration does not name {name}")));
     }
     queues.retain(|queue| only.is_none_or(|name| name == queue));
     Ok(queues)
 }
 
-async fn list(session: &Session, arguments: &Listing, global: &Global) -> Result<Exit, Failure> {
-    let queues = queues(session, arguments.queue.as_deref())?;
+async fn list(context: &CommandContext, arguments: &Listing, global: &Global) -> Result<Exit, Failure> {
+    let queues = queues(context, arguments.queue.as_deref())?;
     if queues.is_empty() {
         eprintln!("bursar: import.queues of the configuration names no queue");
     }
     let mut left = arguments.limit;
     for queue in &queues {
         if !global.json {
-            print_queue(queue, session.store.import_status(queue).await?, global)?;
+            print_queue(queue, context.store.import_status(queue).await?, global)?;
         }
-        let entries = read(&session.store, queue, left).await?;
+        let entries = read(&context.store, queue, left).await?;
         left -= entries.len();
         for entry in &entries {
             print(queue, entry, global)?;
@@ -167,10 +167,10 @@ fn print(queue: &str, entry: &DeadLetter, global: &Global) -> std::io::Result<()
     ))
 }
 
-async fn find(session: &Session, name: &Name) -> Result<Option<DeadLetter>, Failure> {
-    let queues = queues(session, Some(&name.queue))?;
+async fn find(context: &CommandContext, name: &Name) -> Result<Option<DeadLetter>, Failure> {
+    let queues = queues(context, Some(&name.queue))?;
     let Some(queue) = queues.first() else { return Ok(None) };
-    let found = session.store.dead_letters(queue, name.number, 1).await?.pop();
+    let found = context.store.dead_letters(queue, name.number, 1).await?.pop();
     Ok(found.filter(|entry| entry.number == name.number))
 }
 
@@ -179,58 +179,67 @@ fn unknown(name: &Name) -> Exit {
     Exit::No
 }
 
-async fn show(session: &Session, name: &Name) -> Result<Exit, Failure> {
-    if find(session, name).await?.is_none() {
+async fn show(context: &CommandContext, name: &Name) -> Result<Exit, Failure> {
+    if find(context, name).await?.is_none() {
         return Ok(unknown(name));
     }
-    let bytes = session.store.dead_letter_payload(&name.queue, name.number).await?.unwrap_or_default();
+    let bytes = context.store.dead_letter_payload(&name.queue, name.number).await?.unwrap_or_default();
     std::io::stdout().lock().write_all(&bytes)?;
     Ok(Exit::Done)
 }
 
-async fn retry(session: &Session, name: Option<&Name>, because: &Because, global: &Global) -> Result<Exit, Failure> {
+async fn retry(
+    context: &CommandContext,
+    name: Option<&Name>,
+    reason_arg: &ReasonArg,
+    global: &Global,
+) -> Result<Exit, Failure> {
     let mut entries = Vec::new();
     match name {
-        Some(name) => match find(session, name).await? {
+        Some(name) => match find(context, name).await? {
             Some(entry) => entries.push((name.queue.clone(), entry)),
             None => return Ok(unknown(name)),
         },
         None => {
-            for queue in queues(session, None)? {
-                let all = read(&session.store, &queue, usize::MAX).await?;
+            for queue in queues(context, None)? {
+                let all = read(&context.store, &queue, usize::MAX).await?;
                 entries.extend(all.into_iter().map(|entry| (queue.clone(), entry)));
             }
         }
     }
-    let import = work::import(&session.config, "", Arc::default());
+    let import = role_worker::import(&context.config, "", Arc::default());
     let mut exit = Exit::Done;
     for (queue, entry) in &entries {
         let name = format!("{queue}/{}", entry.number);
-        match import.retry(&session.store, queue, entry, because.operator()).await? {
-            Verdict::Accepted => told(&name, "submitted", None, global)?,
+        match import.retry(&context.store, queue, entry, reason_arg.operator()).await? {
+            Verdict::Accepted => report(&name, "submitted", None, global)?,
             Verdict::Refused(why) => {
                 exit = Exit::No;
-                told(&name, "refused", Some(&why), global)?;
+                report(&name, "refused", Some(&why), global)?;
             }
         }
     }
     Ok(exit)
 }
 
-async fn drop(session: &Session, name: &Name, because: &Because, global: &Global) -> Result<Exit, Failure> {
-    if find(session, name).await?.is_none() {
+async fn drop(context: &CommandContext, name: &Name, reason_arg: &ReasonArg, global: &Global) -> Result<Exit, Failure> {
+    if find(context, name).await?.is_none() {
         return Ok(unknown(name));
     }
-    if !session.store.settle_dead_letter(&name.queue, name.number, Act::Dropped, because.operator()).await? {
+    if !context
+        .store
+        .settle_dead_letter(&name.queue, name.number, DeadLetterAction::Dropped, reason_arg.operator())
+        .await?
+    {
         return Ok(unknown(name));
     }
-    told(&format!("{}/{}", name.queue, name.number), "dropped", None, global)?;
+    report(&format!("{}/{}", name.queue, name.number), "dropped", None, global)?;
     Ok(Exit::Done)
 }
 
-async fn actions(session: &Session, global: &Global) -> Result<Exit, Failure> {
-    for queue in queues(session, None)? {
-        for Settled { at, number, id, did, why } in session.store.settled_dead_letters(&queue, PAGE).await? {
+async fn actions(context: &CommandContext, global: &Global) -> Result<Exit, Failure> {
+    for queue in queues(context, None)? {
+        for Settled { at, number, id, did, why } in context.store.settled_dead_letters(&queue, PAGE).await? {
             let (name, at) = (format!("{queue}/{number}"), at.rfc3339());
             if global.json {
                 line(json!({"name": name, "task_id": id, "at": at, "did": did, "why": why}))?;
@@ -242,7 +251,7 @@ async fn actions(session: &Session, global: &Global) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn told(name: &str, outcome: &str, why: Option<&str>, global: &Global) -> std::io::Result<()> {
+fn report(name: &str, outcome: &str, why: Option<&str>, global: &Global) -> std::io::Result<()> {
     if global.json {
         return line(json!({"name": name, "outcome": outcome, "why": why}));
     }

@@ -6,9 +6,9 @@ use clap::Args;
 
 use crate::commands::limit;
 use crate::commands::show::{Place, unreadable_object};
+use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
-use crate::session::Session;
 
 #[derive(Debug, Args)]
 #[command(
@@ -26,12 +26,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    let session = Session::open(global.config.as_deref()).await?;
+    let context = CommandContext::open(global.config.as_deref()).await?;
     let mut left = arguments.limit;
-    for queue in session.queues(arguments.place.account.as_deref(), arguments.place.kind)? {
+    for queue in context.queues(arguments.place.account.as_deref(), arguments.place.kind)? {
         let mut next = Some(Cursor::default());
         while let Some(from) = next.filter(|_| left > 0) {
-            let page = session.store.list(&queue, arguments.state, &from, left).await?;
+            let page = context.store.list(&queue, arguments.state, &from, left).await?;
             for job in &page.jobs {
                 print(&queue, job, global)?;
             }

@@ -7,9 +7,9 @@ use clap::Args;
 
 use crate::commands::limit;
 use crate::commands::show::words;
-use crate::exit::{Exit, Failure, Global, Misuse};
+use crate::context::CommandContext;
+use crate::exit::{Exit, Failure, Global, UsageError};
 use crate::output::{line, one_line};
-use crate::session::Session;
 
 #[derive(Debug, Args)]
 #[command(
@@ -33,13 +33,13 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    let session = Session::open(global.config.as_deref()).await?;
-    let queues = session.queues(arguments.account.as_deref(), None)?;
+    let context = CommandContext::open(global.config.as_deref()).await?;
+    let queues = context.queues(arguments.account.as_deref(), None)?;
     let mut accounts: Vec<AccountName> = queues.into_iter().map(|queue| queue.account).collect();
     accounts.dedup(); // an account's queues stand together
     match arguments.number {
-        Some(number) => one(arguments, global, &session.store, &accounts, number).await,
-        None => list(arguments, global, &session.store, &accounts).await,
+        Some(number) => one(arguments, global, &context.store, &accounts, number).await,
+        None => list(arguments, global, &context.store, &accounts).await,
     }
 }
 
@@ -74,14 +74,14 @@ async fn one(
     number: u64,
 ) -> Result<Exit, Failure> {
     let [account] = accounts else {
-        return Err(Misuse("notifications are numbered per account: name one with --account".into()).into());
+        return Err(UsageError("notifications are numbered per account: name one with --account".into()).into());
     };
     let Some(view) = store.notification(account, number).await? else {
         eprintln!("bursar: {account} has no notification {number}");
         return Ok(Exit::No);
     };
-    let callbacks = store.notification_history(account, number).await?;
-    print(&shown(view, arguments), &callbacks, global)?;
+    let webhooks = store.notification_history(account, number).await?;
+    print(&shown(view, arguments), &webhooks, global)?;
     Ok(Exit::Done)
 }
 
@@ -89,11 +89,11 @@ fn shown(view: NotificationView, arguments: &Arguments) -> NotificationView {
     if arguments.full { view } else { NotificationView { content: masked(&view.content), ..view } }
 }
 
-fn print(view: &NotificationView, callbacks: &[HistoryEvent], global: &Global) -> Result<(), Failure> {
+fn print(view: &NotificationView, webhooks: &[HistoryEvent], global: &Global) -> Result<(), Failure> {
     if global.json {
         let mut object = serde_json::to_value(view)?;
-        if !callbacks.is_empty() {
-            object["callbacks"] = callbacks.iter().map(HistoryEvent::view).collect();
+        if !webhooks.is_empty() {
+            object["callbacks"] = webhooks.iter().map(HistoryEvent::view).collect();
         }
         return Ok(line(object)?);
     }
@@ -111,7 +111,7 @@ fn print(view: &NotificationView, callbacks: &[HistoryEvent], global: &Global) -
         one_line(&why)
     ))?;
     line(format_args!("    {}", one_line(&view.content.to_string())))?;
-    for event in callbacks {
+    for event in webhooks {
         let at = event.at().map(Millis::rfc3339).unwrap_or_default();
         line(format_args!("    {at} {} {}", event.name(), words(event)))?;
     }

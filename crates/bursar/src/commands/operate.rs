@@ -5,9 +5,9 @@ use bursar_store::{Operated, Operator, StoredAs};
 use clap::Args;
 
 use crate::commands::show::{Place, show, unreadable};
+use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
-use crate::session::Session;
 
 /// The job, the operator and the reason.
 #[derive(Debug, Args)]
@@ -15,14 +15,14 @@ pub(crate) struct Arguments {
     /// The job's `platform_no`.
     key: Key,
     #[command(flatten)]
-    because: Because,
+    reason_arg: ReasonArg,
     #[command(flatten)]
     place: Place,
 }
 
 /// The operator and the reason.
 #[derive(Debug, Args)]
-pub(crate) struct Because {
+pub(crate) struct ReasonArg {
     /// The reason, in your words. It is recorded with the action.
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
@@ -36,7 +36,7 @@ fn reason(text: &str) -> Result<String, String> {
     is_reason(text).then(|| text.to_owned()).ok_or_else(rule)
 }
 
-impl Because {
+impl ReasonArg {
     pub(crate) fn operator(&self) -> Operator<'_> {
         Operator { who: &self.who, why: &self.reason }
     }
@@ -76,9 +76,9 @@ pub(crate) async fn cancel(arguments: &Arguments, global: &Global) -> Result<Exi
 }
 
 async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -> Result<Exit, Failure> {
-    let session = Session::open(global.config.as_deref()).await?;
-    let queues = session.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
-    let found = session.find(&arguments.key, &queues).await?;
+    let context = CommandContext::open(global.config.as_deref()).await?;
+    let queues = context.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
+    let found = context.find(&arguments.key, &queues).await?;
     let record = match found.as_slice() {
         [(_, StoredAs::Job(record))] => record,
         [(queue, StoredAs::Unreadable { key, why })] => return Ok(no(unreadable(queue, key, why))),
@@ -92,8 +92,8 @@ async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -
             )));
         }
     };
-    let operator = arguments.because.operator();
-    Ok(match session.store.operate(&record.queue, &record.key, operation, operator).await? {
+    let operator = arguments.reason_arg.operator();
+    Ok(match context.store.operate(&record.queue, &record.key, operation, operator).await? {
         Operated::Done(record) => {
             if global.json {
                 line(serde_json::to_string(&record.view())?)?
@@ -110,7 +110,7 @@ async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -
         )),
         Operated::Changed => no(format_args!("{} has changed meanwhile: check it and try again", arguments.key)),
         Operated::Refused(refused) => {
-            let log = session.store.history(record).await?;
+            let log = context.store.history(record).await?;
             match last_action(&log) {
                 Some(last) => no(format_args!("{refused}. The last action was {}", one_line(&last.to_string()))),
                 None => no(refused),

@@ -4,10 +4,10 @@ use bursar_domain::{ActionKind, Queue, Reason};
 use clap::Args;
 use serde_json::json;
 
-use crate::commands::operate::Because;
+use crate::commands::operate::ReasonArg;
+use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
-use crate::session::Session;
 
 #[derive(Debug, Args)]
 #[command(
@@ -18,35 +18,35 @@ pub(crate) struct Arguments {
     #[arg(value_name = "QUEUE")]
     queue: Queue,
     #[command(flatten)]
-    because: Because,
+    reason_arg: ReasonArg,
 }
 
 pub(crate) async fn pause(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    let session = Session::open(global.config.as_deref()).await?;
-    if !known(&session, &arguments.queue) {
+    let context = CommandContext::open(global.config.as_deref()).await?;
+    if !known(&context, &arguments.queue) {
         return Ok(Exit::No);
     }
-    let reason = arguments.because.operator().reason(ActionKind::Pause);
-    let changed = session.store.pause(&arguments.queue, &reason).await?;
+    let reason = arguments.reason_arg.operator().reason(ActionKind::Pause);
+    let changed = context.store.pause(&arguments.queue, &reason).await?;
     if changed {
-        return told(&arguments.queue, "paused", None, global);
+        return report(&arguments.queue, "paused", None, global);
     }
-    let first = session.store.status(&arguments.queue).await?.paused;
-    told(&arguments.queue, "was paused already", first.as_ref(), global)
+    let first = context.store.status(&arguments.queue).await?.paused;
+    report(&arguments.queue, "was paused already", first.as_ref(), global)
 }
 
 pub(crate) async fn resume(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    let session = Session::open(global.config.as_deref()).await?;
-    if !known(&session, &arguments.queue) {
+    let context = CommandContext::open(global.config.as_deref()).await?;
+    if !known(&context, &arguments.queue) {
         return Ok(Exit::No);
     }
-    let reason = arguments.because.operator().reason(ActionKind::Resume);
-    let changed = session.store.resume(&arguments.queue, &reason).await?;
-    told(&arguments.queue, if changed { "resumed" } else { "was not paused" }, None, global)
+    let reason = arguments.reason_arg.operator().reason(ActionKind::Resume);
+    let changed = context.store.resume(&arguments.queue, &reason).await?;
+    report(&arguments.queue, if changed { "resumed" } else { "was not paused" }, None, global)
 }
 
-fn known(session: &Session, queue: &Queue) -> bool {
-    let queues = session.config.queues();
+fn known(context: &CommandContext, queue: &Queue) -> bool {
+    let queues = context.config.queues();
     if queues.contains(queue) {
         return true;
     }
@@ -56,7 +56,7 @@ fn known(session: &Session, queue: &Queue) -> bool {
 }
 
 /// Prints the result, and the reason of an operator who was `first`.
-fn told(queue: &Queue, what: &str, first: Option<&Reason>, global: &Global) -> Result<Exit, Failure> {
+fn report(queue: &Queue, what: &str, first: Option<&Reason>, global: &Global) -> Result<Exit, Failure> {
     if global.json {
         line(json!({"queue": queue.to_string(), "outcome": what, "first": first.map(Reason::view)}))?;
     } else {

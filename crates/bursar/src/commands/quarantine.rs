@@ -7,10 +7,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::commands::limit;
-use crate::commands::operate::Because;
-use crate::exit::{Exit, Failure, Global, Misuse};
+use crate::commands::operate::ReasonArg;
+use crate::context::CommandContext;
+use crate::exit::{Exit, Failure, Global, UsageError};
 use crate::output::{line, one_line};
-use crate::session::Session;
 
 #[derive(Debug, Args)]
 #[command(
@@ -44,7 +44,7 @@ enum Act {
         #[arg(long)]
         webhook: bool,
         #[command(flatten)]
-        because: Because,
+        reason_arg: ReasonArg,
     },
     /// Drop a key whose record no build can read from quarantine. The record stays and is never sent.
     #[command(
@@ -54,7 +54,7 @@ enum Act {
         #[command(flatten)]
         name: Name,
         #[command(flatten)]
-        because: Because,
+        reason_arg: ReasonArg,
     },
 }
 
@@ -85,32 +85,32 @@ impl Of {
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    let session = Session::open(global.config.as_deref()).await?;
+    let context = CommandContext::open(global.config.as_deref()).await?;
     match &arguments.act {
-        Act::List { account, limit } => list(&session, account.as_deref(), *limit, global).await,
-        Act::Retry { name, webhook: false, because } => retry(&session, name, because, global).await,
-        Act::Retry { name, webhook: true, because } => retry_webhook(&session, name, because, global).await,
-        Act::Drop { name, because } => drop(&session, name, because, global).await,
+        Act::List { account, limit } => list(&context, account.as_deref(), *limit, global).await,
+        Act::Retry { name, webhook: false, reason_arg } => retry(&context, name, reason_arg, global).await,
+        Act::Retry { name, webhook: true, reason_arg } => retry_webhook(&context, name, reason_arg, global).await,
+        Act::Drop { name, reason_arg } => drop(&context, name, reason_arg, global).await,
     }
 }
 
-async fn list(session: &Session, account: Option<&str>, limit: usize, global: &Global) -> Result<Exit, Failure> {
-    let queues = session.queues(account, None)?;
+async fn list(context: &CommandContext, account: Option<&str>, limit: usize, global: &Global) -> Result<Exit, Failure> {
+    let queues = context.queues(account, None)?;
     let mut left = limit;
-    for (queue, status) in queues.iter().zip(session.store.statuses(&queues).await?) {
+    for (queue, status) in queues.iter().zip(context.store.statuses(&queues).await?) {
         let origin = Origin::Jobs(queue.clone());
         if status.quarantined > 0 {
-            left -= print_all(&origin, Of::Job, session.store.quarantined(queue, left).await?, global)?;
+            left -= print_all(&origin, Of::Job, context.store.quarantined(queue, left).await?, global)?;
         }
         if status.deliveries_quarantined > 0 {
-            let found = session.store.quarantined_deliveries(&origin, left).await?;
+            let found = context.store.quarantined_deliveries(&origin, left).await?;
             left -= print_all(&origin, Of::Webhook, found, global)?;
         }
     }
     let mut accounts: Vec<_> = queues.into_iter().map(|queue| queue.account).collect();
     accounts.dedup(); // an account's queues follow each other
     for origin in accounts.into_iter().map(Origin::Notifications) {
-        let found = session.store.quarantined_deliveries(&origin, left).await?;
+        let found = context.store.quarantined_deliveries(&origin, left).await?;
         left -= print_all(&origin, Of::Webhook, found, global)?;
     }
     if left == 0 && !global.json {
@@ -144,18 +144,24 @@ fn print_all(origin: &Origin, of: Of, found: Vec<Quarantined>, global: &Global) 
 }
 
 /// The queue that was named, if jobs can be in it.
-fn of_jobs(name: &Name) -> Result<&Queue, Misuse> {
+fn of_jobs(name: &Name) -> Result<&Queue, UsageError> {
     match &name.queue {
         Origin::Jobs(queue) => Ok(queue),
-        Origin::Notifications(_) => {
-            Err(Misuse(format!("{} has notifications and no jobs: retry their webhooks with --webhook", name.queue)))
-        }
+        Origin::Notifications(_) => Err(UsageError(format!(
+            "{} has notifications and no jobs: retry their webhooks with --webhook",
+            name.queue
+        ))),
     }
 }
 
-async fn retry(session: &Session, name: &Name, because: &Because, global: &Global) -> Result<Exit, Failure> {
+async fn retry(
+    context: &CommandContext,
+    name: &Name,
+    reason_arg: &ReasonArg,
+    global: &Global,
+) -> Result<Exit, Failure> {
     let queue = of_jobs(name)?;
-    Ok(match session.store.retry_quarantined(queue, &name.key, because.operator()).await? {
+    Ok(match context.store.retry_quarantined(queue, &name.key, reason_arg.operator()).await? {
         Retried::Back(state) => done(name, &format!("is {state} again"), global)?,
         Retried::WasBack(state) => done(name, &format!("was back already, and is {state}"), global)?,
         Retried::NotThere => no(name, "is not in quarantine"),
@@ -164,16 +170,21 @@ async fn retry(session: &Session, name: &Name, because: &Because, global: &Globa
     })
 }
 
-async fn retry_webhook(session: &Session, name: &Name, because: &Because, global: &Global) -> Result<Exit, Failure> {
-    if session.store.retry_delivery(&name.queue, &name.key, because.operator()).await? {
+async fn retry_webhook(
+    context: &CommandContext,
+    name: &Name,
+    reason_arg: &ReasonArg,
+    global: &Global,
+) -> Result<Exit, Failure> {
+    if context.store.retry_delivery(&name.queue, &name.key, reason_arg.operator()).await? {
         return done(name, "has its webhook retried", global);
     }
     Ok(no(name, "has no webhook in quarantine"))
 }
 
-async fn drop(session: &Session, name: &Name, because: &Because, global: &Global) -> Result<Exit, Failure> {
+async fn drop(context: &CommandContext, name: &Name, reason_arg: &ReasonArg, global: &Global) -> Result<Exit, Failure> {
     let queue = of_jobs(name)?;
-    Ok(match session.store.drop_quarantined(queue, &name.key, because.operator()).await? {
+    Ok(match context.store.drop_quarantined(queue, &name.key, reason_arg.operator()).await? {
         Dropped::Done => done(name, "is left alone from now on", global)?,
         Dropped::NotThere => no(name, "is not in quarantine"),
         Dropped::Readable => no(name, "has a job that this build or a newer one can read: `bursar quarantine retry`"),

@@ -5,24 +5,24 @@ use clap::Args;
 use bursar_domain::{Millis, QueueCounts};
 
 use crate::commands::import::print_queue;
+use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
-use crate::session::Session;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar queues")]
 pub(crate) struct Arguments {}
 
 pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    let session = Session::open(global.config.as_deref()).await?;
+    let context = CommandContext::open(global.config.as_deref()).await?;
     if !global.json {
         line(format_args!(
             "{:<28} {:>9} {:>9} {:>9} {:>9}  next due",
             "queue", "to send", "to query", "review", "ended"
         ))?;
     }
-    let queues = session.config.queues();
-    for (queue, status) in queues.iter().zip(session.store.statuses(&queues).await?) {
+    let queues = context.config.queues();
+    for (queue, status) in queues.iter().zip(context.store.statuses(&queues).await?) {
         if global.json {
             line(serde_json::to_string(&status.view(queue))?)?;
             continue;
@@ -50,7 +50,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
             queue.to_string()
         ))?;
     }
-    for (queue, status) in session.store.unserved_queues(&queues).await? {
+    for (queue, status) in context.store.unserved_queues(&queues).await? {
         if global.json {
             let mut view = serde_json::to_value(status.view(&queue))?;
             view["unserved"] = true.into();
@@ -64,8 +64,8 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
             queue.account
         ))?;
     }
-    let queues = &session.config.import.queues;
-    for (queue, status) in queues.iter().zip(session.store.import_statuses(queues).await?) {
+    let queues = &context.config.import.queues;
+    for (queue, status) in queues.iter().zip(context.store.import_statuses(queues).await?) {
         print_queue(queue, status, global)?;
     }
     Ok(Exit::Done)

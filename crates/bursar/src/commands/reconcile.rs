@@ -14,8 +14,8 @@ use clap::Args;
 
 use crate::commands::export::time;
 use crate::commands::show::Place;
+use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
-use crate::session::Session;
 
 #[derive(Debug, Args)]
 #[command(
@@ -51,10 +51,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    let session = Session::open(global.config.as_deref()).await?;
+    let context = CommandContext::open(global.config.as_deref()).await?;
     if arguments.journal.is_empty() {
-        period::run(&session, arguments, global).await
+        period::run(&context, arguments, global).await
     } else {
-        journal::run(&session, arguments, global).await
+        journal::run(&context, arguments, global).await
     }
 }

@@ -1,17 +1,17 @@
 //! `bursar serve` answers the HTTP API. Any number of replicas can run.
 
-use bursar_callbacks::Telemetry;
 use bursar_server::NoTokens;
 use bursar_store::StoreError;
+use bursar_webhooks::Telemetry;
 use clap::Args;
 
 use crate::config::Expect;
+use crate::context::CommandContext;
 use crate::exit::{Context, Exit, Failure, Global};
 use crate::journals::BeginError;
 use crate::preflight::Preflight;
-use crate::session::Session;
 use crate::signals::Hangup;
-use crate::{journals, logging, serve, signals, tell, traces};
+use crate::{journals, logging, role_webhooks, serve, signals, traces};
 
 #[derive(Debug, Args)]
 #[command(
@@ -21,7 +21,7 @@ pub(crate) struct Arguments {}
 
 pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let drain = signals::drain_on_signal(Hangup::ReadAgain)?;
-    let Session { config, store } = Session::open(global.config.as_deref()).await?;
+    let CommandContext { config, store } = CommandContext::open(global.config.as_deref()).await?;
     logging::start(&config.log);
     match journals::begin(&config, &store).await {
         Ok(_) => {}
@@ -39,12 +39,12 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
     let unfit = preflight.unfit();
     let server =
         serve::listen(&config, NoTokens::Refuse, store.clone(), None, &telemetry, unfit, drain.clone()).await?;
-    let telling = tell::start(&config, store, telemetry.clone(), drain)?;
+    let delivering = role_webhooks::start(&config, store, telemetry.clone(), drain)?;
     tokio::select! {
         () = server.serve() => {}
         () = preflight.look_again_and_again(|_| {}) => {}
     }
-    telling.await.context("telling producers")?;
+    delivering.await.context("telling producers")?;
     telemetry.traces.close().await;
     tracing::info!("drained");
     Ok(Exit::Done)

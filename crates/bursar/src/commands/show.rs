@@ -5,9 +5,9 @@ use bursar_store::{JobRecord, StoredAs, Unreadable};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
-use crate::session::Session;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar show 1001XP2025010110000001\n  bursar show 1001XP2025010110000001 --json")]
@@ -30,14 +30,14 @@ pub(crate) struct Place {
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    let session = Session::open(global.config.as_deref()).await?;
-    let queues = session.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
-    let found = session.find(&arguments.key, &queues).await?;
+    let context = CommandContext::open(global.config.as_deref()).await?;
+    let queues = context.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
+    let found = context.find(&arguments.key, &queues).await?;
     let mut exit = Exit::Done;
     for (queue, job) in &found {
         match job {
             StoredAs::Job(record) => {
-                let history = session.store.history(record).await?;
+                let history = context.store.history(record).await?;
                 if global.json {
                     line(object(record, &history)?)?;
                 } else {

@@ -63,7 +63,7 @@ fn lives(text: &str) -> Result<Lives, String> {
 }
 
 pub(crate) async fn run(arguments: &Arguments, _: &Global) -> Result<Exit, Failure> {
-    let told = signals::drain_on_signal(Hangup::Ends)?;
+    let stop = signals::drain_on_signal(Hangup::Ends)?;
     let simulator = Simulator::start(Options {
         listen: arguments.listen,
         dir: arguments.keys.clone(),
@@ -80,7 +80,7 @@ pub(crate) async fn run(arguments: &Arguments, _: &Global) -> Result<Exit, Failu
     })
     .await?;
     line(serde_json::to_string(simulator.ready())?)?;
-    told.cancelled().await;
+    stop.cancelled().await;
     simulator.stop().await;
     Ok(Exit::Done)
 }

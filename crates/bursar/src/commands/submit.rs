@@ -9,9 +9,9 @@ use bursar_producer::{Outcome, Producer};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::exit::{Context, Exit, Failure, Global, Misuse};
+use crate::context::CommandContext;
+use crate::exit::{Context, Exit, Failure, Global, UsageError};
 use crate::output::line;
-use crate::session::Session;
 use crate::{journals, traces};
 
 /// Some editors write it before the first line. It is no part of a job.
@@ -31,16 +31,16 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    let unreadable = |error| Misuse(format!("cannot read {}: {error}", arguments.file.display()));
+    let unreadable = |error| UsageError(format!("cannot read {}: {error}", arguments.file.display()));
     let input: Box<dyn Read> = if arguments.file.as_os_str() == "-" {
         Box::new(io::stdin())
     } else {
         Box::new(File::open(&arguments.file).map_err(unreadable)?)
     };
-    let session = Session::open(global.config.as_deref()).await?;
-    journals::begin(&session.config, &session.store).await?;
-    let traces = traces::start(&session.config)?;
-    let producer = traces::witnessed(session.producer(), &traces);
+    let context = CommandContext::open(global.config.as_deref()).await?;
+    journals::begin(&context.config, &context.store).await?;
+    let traces = traces::start(&context.config)?;
+    let producer = traces::witnessed(context.producer(), &traces);
     let submitted = submit_all(&producer, Jobs::new(BufReader::new(input)), arguments, global).await;
     traces.close().await;
     submitted
@@ -52,10 +52,10 @@ async fn submit_all(
     arguments: &Arguments,
     global: &Global,
 ) -> Result<Exit, Failure> {
-    let unreadable = |error| Misuse(format!("cannot read {}: {error}", arguments.file.display()));
+    let unreadable = |error| UsageError(format!("cannot read {}: {error}", arguments.file.display()));
     let mut exit = Exit::Done;
     // The reader of the outcomes may end early, as `head` does. All jobs are still submitted.
-    let mut told = Ok(());
+    let mut written = Ok(());
     let mut any = false;
     loop {
         let batch = jobs.batch().map_err(unreadable)?;
@@ -67,13 +67,13 @@ async fn submit_all(
             if !matches!(outcome, Outcome::New | Outcome::Existing(_)) {
                 exit = Exit::No;
             }
-            told = told.and_then(|()| tell(job, &outcome, global));
+            written = written.and_then(|()| write_outcome(job, &outcome, global));
         }
     }
     if !any {
         eprintln!("bursar: {} holds no job: nothing was submitted", arguments.file.display());
     }
-    match told {
+    match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(error).context("every job was submitted, but not every outcome could be written")
         }
@@ -86,7 +86,7 @@ async fn submit(producer: &Producer, batch: &[Numbered]) -> Result<Vec<Outcome>,
     Ok(producer.submit_json(&texts).await?)
 }
 
-fn tell(job: &Numbered, outcome: &Outcome, global: &Global) -> io::Result<()> {
+fn write_outcome(job: &Numbered, outcome: &Outcome, global: &Global) -> io::Result<()> {
     if global.json { line(as_json(job, outcome)) } else { line(as_text(job, outcome)) }
 }
 

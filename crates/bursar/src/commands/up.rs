@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bursar_callbacks::Telemetry;
 use bursar_private_redis::{Options, PrivateRedis};
 use bursar_server::NoTokens;
+use bursar_webhooks::Telemetry;
 use clap::Args;
 
 use crate::config::{Config, RedisUrl};
 use crate::exit::{Context, Exit, Failure, Global};
 use crate::signals::Hangup;
-use crate::{journals, logging, serve, session, signals, tell, traces, work};
+use crate::{context, journals, logging, role_webhooks, role_worker, serve, signals, traces};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar up --embedded --data ./data --config bursar.toml")]
@@ -33,20 +33,20 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
         config.redis.url = RedisUrl::new(redis.url().to_owned());
         tracing::info!(url = redis.url(), data = %arguments.data.display(), "private Redis is running; other commands reach it with BURSAR_REDIS__URL={}", redis.url());
     }
-    let store = session::connect(&config).await?;
+    let store = context::connect(&config).await?;
     journals::begin(&config, &store).await?;
-    let (metrics, traces) = (work::counted(&config), traces::start(&config)?);
+    let (metrics, traces) = (role_worker::counted(&config), traces::start(&config)?);
     let worker = Some(Arc::clone(&metrics));
     let telemetry = Telemetry { traces: traces.clone(), ..Telemetry::default() };
     let server =
         serve::listen(&config, NoTokens::Warn, store.clone(), worker, &telemetry, Arc::default(), drain.clone())
             .await?;
-    let telling = tell::start(&config, store.clone(), telemetry, drain.clone())?;
+    let delivering = role_webhooks::start(&config, store.clone(), telemetry, drain.clone())?;
     let serving = tokio::spawn(server.serve());
-    let worked = work::work(&config, store, metrics, traces.clone(), drain.clone()).await;
+    let worked = role_worker::run(&config, store, metrics, traces.clone(), drain.clone()).await;
     drain.cancel(); // if the worker has ended by itself, the server must end, too
     serving.await.context("the server")?;
-    telling.await.context("delivering webhooks")?;
+    delivering.await.context("delivering webhooks")?;
     traces.close().await;
     let exit = worked?;
     if let Some(redis) = redis {

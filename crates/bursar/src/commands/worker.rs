@@ -2,10 +2,10 @@
 
 use clap::Args;
 
+use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
-use crate::session::Session;
 use crate::signals::Hangup;
-use crate::{logging, signals, traces, work};
+use crate::{logging, role_worker, signals, traces};
 
 #[derive(Debug, Args)]
 #[command(
@@ -15,10 +15,10 @@ pub(crate) struct Arguments {}
 
 pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let drain = signals::drain_on_signal(Hangup::Drains)?;
-    let Session { config, store } = Session::open(global.config.as_deref()).await?;
+    let CommandContext { config, store } = CommandContext::open(global.config.as_deref()).await?;
     logging::start(&config.log);
-    let (metrics, traces) = (work::counted(&config), traces::start(&config)?);
-    let worked = work::work(&config, store, metrics, traces.clone(), drain).await;
+    let (metrics, traces) = (role_worker::counted(&config), traces::start(&config)?);
+    let worked = role_worker::run(&config, store, metrics, traces.clone(), drain).await;
     traces.close().await;
     worked
 }

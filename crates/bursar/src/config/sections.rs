@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bursar_callbacks::IpNet;
 use bursar_store::Durability;
+use bursar_webhooks::IpNet;
 
 use super::redis_url::RedisUrl;
 use super::rules::{DAY, HOUR, MINUTE, SECOND, duration, whole, word};

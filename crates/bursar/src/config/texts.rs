@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use bursar_callbacks::IpNet;
 use bursar_domain::PartyTypes;
 use bursar_store::Settings;
+use bursar_webhooks::IpNet;
 use toml::Value as Toml;
 use url::{Host, Url};
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::More;
-use crate::{Answer, Call, Fen, Millis, Reading};
+use crate::{Call, Fen, Millis, Outcome, ParsedResponse};
 
 /// A response to a call, or its absence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,7 +37,7 @@ pub struct Response {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResponseEvidence {
     /// The outcome.
-    pub outcome: Answer,
+    pub outcome: Outcome,
     /// The gateway's number for the job, if the response names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trade_no: Option<String>,
@@ -61,17 +61,17 @@ pub struct ResponseEvidence {
     pub amount: Option<Fen>,
 }
 
-impl From<&Reading> for ResponseEvidence {
-    fn from(reading: &Reading) -> Self {
+impl From<&ParsedResponse> for ResponseEvidence {
+    fn from(parsed: &ParsedResponse) -> Self {
         Self {
-            outcome: reading.answer,
-            trade_no: reading.trade_no.clone(),
-            status: reading.status.clone(),
-            code: reading.code.clone(),
-            message: reading.message.clone(),
-            request_id: reading.request_id.clone(),
-            http: reading.http,
-            amount: reading.amount,
+            outcome: parsed.outcome,
+            trade_no: parsed.trade_no.clone(),
+            status: parsed.status.clone(),
+            code: parsed.code.clone(),
+            message: parsed.message.clone(),
+            request_id: parsed.request_id.clone(),
+            http: parsed.http,
+            amount: parsed.amount,
         }
     }
 }

@@ -71,8 +71,8 @@ fn read(reader: &mut Reader<'_>, job: &Submitted<'_>) -> Option<Draft> {
     if text_of("trade_type") == Some("2") && text_of("org_order_id").is_none() {
         reader.wrong("org_order_id", "is required for a refund (trade_type 2)");
     }
-    let about = KIND.business_key(job.key, &text_of);
-    Some(Draft { fields, about, not_before: None })
+    let business_key = KIND.business_key(job.key, &text_of);
+    Some(Draft { fields, business_key, not_before: None })
 }
 
 /// `goods_detail` is a list here and a JSON text on the wire (trap 18).

@@ -12,5 +12,5 @@ pub(super) fn read(reader: &mut Reader<'_>, job: &Submitted<'_>) -> Option<Draft
     if fields.len() == 1 {
         reader.wrong_itself("must not be empty");
     }
-    Some(Draft { fields, about: job.key.to_owned(), not_before: None })
+    Some(Draft { fields, business_key: job.key.to_owned(), not_before: None })
 }

@@ -95,7 +95,7 @@ pub(crate) struct Submitted<'a> {
 /// A body as it was read: fields in writing order, the job's business key, and the earliest moment to send it.
 pub(crate) struct Draft {
     pub fields: Written,
-    pub about: String,
+    pub business_key: String,
     pub not_before: Option<Millis>,
 }
 

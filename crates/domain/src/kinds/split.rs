@@ -67,7 +67,7 @@ fn read(reader: &mut Reader<'_>, job: &Submitted<'_>) -> Option<Draft> {
     let mut fields = reader.table(order);
     reader.exactly_one(ORDER[0], ORDER[1], &fields);
     let text_of = |name: &str| fields.iter().find(|(field, _)| field == name).and_then(|(_, value)| value.as_str());
-    let about = KIND.business_key(job.key, &text_of);
+    let business_key = KIND.business_key(job.key, &text_of);
     // Left out, the server fails with a null pointer: always send it.
     let use_system = reader.field(BY_SYSTEM).unwrap_or_else(|| 0.into());
     let by_system = use_system == 1;
@@ -78,7 +78,7 @@ fn read(reader: &mut Reader<'_>, job: &Submitted<'_>) -> Option<Draft> {
         (true, None) => {}
     }
     let not_before = read_paid_at(reader);
-    Some(Draft { fields, about, not_before })
+    Some(Draft { fields, business_key, not_before })
 }
 
 /// An order is divided once, whichever of its two numbers names it. A split through YZT's generic apply is named by its key.

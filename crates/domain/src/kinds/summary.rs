@@ -11,14 +11,14 @@ use crate::{Fen, Kind};
 
 /// The facts in a stored content that the gateway must agree with, and those that deadlines depend on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Subject {
+pub struct ContentSummary {
     /// The amount that the job moves, where the content names one.
     pub amount: Option<Fen>,
     /// True if the money arrives the next working day (T1), so that "not yet" may last over a holiday.
     pub next_day: bool,
 }
 
-impl Subject {
+impl ContentSummary {
     /// Reads it out of content that was validated when it was submitted.
     #[must_use]
     pub fn of(kind: Kind, content: &str) -> Self {
@@ -31,23 +31,23 @@ impl Subject {
 struct InContent(&'static JobKind);
 
 impl<'de> DeserializeSeed<'de> for InContent {
-    type Value = Subject;
+    type Value = ContentSummary;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Subject, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<ContentSummary, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for InContent {
-    type Value = Subject;
+    type Value = ContentSummary;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("a content")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Subject, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<ContentSummary, A::Error> {
         let Self(kind) = self;
-        let mut subject = Subject::default();
+        let mut subject = ContentSummary::default();
         while let Some(Name(name)) = fields.next_key::<Name<'de>>()? {
             if name == kind.amount {
                 subject.amount = Fen::read(&fields.next_value::<Value>()?);

@@ -35,7 +35,7 @@ fn no_field_is_shown_that_another_kind_hides() {
 #[test]
 fn the_fields_that_decide_are_read_from_a_content() {
     let of = |kind, content: &str| {
-        let subject = Subject::of(kind, content);
+        let subject = ContentSummary::of(kind, content);
         (subject.amount.map(Fen::get), subject.next_day)
     };
     let content =

@@ -44,7 +44,7 @@ fn read(reader: &mut Reader<'_>, job: &Submitted<'_>) -> Option<Draft> {
     fields.extend(rest);
     let known: Vec<&str> = FIELDS.iter().map(|field| field.name).chain(["platform_no"]).collect();
     reader.extra(&known, &mut fields);
-    Some(Draft { fields, about: job.key.to_owned(), not_before: None })
+    Some(Draft { fields, business_key: job.key.to_owned(), not_before: None })
 }
 
 /// Types that this account's gateway has, and two parties: what is paid to its payer moves nothing, and is a mistake.

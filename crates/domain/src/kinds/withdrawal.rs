@@ -47,7 +47,7 @@ fn read(reader: &mut Reader<'_>, job: &Submitted<'_>) -> Option<Draft> {
     }
     let known: Vec<&str> = FIELDS.iter().map(|field| field.name).chain(["platform_no"]).collect();
     reader.extra(&known, &mut fields);
-    Some(Draft { fields, about: job.key.to_owned(), not_before: None })
+    Some(Draft { fields, business_key: job.key.to_owned(), not_before: None })
 }
 
 /// The card is a bound one, by its type, or one that the body names. A body that names both leaves the gateway a choice.

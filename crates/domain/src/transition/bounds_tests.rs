@@ -6,17 +6,17 @@ const SENT: Millis = Millis(1_000_000_000);
 
 /// One set of facts, one answer, and what came of it.
 struct Case {
-    facts: Facts,
+    progress: JobProgress,
     call: Call,
-    answer: Answer,
+    outcome: Outcome,
     policy: Policy,
     now: Millis,
-    next: Next,
+    next: Transition,
 }
 
 impl Case {
     fn open_doubt(&self) -> bool {
-        matches!(self.facts.state, State::InDoubt | State::Pending)
+        matches!(self.progress.state, State::InDoubt | State::Pending)
     }
 
     fn settled(&self) -> bool {
@@ -26,8 +26,8 @@ impl Case {
 
 impl std::fmt::Debug for Case {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { facts, call, answer, policy, now, next } = self;
-        write!(out, "{call:?} {answer:?} at {now:?}\nof {facts:?}\nunder {policy:?}\nbecame {next:?}")
+        let Self { progress, call, outcome, policy, now, next } = self;
+        write!(out, "{call:?} {outcome:?} at {now:?}\nof {progress:?}\nunder {policy:?}\nbecame {next:?}")
     }
 }
 
@@ -54,13 +54,13 @@ fn moments(policy: &Policy) -> Vec<Millis> {
     spoken_of.into_iter().flat_map(around).filter(|at| *at >= SENT).collect()
 }
 
-fn every_fact() -> Vec<Facts> {
+fn every_fact() -> Vec<JobProgress> {
     let mut all = Vec::new();
     for state in State::ALL {
         for flags in 0..64_u8 {
             for resends in [0, 1, 2, 3, u32::MAX] {
                 for (sends, queries) in [(1, 0), (4, 7), (MAX_SENDS, 1_000), (u32::MAX, u32::MAX)] {
-                    all.push(Facts {
+                    all.push(JobProgress {
                         state,
                         sends,
                         resends,
@@ -75,7 +75,7 @@ fn every_fact() -> Vec<Facts> {
                         names: if flags & 8 > 0 { Names::Job } else { Names::Nothing },
                         received: if flags & 16 > 0 { Received::Response } else { Received::Nothing },
                         not_ready: flags & 32 > 0,
-                        resend_tells: flags & 2 > 0,
+                        repeat_is_answered: flags & 2 > 0,
                         next_day: flags & 4 > 0,
                         seed: u64::from(resends) ^ 7,
                     });
@@ -88,15 +88,15 @@ fn every_fact() -> Vec<Facts> {
 
 /// Runs `check` on every legal case.
 fn in_every_case(check: impl Fn(&Case)) {
-    let facts = every_fact();
+    let progress = every_fact();
     for policy in policies() {
         for now in moments(&policy) {
-            for facts in &facts {
+            for progress in &progress {
                 for call in [Call::Send, Call::Query] {
-                    for answer in Answer::ALL {
-                        let Ok(next) = after(facts, call, answer, &policy, now) else { continue };
-                        let (facts, policy) = (facts.clone(), policy.clone());
-                        check(&Case { facts, call, answer, policy, now, next });
+                    for outcome in Outcome::ALL {
+                        let Ok(next) = after(progress, call, outcome, &policy, now) else { continue };
+                        let (progress, policy) = (progress.clone(), policy.clone());
+                        check(&Case { progress, call, outcome, policy, now, next });
                     }
                 }
             }
@@ -108,7 +108,7 @@ fn in_every_case(check: impl Fn(&Case)) {
 fn out_of_attempts_never_turns_maybe_into_no() {
     in_every_case(|case| {
         if case.open_doubt() && case.next.state == State::Failed {
-            assert_eq!(case.answer, Answer::Failed, "{case:?}");
+            assert_eq!(case.outcome, Outcome::Failed, "{case:?}");
         }
     });
 }
@@ -117,7 +117,7 @@ fn out_of_attempts_never_turns_maybe_into_no() {
 fn only_a_final_outcome_ends_what_may_have_been_executed() {
     in_every_case(|case| {
         if case.open_doubt() && case.next.state.is_terminal() {
-            assert_eq!(Some(case.next.state), case.answer.last_word(), "{case:?}");
+            assert_eq!(Some(case.next.state), case.outcome.final_state(), "{case:?}");
         }
     });
 }
@@ -125,7 +125,7 @@ fn only_a_final_outcome_ends_what_may_have_been_executed() {
 #[test]
 fn what_may_have_been_executed_is_never_queued_or_cancelled() {
     in_every_case(|case| {
-        if case.facts.state != State::Queued {
+        if case.progress.state != State::Queued {
             assert!(!matches!(case.next.state, State::Queued | State::Cancelled), "{case:?}");
         }
     });
@@ -143,11 +143,11 @@ fn an_account_that_holds_never_resends_a_possible_execution() {
 #[test]
 fn a_kind_that_pays_again_is_never_sent_again() {
     in_every_case(|case| {
-        let policy = Policy { manual_resend: ManualResend::Refused, ..case.policy.clone() };
-        let Ok(next) = after(&case.facts, case.call, case.answer, &policy, case.now) else { return };
+        let policy = Policy { manual_resend: ManualResend::Rejected, ..case.policy.clone() };
+        let Ok(next) = after(&case.progress, case.call, case.outcome, &policy, case.now) else { return };
         assert!(next.state == State::Queued || !matches!(next.due, Due::Send(_)), "{case:?}");
-        if case.facts.state != State::Queued {
-            let ordered = Facts { ordered: Some(Millis(u64::MAX)), ..case.facts.clone() };
+        if case.progress.state != State::Queued {
+            let ordered = JobProgress { ordered: Some(Millis(u64::MAX)), ..case.progress.clone() };
             assert_ne!(next_action(&ordered, Call::Send, &policy, case.now), Action::Send, "{case:?}");
         }
     });
@@ -157,10 +157,10 @@ fn a_kind_that_pays_again_is_never_sent_again() {
 fn nothing_is_resent_before_resend_after_without_a_proof() {
     in_every_case(|case| {
         let Due::Send(at) = case.next.due else { return };
-        let certainly_nothing = case.call == Call::Send && case.answer.did_nothing();
+        let certainly_nothing = case.call == Call::Send && case.outcome.is_not_executed();
         if case.next.state == State::Queued {
-            assert!(certainly_nothing && case.facts.state == State::Queued, "{case:?}");
-        } else if !(certainly_nothing && case.facts.state == State::InDoubt) {
+            assert!(certainly_nothing && case.progress.state == State::Queued, "{case:?}");
+        } else if !(certainly_nothing && case.progress.state == State::InDoubt) {
             assert!(at >= SENT.plus(case.policy.resend_after), "{case:?}");
         }
     });
@@ -169,7 +169,7 @@ fn nothing_is_resent_before_resend_after_without_a_proof() {
 #[test]
 fn never_seen_proves_nothing_until_the_settle_time_is_over() {
     in_every_case(|case| {
-        if case.answer == Answer::Unseen && case.facts.state == State::InDoubt && !case.settled() {
+        if case.outcome == Outcome::NotFound && case.progress.state == State::InDoubt && !case.settled() {
             assert!(matches!(case.next.due, Due::Query(_)) && case.next.state == State::InDoubt, "{case:?}");
         }
     });
@@ -179,8 +179,8 @@ fn never_seen_proves_nothing_until_the_settle_time_is_over() {
 fn the_identical_bytes_go_out_again_at_most_resend_max_times() {
     in_every_case(|case| {
         if case.next.state != State::Queued && matches!(case.next.due, Due::Send(_)) {
-            let given_back = u32::from(case.call == Call::Send && case.answer.did_nothing());
-            assert!(case.facts.resends.saturating_sub(given_back) < case.policy.resend_max, "{case:?}");
+            let given_back = u32::from(case.call == Call::Send && case.outcome.is_not_executed());
+            assert!(case.progress.resends.saturating_sub(given_back) < case.policy.resend_max, "{case:?}");
         }
     });
 }
@@ -188,10 +188,10 @@ fn the_identical_bytes_go_out_again_at_most_resend_max_times() {
 #[test]
 fn an_end_is_left_only_from_succeeded_to_refunded() {
     in_every_case(|case| {
-        if case.facts.state.is_terminal() {
-            assert_eq!(case.facts.state, State::Succeeded, "{case:?}");
+        if case.progress.state.is_terminal() {
+            assert_eq!(case.progress.state, State::Succeeded, "{case:?}");
             assert!(matches!(case.next.state, State::Succeeded | State::Refunded), "{case:?}");
-            assert_eq!(case.next.state == State::Refunded, case.answer == Answer::Refunded, "{case:?}");
+            assert_eq!(case.next.state == State::Refunded, case.outcome == Outcome::Refunded, "{case:?}");
         }
     });
 }
@@ -225,25 +225,25 @@ fn every_reason_fits_and_every_job_in_review_has_one() {
 
 #[test]
 fn a_configuration_fault_and_nothing_else_pauses_the_queue() {
-    in_every_case(|case| assert_eq!(case.next.pause_queue, case.answer == Answer::ConfigFault, "{case:?}"));
+    in_every_case(|case| assert_eq!(case.next.pause_queue, case.outcome == Outcome::Misconfigured, "{case:?}"));
 }
 
 #[test]
 fn a_claim_without_a_call_obeys_the_same_bounds() {
     for policy in policies() {
         for now in moments(&policy) {
-            for facts in every_fact() {
-                let Action::Commit(next) = next_action(&facts, Call::Query, &policy, now) else { continue };
-                let open = matches!(facts.state, State::InDoubt | State::Pending);
-                assert!(!open || !next.state.is_terminal(), "{facts:?} {next:?}");
+            for progress in every_fact() {
+                let Action::Commit(next) = next_action(&progress, Call::Query, &policy, now) else { continue };
+                let open = matches!(progress.state, State::InDoubt | State::Pending);
+                assert!(!open || !next.state.is_terminal(), "{progress:?} {next:?}");
                 match next.due {
                     Due::Send(at) if open => {
-                        assert_eq!(policy.on_ambiguous, OnAmbiguous::Resend, "{facts:?}");
-                        assert!(facts.resends < policy.resend_max, "{facts:?}");
-                        assert!(at >= now && at >= SENT.plus(policy.resend_after), "{facts:?}");
+                        assert_eq!(policy.on_ambiguous, OnAmbiguous::Resend, "{progress:?}");
+                        assert!(progress.resends < policy.resend_max, "{progress:?}");
+                        assert!(at >= now && at >= SENT.plus(policy.resend_after), "{progress:?}");
                     }
-                    Due::Send(at) | Due::Query(at) => assert!(at >= now, "{facts:?} {next:?}"),
-                    Due::Never => assert!(next.state.is_terminal() || next.state == State::NeedsReview, "{facts:?}"),
+                    Due::Send(at) | Due::Query(at) => assert!(at >= now, "{progress:?} {next:?}"),
+                    Due::Never => assert!(next.state.is_terminal() || next.state == State::NeedsReview, "{progress:?}"),
                 }
             }
         }
@@ -253,73 +253,77 @@ fn a_claim_without_a_call_obeys_the_same_bounds() {
 #[test]
 fn a_job_that_its_workers_do_not_survive_is_put_before_a_person() {
     for state in [State::InDoubt, State::Pending, State::Succeeded] {
-        for facts in every_fact().into_iter().filter(|facts| facts.state == state && facts.losses > MAX_LOSSES) {
-            let Action::Commit(next) = next_action(&facts, Call::Query, &Policy::default(), SENT) else {
-                panic!("{facts:?} is called about again");
+        for progress in
+            every_fact().into_iter().filter(|progress| progress.state == state && progress.losses > MAX_LOSSES)
+        {
+            let Action::Commit(next) = next_action(&progress, Call::Query, &Policy::default(), SENT) else {
+                panic!("{progress:?} is called about again");
             };
             let expected = if state == State::Succeeded { State::Succeeded } else { State::NeedsReview };
-            assert_eq!((next.state, next.due), (expected, Due::Never), "{facts:?}");
+            assert_eq!((next.state, next.due), (expected, Due::Never), "{progress:?}");
         }
     }
 }
 
 /// Tells the whole story of one job whose gateway answers every call in the same way.
-fn story(answers: (Answer, Answer), mut facts: Facts, policy: &Policy) -> (Next, Millis) {
-    let mut call = if facts.state == State::Queued { Call::Send } else { Call::Query };
+fn story(outcomes: (Outcome, Outcome), mut progress: JobProgress, policy: &Policy) -> (Transition, Millis) {
+    let mut call = if progress.state == State::Queued { Call::Send } else { Call::Query };
     let mut now = SENT;
     for _ in 0..10_000 {
-        let next = match next_action(&facts, call, policy, now) {
+        let next = match next_action(&progress, call, policy, now) {
             Action::Commit(next) => next,
             Action::Send => {
-                facts.sends += 1;
-                facts.resends += u32::from(facts.state != State::Queued);
-                facts.last_sent = Some(now);
-                let next = after(&facts, Call::Send, answers.0, policy, now).unwrap();
-                facts.resends -= u32::from(facts.state != State::Queued && answers.0.did_nothing());
+                progress.sends += 1;
+                progress.resends += u32::from(progress.state != State::Queued);
+                progress.last_sent = Some(now);
+                let next = after(&progress, Call::Send, outcomes.0, policy, now).unwrap();
+                progress.resends -= u32::from(progress.state != State::Queued && outcomes.0.is_not_executed());
                 next
             }
             Action::Query => {
-                facts.queries += 1;
-                after(&facts, Call::Query, answers.1, policy, now).unwrap()
+                progress.queries += 1;
+                after(&progress, Call::Query, outcomes.1, policy, now).unwrap()
             }
         };
-        facts.state = next.state;
+        progress.state = next.state;
         (call, now) = match next.due {
             Due::Send(at) => (Call::Send, at),
             Due::Query(at) => (Call::Query, at),
             Due::Never => return (next, now),
         };
-        assert!(facts.resends <= policy.resend_max, "{facts:?}");
+        assert!(progress.resends <= policy.resend_max, "{progress:?}");
     }
-    panic!("no end in sight: {facts:?}");
+    panic!("no end in sight: {progress:?}");
 }
 
 #[test]
 fn every_job_ends_or_is_in_review_by_its_deadline() {
-    let sent = [Answer::NotExecuted, Answer::NotReady, Answer::Accepted, Answer::Silent];
-    let asked = [Answer::NotExecuted, Answer::Accepted, Answer::Silent, Answer::Unseen];
-    let open = |facts: &Facts| matches!(facts.state, State::Queued | State::InDoubt | State::Pending);
-    for facts in every_fact().into_iter().filter(|facts| open(facts) && facts.sends == 1 && facts.resends == 0) {
+    let sent = [Outcome::NotExecuted, Outcome::NotReady, Outcome::Accepted, Outcome::NoResponse];
+    let asked = [Outcome::NotExecuted, Outcome::Accepted, Outcome::NoResponse, Outcome::NotFound];
+    let open = |progress: &JobProgress| matches!(progress.state, State::Queued | State::InDoubt | State::Pending);
+    for progress in
+        every_fact().into_iter().filter(|progress| open(progress) && progress.sends == 1 && progress.resends == 0)
+    {
         for policy in policies() {
-            for answers in sent.into_iter().flat_map(|send| asked.map(|query| (send, query))) {
-                let (next, at) = story(answers, facts.clone(), &policy);
+            for outcomes in sent.into_iter().flat_map(|send| asked.map(|query| (send, query))) {
+                let (next, at) = story(outcomes, progress.clone(), &policy);
                 let never_executed =
-                    facts.state == State::Queued && answers.0 == Answer::NotExecuted && !facts.not_ready;
+                    progress.state == State::Queued && outcomes.0 == Outcome::NotExecuted && !progress.not_ready;
                 let expected = if never_executed { State::Failed } else { State::NeedsReview };
-                assert_eq!(next.state, expected, "{answers:?} {facts:?} {policy:?}");
+                assert_eq!(next.state, expected, "{outcomes:?} {progress:?} {policy:?}");
                 // A job may be sent for the last time just before its deadline, and then has its time of `resend_after`.
                 let patience = policy.poll_deadline_t1 + policy.resend_after + policy.retry_max;
-                assert!(at <= SENT.plus(patience), "{answers:?} {facts:?} ended at {at:?}");
+                assert!(at <= SENT.plus(patience), "{outcomes:?} {progress:?} ended at {at:?}");
             }
         }
     }
 }
 
 /// A job of a holding account that was sent at [`SENT`] and is due to be sent again.
-fn due_while_holding(state: State, ordered: Option<Millis>) -> (Facts, Policy) {
+fn due_while_holding(state: State, ordered: Option<Millis>) -> (JobProgress, Policy) {
     let policy = Policy { on_ambiguous: OnAmbiguous::Hold, ..Policy::default() };
-    let facts = every_fact().into_iter().find(|facts| facts.state == state && !facts.can_query).unwrap();
-    (Facts { sends: 2, resends: 1, sent_before: Some(SENT), ordered, ..facts }, policy)
+    let progress = every_fact().into_iter().find(|progress| progress.state == state && !progress.can_query).unwrap();
+    (JobProgress { sends: 2, resends: 1, sent_before: Some(SENT), ordered, ..progress }, policy)
 }
 
 #[test]
@@ -327,10 +331,10 @@ fn a_switch_to_holding_stops_the_resends_that_were_due() {
     for (state, ordered) in
         [State::InDoubt, State::Pending].into_iter().flat_map(|state| [(state, None), (state, Some(SENT))])
     {
-        let (facts, policy) = due_while_holding(state, ordered);
+        let (progress, policy) = due_while_holding(state, ordered);
         let now = SENT.plus(policy.resend_after);
-        let Action::Commit(next) = next_action(&facts, Call::Send, &policy, now) else {
-            panic!("sent again: {facts:?}")
+        let Action::Commit(next) = next_action(&progress, Call::Send, &policy, now) else {
+            panic!("sent again: {progress:?}")
         };
         assert!(!matches!(next.due, Due::Send(_)), "{next:?}");
     }
@@ -338,11 +342,11 @@ fn a_switch_to_holding_stops_the_resends_that_were_due() {
 
 #[test]
 fn an_account_that_holds_resends_once_per_operator_send() {
-    let (facts, policy) = due_while_holding(State::InDoubt, Some(SENT.plus(Duration::from_secs(1))));
+    let (progress, policy) = due_while_holding(State::InDoubt, Some(SENT.plus(Duration::from_secs(1))));
     let now = SENT.plus(policy.resend_after);
-    assert_eq!(next_action(&facts, Call::Send, &policy, now), Action::Send);
-    let sent = Facts { last_sent: Some(now), ..facts };
-    let next = after(&sent, Call::Send, Answer::Silent, &policy, now).unwrap();
+    assert_eq!(next_action(&progress, Call::Send, &policy, now), Action::Send);
+    let sent = JobProgress { last_sent: Some(now), ..progress };
+    let next = after(&sent, Call::Send, Outcome::NoResponse, &policy, now).unwrap();
     assert!(!matches!(next.due, Due::Send(_)), "{next:?}");
 }
 
@@ -350,9 +354,12 @@ fn an_account_that_holds_resends_once_per_operator_send() {
 fn an_operators_action_restarts_a_jobs_deadlines() {
     let policy = Policy::default();
     let late = SENT.plus(policy.poll_deadline_t1 * 2);
-    let facts = every_fact().into_iter().find(|facts| facts.state == State::InDoubt && facts.can_query).unwrap();
+    let progress =
+        every_fact().into_iter().find(|progress| progress.state == State::InDoubt && progress.can_query).unwrap();
     let told = |ordered| {
-        after(&Facts { ordered, ..facts.clone() }, Call::Query, Answer::Accepted, &policy, late).unwrap().state
+        after(&JobProgress { ordered, ..progress.clone() }, Call::Query, Outcome::Accepted, &policy, late)
+            .unwrap()
+            .state
     };
     assert_eq!((told(None), told(Some(late))), (State::NeedsReview, State::Pending));
 }
@@ -360,15 +367,16 @@ fn an_operators_action_restarts_a_jobs_deadlines() {
 #[test]
 fn a_job_not_ready_is_tried_a_few_times_then_reviewed() {
     let policy = Policy::default();
-    let once = |facts: &Facts| facts.state == State::Queued && facts.sends == 1 && facts.resends == 0;
-    for facts in every_fact().into_iter().filter(once) {
-        let first = after(&facts, Call::Send, Answer::NotReady, &policy, SENT).unwrap();
-        assert!(matches!(first.due, Due::Send(at) if at >= SENT.plus(policy.not_ready_wait)), "{facts:?} {first:?}");
-        let (last, at) = story((Answer::NotReady, Answer::Silent), Facts { sends: 0, ..facts.clone() }, &policy);
-        assert_eq!((last.state, last.pause_queue), (State::NeedsReview, false), "{facts:?}");
+    let once = |progress: &JobProgress| progress.state == State::Queued && progress.sends == 1 && progress.resends == 0;
+    for progress in every_fact().into_iter().filter(once) {
+        let first = after(&progress, Call::Send, Outcome::NotReady, &policy, SENT).unwrap();
+        assert!(matches!(first.due, Due::Send(at) if at >= SENT.plus(policy.not_ready_wait)), "{progress:?} {first:?}");
+        let (last, at) =
+            story((Outcome::NotReady, Outcome::NoResponse), JobProgress { sends: 0, ..progress.clone() }, &policy);
+        assert_eq!((last.state, last.pause_queue), (State::NeedsReview, false), "{progress:?}");
         let tries = MAX_NOT_READY_SENDS - 1;
-        assert!(at >= SENT.plus(policy.not_ready_wait * tries), "{facts:?} ended at {at:?}");
-        assert!(at <= SENT.plus(policy.not_ready_wait * (tries + 1)), "{facts:?} ended at {at:?}");
+        assert!(at >= SENT.plus(policy.not_ready_wait * tries), "{progress:?} ended at {at:?}");
+        assert!(at <= SENT.plus(policy.not_ready_wait * (tries + 1)), "{progress:?} ended at {at:?}");
     }
 }
 
@@ -377,23 +385,23 @@ fn a_job_not_ready_is_tried_a_few_times_then_reviewed() {
 fn a_job_once_not_ready_never_ends_as_never_executed() {
     let policy = Policy::default();
     let late = SENT.plus(policy.retry_deadline);
-    for facts in every_fact().into_iter().filter(|facts| facts.state == State::Queued) {
-        let first = after(&facts, Call::Send, Answer::NotReady, &policy, SENT).unwrap();
+    for progress in every_fact().into_iter().filter(|progress| progress.state == State::Queued) {
+        let first = after(&progress, Call::Send, Outcome::NotReady, &policy, SENT).unwrap();
         let remembered = first.state != State::Queued || matches!(first.reason, Some(Reason::OrderNotReady(_)));
-        assert!(remembered, "{facts:?} {first:?}");
-        let facts = Facts { not_ready: true, ..facts };
+        assert!(remembered, "{progress:?} {first:?}");
+        let progress = JobProgress { not_ready: true, ..progress };
         for now in [SENT, late] {
-            for answer in [Answer::NotExecuted, Answer::ConfigFault, Answer::Refused] {
-                let next = after(&facts, Call::Send, answer, &policy, now).unwrap();
+            for outcome in [Outcome::NotExecuted, Outcome::Misconfigured, Outcome::Rejected] {
+                let next = after(&progress, Call::Send, outcome, &policy, now).unwrap();
                 if next.state == State::Queued {
-                    assert!(matches!(next.reason, Some(Reason::OrderNotReady(_))), "{answer:?} {facts:?} {next:?}");
+                    assert!(matches!(next.reason, Some(Reason::OrderNotReady(_))), "{outcome:?} {progress:?} {next:?}");
                 } else {
-                    assert_eq!(next.state, State::NeedsReview, "{answer:?} {facts:?} {next:?}");
+                    assert_eq!(next.state, State::NeedsReview, "{outcome:?} {progress:?} {next:?}");
                 }
             }
         }
-        let waited = overdue(&facts, &policy, late);
-        assert!(waited.is_none_or(|next| next.state == State::NeedsReview), "{facts:?}");
+        let waited = overdue(&progress, &policy, late);
+        assert!(waited.is_none_or(|next| next.state == State::NeedsReview), "{progress:?}");
     }
 }
 
@@ -401,16 +409,16 @@ fn a_job_once_not_ready_never_ends_as_never_executed() {
 fn a_job_from_the_journal_is_in_doubt_or_in_review() {
     for policy in policies() {
         for now in moments(&policy) {
-            for facts in every_fact() {
-                let next = recalled(&facts, &policy, now);
-                let allowed = may_resend(&facts, &policy) && !facts.can_query;
+            for progress in every_fact() {
+                let next = restored_from_journal(&progress, &policy, now);
+                let may_send_again = may_resend(&progress, &policy) && !progress.can_query;
                 let fits = match (next.state, next.due) {
-                    (State::InDoubt, Due::Send(at)) => allowed && at >= SENT.plus(policy.resend_after),
+                    (State::InDoubt, Due::Send(at)) => may_send_again && at >= SENT.plus(policy.resend_after),
                     (State::InDoubt, Due::Query(_)) => true,
-                    (State::NeedsReview, Due::Never) => !allowed,
+                    (State::NeedsReview, Due::Never) => !may_send_again,
                     _ => false,
                 };
-                assert!(fits && !next.pause_queue, "{facts:?}\nunder {policy:?} at {now:?}\nbecame {next:?}");
+                assert!(fits && !next.pause_queue, "{progress:?}\nunder {policy:?} at {now:?}\nbecame {next:?}");
             }
         }
     }

@@ -4,7 +4,7 @@ use super::*;
 
 /// Where the gateway can be asked, one second after the send, whatever the account's policy:
 /// state, call, answer, the state it becomes, what it is due for next, and whether the queue is paused.
-const CAN_BE_ASKED: &str = "
+const CAN_BE_QUERIED: &str = "
     queued     send   not_executed   queued        send
     queued     send   not_ready      queued        send
     queued     send   misconfigured  queued        send   pause
@@ -69,9 +69,9 @@ const CAN_BE_ASKED: &str = "
     succeeded  query  mismatch       succeeded     never
 ";
 
-/// Where the gateway cannot be queried but answers a repeated send with the first one's status: only what differs from [`CAN_BE_ASKED`],
+/// Where the gateway cannot be queried but answers a repeated send with the first one's status: only what differs from [`CAN_BE_QUERIED`],
 /// under `resend`.
-const CANNOT_BE_ASKED_RESEND: &str = "
+const CANNOT_BE_QUERIED_RESEND: &str = "
     queued     send   accepted       pending       send
     queued     send   no_response    in_doubt      send
     in_doubt   send   not_executed   in_doubt      send
@@ -95,19 +95,19 @@ const CANNOT_BE_ASKED_RESEND: &str = "
 ";
 
 /// The same under `hold`: what was sent by an operator's word and not executed goes back to a person.
-const CANNOT_BE_ASKED_HOLD: &str = "
+const CANNOT_BE_QUERIED_HOLD: &str = "
     in_doubt   send   not_executed   needs_review  never
     in_doubt   send   not_ready      needs_review  never
     in_doubt   send   misconfigured  needs_review  never  pause
     in_doubt   send   rejected       needs_review  never
 ";
 
-type Triple = (State, Call, Answer);
+type Triple = (State, Call, Outcome);
 
 /// A table's rows: the triple, and the rest of the row as it is written.
 fn rows(table: &str) -> Vec<(Triple, String)> {
     let call_of = |word: &str| [Call::Send, Call::Query].into_iter().find(|call| call.as_str() == word).unwrap();
-    let answer_of = |word: &str| Answer::ALL.into_iter().find(|answer| answer.as_str() == word).unwrap();
+    let answer_of = |word: &str| Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == word).unwrap();
     table
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>())
@@ -117,9 +117,9 @@ fn rows(table: &str) -> Vec<(Triple, String)> {
 }
 
 /// The result of [`after`], written as a row ends.
-fn outcome((state, call, answer): Triple, reach: Reach, on_ambiguous: OnAmbiguous) -> Option<String> {
+fn outcome((state, call, outcome): Triple, reach: Reach, on_ambiguous: OnAmbiguous) -> Option<String> {
     let policy = Policy { on_ambiguous, ..Policy::default() };
-    let next = after(&fresh(state, reach), call, answer, &policy, Millis(1_001_000)).ok()?;
+    let next = after(&fresh(state, reach), call, outcome, &policy, Millis(1_001_000)).ok()?;
     let due = match next.due {
         Due::Send(_) => "send",
         Due::Query(_) => "query",
@@ -135,8 +135,8 @@ enum Reach {
 }
 
 /// A job that was sent once, a second ago.
-fn fresh(state: State, reach: Reach) -> Facts {
-    Facts {
+fn fresh(state: State, reach: Reach) -> JobProgress {
+    JobProgress {
         state,
         sends: 1,
         resends: 0,
@@ -151,7 +151,7 @@ fn fresh(state: State, reach: Reach) -> Facts {
         names: Names::Job,
         received: Received::Nothing,
         not_ready: false,
-        resend_tells: true,
+        repeat_is_answered: true,
         next_day: false,
         seed: 7,
     }
@@ -161,7 +161,7 @@ fn every_triple() -> impl Iterator<Item = Triple> {
     State::ALL.into_iter().flat_map(|state| {
         [Call::Send, Call::Query]
             .into_iter()
-            .flat_map(move |call| Answer::ALL.into_iter().map(move |answer| (state, call, answer)))
+            .flat_map(move |call| Outcome::ALL.into_iter().map(move |outcome| (state, call, outcome)))
     })
 }
 
@@ -185,19 +185,19 @@ fn changed(mut rows: Vec<(Triple, String)>, changes: &str) -> Vec<(Triple, Strin
 #[test]
 fn the_table_is_complete_where_the_gateway_can_be_queried() {
     for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
-        proves(&rows(CAN_BE_ASKED), Reach::CanQuery, on_ambiguous);
+        proves(&rows(CAN_BE_QUERIED), Reach::CanQuery, on_ambiguous);
     }
 }
 
 #[test]
 fn unqueryable_jobs_are_sent_again_under_resend() {
-    let table = changed(rows(CAN_BE_ASKED), CANNOT_BE_ASKED_RESEND);
+    let table = changed(rows(CAN_BE_QUERIED), CANNOT_BE_QUERIED_RESEND);
     proves(&table, Reach::CannotQuery, OnAmbiguous::Resend);
 }
 
 #[test]
 fn unqueryable_jobs_wait_for_a_person_under_hold() {
-    let table = changed(rows(CAN_BE_ASKED), CANNOT_BE_ASKED_HOLD);
+    let table = changed(rows(CAN_BE_QUERIED), CANNOT_BE_QUERIED_HOLD);
     proves(&table, Reach::CannotQuery, OnAmbiguous::Hold);
 }
 
@@ -232,13 +232,13 @@ fn a_last_word_that_names_no_job_is_confirmed_first() {
         let words: Vec<&str> = line.split_whitespace().collect();
         rows += 1;
         let confirm = Confirm::ALL.into_iter().find(|confirm| confirm.as_str() == words[0]).unwrap();
-        let answer = Answer::ALL.into_iter().find(|answer| answer.as_str() == words[1]).unwrap();
+        let outcome = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == words[1]).unwrap();
         let reach = if words[2] == "can" { Reach::CanQuery } else { Reach::CannotQuery };
         for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
             let policy = Policy { on_ambiguous, confirm, ..Policy::default() };
             for state in [State::Queued, State::InDoubt, State::Pending] {
-                let facts = Facts { names: Names::Nothing, ..fresh(state, reach) };
-                let next = after(&facts, Call::Send, answer, &policy, now).unwrap();
+                let progress = JobProgress { names: Names::Nothing, ..fresh(state, reach) };
+                let next = after(&progress, Call::Send, outcome, &policy, now).unwrap();
                 let due = match next.due {
                     Due::Send(_) => "send",
                     Due::Query(at) if at == now => "query",
@@ -246,9 +246,9 @@ fn a_last_word_that_names_no_job_is_confirmed_first() {
                     Due::Never => "never",
                 };
                 assert_eq!(format!("{} {due}", next.state), words[3..].join(" "), "{line} while {state}");
-                let named = Facts { names: Names::Job, ..facts };
-                let next = after(&named, Call::Send, answer, &policy, now).unwrap();
-                assert_eq!(Some(next.state), answer.last_word(), "{line} while {state}: what names the job ends it");
+                let named = JobProgress { names: Names::Job, ..progress };
+                let next = after(&named, Call::Send, outcome, &policy, now).unwrap();
+                assert_eq!(Some(next.state), outcome.final_state(), "{line} while {state}: what names the job ends it");
             }
         }
     }
@@ -260,11 +260,11 @@ fn a_last_word_that_names_no_job_is_confirmed_first() {
 fn what_waits_to_be_confirmed_is_ended_by_a_query_alone() {
     for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
         let policy = Policy { on_ambiguous, ..Policy::default() };
-        for answer in Answer::ALL {
-            let facts = fresh(State::Pending, Reach::CanQuery);
-            let Ok(next) = after(&facts, Call::Query, answer, &policy, Millis(1_001_000)) else { continue };
-            assert_eq!(next.state.is_terminal(), answer.last_word().is_some(), "{answer:?}");
-            assert!(!matches!(next.due, Due::Send(_)), "{answer:?}");
+        for outcome in Outcome::ALL {
+            let progress = fresh(State::Pending, Reach::CanQuery);
+            let Ok(next) = after(&progress, Call::Query, outcome, &policy, Millis(1_001_000)) else { continue };
+            assert_eq!(next.state.is_terminal(), outcome.final_state().is_some(), "{outcome:?}");
+            assert!(!matches!(next.due, Due::Send(_)), "{outcome:?}");
         }
     }
 }
@@ -280,10 +280,12 @@ fn a_send_with_a_response_never_needs_review_for_having_none() {
         let policy = Policy { on_ambiguous, resend_max: 0, ..Policy::default() };
         let undecided = Reason::UndecidedResponse(NO_TEXT);
         for (received, reason) in [(Received::Response, undecided.clone()), (Received::Nothing, silence)] {
-            let facts = Facts { received, ..fresh(State::InDoubt, Reach::CannotQuery) };
-            let soon = after(&facts, Call::Send, Answer::Silent, &policy, Millis(1_001_000)).unwrap();
+            let progress = JobProgress { received, ..fresh(State::InDoubt, Reach::CannotQuery) };
+            let soon = after(&progress, Call::Send, Outcome::NoResponse, &policy, Millis(1_001_000)).unwrap();
             assert_eq!(soon.reason, (received == Received::Response).then_some(undecided.clone()), "{policy:?}");
-            let Action::Commit(next) = next_action(&facts, Call::Query, &policy, late) else { panic!("{facts:?}") };
+            let Action::Commit(next) = next_action(&progress, Call::Query, &policy, late) else {
+                panic!("{progress:?}")
+            };
             assert_eq!((next.state, next.reason), (State::NeedsReview, Some(reason)), "{policy:?}");
         }
     }
@@ -295,12 +297,13 @@ fn a_suspected_misconfiguration_pauses_and_decides_nothing() {
     for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
         let policy = Policy { on_ambiguous, ..Policy::default() };
         for reach in [Reach::CanQuery, Reach::CannotQuery] {
-            for (state, call, _) in every_triple().filter(|(_, _, answer)| *answer == Answer::Silent) {
-                let Ok(next) = after(&fresh(state, reach), call, Answer::Silent, &policy, Millis(1_001_000)) else {
+            for (state, call, _) in every_triple().filter(|(_, _, outcome)| *outcome == Outcome::NoResponse) {
+                let Ok(next) = after(&fresh(state, reach), call, Outcome::NoResponse, &policy, Millis(1_001_000))
+                else {
                     continue;
                 };
-                assert_eq!(next.clone().heeding(Suspicion::Nothing), next);
-                let heeded = next.clone().heeding(Suspicion::Misconfigured);
+                assert_eq!(next.clone().with_suspicion(Suspicion::Nothing), next);
+                let heeded = next.clone().with_suspicion(Suspicion::Misconfigured);
                 assert_eq!(
                     (heeded.state, heeded.due, heeded.pause_queue),
                     (next.state, next.due, true),
@@ -316,7 +319,7 @@ fn a_suspected_misconfiguration_pauses_and_decides_nothing() {
 #[test]
 fn an_illegal_answer_says_what_cannot_follow_what() {
     let illegal =
-        after(&fresh(State::Failed, Reach::CanQuery), Call::Query, Answer::Succeeded, &Policy::default(), Millis(1));
+        after(&fresh(State::Failed, Reach::CanQuery), Call::Query, Outcome::Succeeded, &Policy::default(), Millis(1));
     assert_eq!(illegal.unwrap_err().to_string(), "query cannot be answered succeeded while failed");
 }
 
@@ -331,11 +334,11 @@ fn a_claimed_job_is_sent_queried_or_moved_to_its_state() {
             let expected = match (call, state) {
                 (Call::Send, State::Queued | State::InDoubt | State::Pending) => Action::Send,
                 (Call::Query, State::InDoubt | State::Pending | State::Succeeded) => Action::Query,
-                (Call::Query, State::Queued) => Action::Commit(Next::to(State::Queued, Due::Send(now))),
+                (Call::Query, State::Queued) => Action::Commit(Transition::to(State::Queued, Due::Send(now))),
                 (
                     Call::Send | Call::Query,
                     State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled,
-                ) => Action::Commit(Next::to(state, Due::Never)),
+                ) => Action::Commit(Transition::to(state, Due::Never)),
             };
             assert_eq!(action, expected, "{state} claimed for {call:?}");
         }
@@ -348,28 +351,31 @@ fn a_late_final_outcome_ends_the_job_and_every_further_send() {
     let now = Millis(1_001_000);
     let by = |confirm| Policy { confirm, ..Policy::default() };
     for (policy, late, ends) in [
-        (by(Confirm::Failures), Answer::Accepted, None),
-        (by(Confirm::Failures), Answer::Succeeded, Some(State::Succeeded)),
-        (by(Confirm::Failures), Answer::Refunded, Some(State::NeedsReview)),
-        (by(Confirm::Failures), Answer::Failed, Some(State::NeedsReview)),
-        (by(Confirm::Always), Answer::Accepted, None),
-        (by(Confirm::Always), Answer::Succeeded, Some(State::NeedsReview)),
-        (by(Confirm::Always), Answer::Refunded, Some(State::NeedsReview)),
-        (by(Confirm::Never), Answer::Succeeded, Some(State::Succeeded)),
-        (by(Confirm::Never), Answer::Refunded, Some(State::Refunded)),
-        (by(Confirm::Never), Answer::Failed, Some(State::NeedsReview)),
+        (by(Confirm::Failures), Outcome::Accepted, None),
+        (by(Confirm::Failures), Outcome::Succeeded, Some(State::Succeeded)),
+        (by(Confirm::Failures), Outcome::Refunded, Some(State::NeedsReview)),
+        (by(Confirm::Failures), Outcome::Failed, Some(State::NeedsReview)),
+        (by(Confirm::Always), Outcome::Accepted, None),
+        (by(Confirm::Always), Outcome::Succeeded, Some(State::NeedsReview)),
+        (by(Confirm::Always), Outcome::Refunded, Some(State::NeedsReview)),
+        (by(Confirm::Never), Outcome::Succeeded, Some(State::Succeeded)),
+        (by(Confirm::Never), Outcome::Refunded, Some(State::Refunded)),
+        (by(Confirm::Never), Outcome::Failed, Some(State::NeedsReview)),
     ] {
         for state in [State::InDoubt, State::Pending] {
-            let facts = |reach| Facts { late_response: Some(late), ..fresh(state, reach) };
-            assert_eq!(next_action(&facts(Reach::CanQuery), Call::Query, &policy, now), Action::Query, "{late:?}");
-            let asked = next_action(&facts(Reach::CannotQuery), Call::Query, &policy, now);
+            let progress = |reach| JobProgress { late_response: Some(late), ..fresh(state, reach) };
+            assert_eq!(next_action(&progress(Reach::CanQuery), Call::Query, &policy, now), Action::Query, "{late:?}");
+            let asked = next_action(&progress(Reach::CannotQuery), Call::Query, &policy, now);
             let Action::Commit(next) = asked else { panic!("{late:?} while {state} calls: {asked:?}") };
             assert_eq!(next.state, ends.unwrap_or(State::Pending), "{late:?} while {state}");
-            let sending = next_action(&facts(Reach::CannotQuery), Call::Send, &policy, now);
+            let sending = next_action(&progress(Reach::CannotQuery), Call::Send, &policy, now);
             let is_review = matches!(&sending, Action::Commit(next) if next.state == State::NeedsReview);
-            assert_eq!(is_review, late.last_word().is_some(), "{late:?} while {state}: {sending:?}");
-            let ordered =
-                Facts { ordered: Some(now), sent_before: Some(Millis(1_000_000)), ..facts(Reach::CannotQuery) };
+            assert_eq!(is_review, late.final_state().is_some(), "{late:?} while {state}: {sending:?}");
+            let ordered = JobProgress {
+                ordered: Some(now),
+                sent_before: Some(Millis(1_000_000)),
+                ..progress(Reach::CannotQuery)
+            };
             assert_eq!(next_action(&ordered, Call::Send, &policy, now), Action::Send, "a person has ordered it");
         }
     }
@@ -387,17 +393,17 @@ fn an_unsent_job_past_its_deadline_ends_or_needs_review() {
     for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
         let policy = Policy { on_ambiguous, ..policy.clone() };
         for (state, deadline, becomes) in deadlines {
-            let facts = fresh(state, Reach::CannotQuery);
+            let progress = fresh(state, Reach::CannotQuery);
             let at = sent.plus(deadline);
-            assert_eq!(overdue(&facts, &policy, Millis(at.0 - 1)), None, "{state}");
-            assert_eq!(overdue(&facts, &policy, at).map(|next| next.state), Some(becomes), "{state}");
-            let ordered = Facts { ordered: Some(Millis(at.0 - 5)), ..facts };
+            assert_eq!(overdue(&progress, &policy, Millis(at.0 - 1)), None, "{state}");
+            assert_eq!(overdue(&progress, &policy, at).map(|next| next.state), Some(becomes), "{state}");
+            let ordered = JobProgress { ordered: Some(Millis(at.0 - 5)), ..progress };
             assert_eq!(overdue(&ordered, &policy, at), None, "a person's order begins it anew");
         }
         for state in [State::NeedsReview, State::Succeeded, State::Failed, State::Refunded, State::Cancelled] {
             assert_eq!(overdue(&fresh(state, Reach::CannotQuery), &policy, Millis(u64::MAX / 2)), None, "{state}");
         }
-        let never_sent = Facts { first_sent: None, ..fresh(State::Queued, Reach::CannotQuery) };
+        let never_sent = JobProgress { first_sent: None, ..fresh(State::Queued, Reach::CannotQuery) };
         assert_eq!(overdue(&never_sent, &policy, Millis(u64::MAX / 2)), None, "it has no deadline yet");
     }
 }

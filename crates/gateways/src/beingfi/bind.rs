@@ -2,7 +2,7 @@
 //! second success is a second receiver, and a group that holds both pays the account twice. So it is made once, by a
 //! person, and an unclear outcome is called that.
 
-use bursar_domain::{Reading, identifier_fault};
+use bursar_domain::{ParsedResponse, identifier_fault};
 use serde_json::{Map, Value};
 
 use crate::{Secret, text};
@@ -19,13 +19,13 @@ pub enum Bound {
         /// `receiverId`.
         receiver_id: String,
         /// The parsed response.
-        reading: Reading,
+        parsed: ParsedResponse,
     },
     /// Certainly not bound; the reading says why. May be tried again once that is mended.
-    Refused(Reading),
+    Rejected(ParsedResponse),
     /// It may have been bound. Look into the gateway's console before trying again: a second receiver for the same
     /// account is paid a second time.
-    Unknown(Reading),
+    Unknown(ParsedResponse),
 }
 
 /// The page's fields: name, whether it must be there, and its length in characters. `accNo` has none here: the page

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use bursar_domain::{Answer, Reading, Received};
+use bursar_domain::{Outcome, ParsedResponse, Received};
 use serde_json::Value;
 
-use super::reading::Meaning;
-use super::{content_params, reading};
+use super::reply::Meaning;
+use super::{content_params, reply};
 use crate::json::RawObject;
-use crate::{Order, Secret, text};
+use crate::{GatewayRequest, Secret, text};
 
 /// As many receivers as are read of one answer; WeChat Pay allows 50 (docs/gateways/beingfi.md).
 const MAX_RECORDS: usize = 1_000;
@@ -22,52 +22,58 @@ pub(super) fn is_path(path: &str) -> bool {
 }
 
 /// The parameters to ask by: the order as the split names it, and the newest number. `None` for a content without an order.
-pub(super) fn question(order: &Order) -> Option<Vec<(String, String)>> {
+pub(super) fn question(request: &GatewayRequest) -> Option<Vec<(String, String)>> {
     let names_order = |(name, _): &(String, String)| matches!(name.as_str(), "payOrderId" | "mchOrderNo");
-    let mut question: Vec<(String, String)> = content_params(&order.content)?.into_iter().filter(names_order).collect();
+    let mut question: Vec<(String, String)> =
+        content_params(&request.content)?.into_iter().filter(names_order).collect();
     if question.is_empty() {
         return None;
     }
-    question.extend(order.trade_nos.last().map(|number| ("batchOrderId".to_owned(), number.clone())));
+    question.extend(request.trade_nos.last().map(|number| ("batchOrderId".to_owned(), number.clone())));
     Some(question)
 }
 
 /// The outcome of a refused query: the division itself is as it was.
-pub(super) fn refused(meaning: Meaning) -> Answer {
+pub(super) fn refused(meaning: Meaning) -> Outcome {
     match meaning {
-        Meaning::Unseen => Answer::Unseen,
-        Meaning::NotExecuted => Answer::NotExecuted,
-        Meaning::ConfigFault => Answer::ConfigFault,
-        Meaning::NotDivisible | Meaning::NotReady | Meaning::Handled | Meaning::Refused | Meaning::InDoubt => {
-            Answer::Silent
+        Meaning::NotFound => Outcome::NotFound,
+        Meaning::NotExecuted => Outcome::NotExecuted,
+        Meaning::Misconfigured => Outcome::Misconfigured,
+        Meaning::NotDivisible | Meaning::NotReady | Meaning::Handled | Meaning::Rejected | Meaning::InDoubt => {
+            Outcome::NoResponse
         }
     }
 }
 
-/// The outcome for `order` in verified `data`. Nothing ends by it unless it names the order or the batch that was asked about.
-pub(super) fn read(data: &RawObject<'_>, reading: Reading, order: &Order, hidden: &[&Secret]) -> Reading {
-    let said = |answer, message: &str| Reading { answer, message: Some(message.to_owned()), ..reading.clone() };
+/// The outcome for `request` in verified `data`. Nothing ends by it unless it names the order or the batch that was asked about.
+pub(super) fn read(
+    data: &RawObject<'_>,
+    parsed: ParsedResponse,
+    request: &GatewayRequest,
+    hidden: &[&Secret],
+) -> ParsedResponse {
+    let said = |outcome, message: &str| ParsedResponse { outcome, message: Some(message.to_owned()), ..parsed.clone() };
     let (Ok(pay_order), Ok(batch), Ok(records)) =
         (data.word("payOrderId"), data.word("batchOrderId"), data.value("records"))
     else {
-        return Reading {
+        return ParsedResponse {
             received: Received::Nothing,
-            ..said(Answer::Silent, "a field that decides stands twice or cannot be read")
+            ..said(Outcome::NoResponse, "a field that decides stands twice or cannot be read")
         };
     };
-    match names(order, pay_order.as_deref(), batch.as_deref()) {
-        Named::Other => return said(Answer::Contradiction, "the query's answer names another order or batch"),
-        Named::Nothing => return said(Answer::Silent, "the query's answer names neither the order nor the batch"),
+    match names(request, pay_order.as_deref(), batch.as_deref()) {
+        Named::Other => return said(Outcome::Mismatch, "the query's answer names another order or batch"),
+        Named::Nothing => return said(Outcome::NoResponse, "the query's answer names neither the order nor the batch"),
         Named::This => {}
     }
     let Some(records) = parts(records) else {
-        return said(Answer::Silent, "the query's records cannot be read");
+        return said(Outcome::NoResponse, "the query's records cannot be read");
     };
     let states: BTreeSet<&str> = records.iter().map(|part| part.state.as_deref().unwrap_or("?")).collect();
     let status = (!states.is_empty()).then(|| text::word(&states.into_iter().collect::<Vec<_>>().join(","), hidden));
     let trade_no = batch.and_then(|batch| text::number(&batch, hidden));
-    let (answer, message) = judge(&records, order);
-    Reading { answer, status, trade_no, message: message.map(str::to_owned), ..reading }
+    let (outcome, message) = verdict_of(&records, request);
+    ParsedResponse { outcome, status, trade_no, message: message.map(str::to_owned), ..parsed }
 }
 
 /// The division that an answer names.
@@ -77,10 +83,10 @@ enum Named {
     Nothing,
 }
 
-fn names(order: &Order, pay_order: Option<&str>, batch: Option<&str>) -> Named {
-    let params = content_params(&order.content).unwrap_or_default();
+fn names(request: &GatewayRequest, pay_order: Option<&str>, batch: Option<&str>) -> Named {
+    let params = content_params(&request.content).unwrap_or_default();
     let ours = params.iter().find(|(name, _)| name == "payOrderId").map(|(_, number)| number.as_str());
-    let known = order.trade_nos.last().map(String::as_str);
+    let known = request.trade_nos.last().map(String::as_str);
     let pairs = [(ours, pay_order), (known, batch)];
     let both = pairs.into_iter().filter_map(|(asked, named)| Some((asked?, named?)));
     let agree: Vec<bool> = both.map(|(asked, named)| asked == named).collect();
@@ -129,34 +135,33 @@ fn parts(records: Option<Value>) -> Option<Vec<Part>> {
 
 /// Done when every part is; failed when a channel has decided against every part; before a person when some are and some are
 /// not, or when other receivers were paid than the split names. Everything else is on its way.
-fn judge(parts: &[Part], order: &Order) -> (Answer, Option<&'static str>) {
+fn verdict_of(parts: &[Part], request: &GatewayRequest) -> (Outcome, Option<&'static str>) {
     if parts.is_empty() {
-        return (Answer::Unseen, Some("the gateway has no record of a division"));
+        return (Outcome::NotFound, Some("the gateway has no record of a division"));
     }
     let is = |part: &Part, state: &str| part.state.as_deref() == Some(state);
     if !parts.iter().all(|part| is(part, "1") || is(part, "2")) {
-        return (Answer::Accepted, None);
+        return (Outcome::Accepted, None);
     }
-    if !same_receivers(parts, order) {
-        return (Answer::Contradiction, Some("other receivers are on the gateway's record than the split names"));
+    if !same_receivers(parts, request) {
+        return (Outcome::Mismatch, Some("other receivers are on the gateway's record than the split names"));
     }
-    let decided = |part: &Part| {
-        reading::channel_decided(reading::channel_code(part.code.clone(), &part.said).as_deref(), &part.said)
-    };
+    let decided =
+        |part: &Part| reply::channel_decided(reply::channel_code(part.code.clone(), &part.said).as_deref(), &part.said);
     if parts.iter().all(|part| is(part, "1")) {
-        (Answer::Succeeded, None)
+        (Outcome::Succeeded, None)
     } else if parts.iter().any(|part| is(part, "1")) {
-        (Answer::Contradiction, Some("some receivers were paid, and some were not"))
+        (Outcome::Mismatch, Some("some receivers were paid, and some were not"))
     } else if parts.iter().all(decided) {
-        (Answer::Failed, None)
+        (Outcome::Failed, None)
     } else {
-        (Answer::Contradiction, Some("every part has failed, and not by a decision of the channel"))
+        (Outcome::Mismatch, Some("every part has failed, and not by a decision of the channel"))
     }
 }
 
 /// True if the parts are for exactly the receivers that the split names, where both say whom: a group's are not known here.
-fn same_receivers(parts: &[Part], order: &Order) -> bool {
-    let params = content_params(&order.content).unwrap_or_default();
+fn same_receivers(parts: &[Part], request: &GatewayRequest) -> bool {
+    let params = content_params(&request.content).unwrap_or_default();
     let listed = params.iter().find(|(name, _)| name == "receivers").map_or("[]", |(_, list)| list.as_str());
     let listed: Vec<Value> = serde_json::from_str(listed).unwrap_or_default();
     let named: Option<BTreeSet<&str>> =

@@ -41,7 +41,7 @@ impl Ticket {
 /// The content was not handed to the connection, which then ends without having written anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the last moment for this send has passed")]
-pub(super) struct TooLate;
+pub(super) struct SendDeadlinePassed;
 
 /// The content as the connection reads it: when it is about to write, and not before.
 pub(super) struct Content {
@@ -61,9 +61,12 @@ impl Content {
 
 impl Body for Content {
     type Data = Bytes;
-    type Error = TooLate;
+    type Error = SendDeadlinePassed;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, TooLate>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, SendDeadlinePassed>>> {
         if self.bytes.is_empty() {
             return Poll::Ready(None);
         }
@@ -73,7 +76,7 @@ impl Body for Content {
         Poll::Ready(Some(if self.ticket.leave() {
             Ok(Frame::data(std::mem::take(&mut self.bytes)))
         } else {
-            Err(TooLate)
+            Err(SendDeadlinePassed)
         }))
     }
 
@@ -92,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    fn polled(content: &mut Content) -> Option<Result<Bytes, TooLate>> {
+    fn polled(content: &mut Content) -> Option<Result<Bytes, SendDeadlinePassed>> {
         match Pin::new(content).poll_frame(&mut Context::from_waker(std::task::Waker::noop())) {
             Poll::Ready(frame) => frame.map(|frame| frame.map(|frame| frame.into_data().unwrap_or_default())),
             Poll::Pending => panic!("it is never pending"),
@@ -112,14 +115,14 @@ mod tests {
     fn what_was_withdrawn_never_leaves_however_often_it_is_tried() {
         let (mut content, ticket) = Content::new("a=b".into(), None);
         assert!(ticket.withdraw() && ticket.withdraw());
-        assert_eq!(polled(&mut content), Some(Err(TooLate)));
-        assert_eq!(polled(&mut content), Some(Err(TooLate)));
+        assert_eq!(polled(&mut content), Some(Err(SendDeadlinePassed)));
+        assert_eq!(polled(&mut content), Some(Err(SendDeadlinePassed)));
     }
 
     #[test]
     fn after_its_last_moment_it_stays_also_when_its_caller_waits_on() {
         let (mut content, ticket) = Content::new("a=b".into(), Instant::now().checked_sub(Duration::from_millis(1)));
-        assert_eq!(polled(&mut content), Some(Err(TooLate)));
+        assert_eq!(polled(&mut content), Some(Err(SendDeadlinePassed)));
         assert!(ticket.withdraw(), "and it is known not to have left");
     }
 

@@ -1,6 +1,6 @@
 //! `merchant.balanceQuery` (docs/gateways/yzt.md): what an account holds. Information for a person, never proof of a payment.
 
-use bursar_domain::Reading;
+use bursar_domain::ParsedResponse;
 use serde_json::Value;
 
 use crate::json::{RawObject, Unclear};
@@ -84,7 +84,7 @@ pub struct Balance {
 }
 
 impl Balance {
-    pub(super) fn read(data: &RawObject<'_>, reading: &Reading) -> Result<Self, Unclear> {
+    pub(super) fn read(data: &RawObject<'_>, parsed: &ParsedResponse) -> Result<Self, Unclear> {
         let amount = |name: &str| {
             let value = data.value(name)?;
             Ok(value.and_then(|value| match value {
@@ -98,7 +98,7 @@ impl Balance {
             frozen_balance: amount("frozen_balance")?,
             amount_retained: amount("amount_retained")?,
             total_balance: amount("total_balance")?,
-            request_id: reading.request_id.clone(),
+            request_id: parsed.request_id.clone(),
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::SubCodes;
 
 /// The meaning of a code for the call that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
+pub(super) enum CodeClass {
     /// The service took the call and speaks in `data`.
     Done,
     /// Certainly without effect; another try may do.
@@ -16,13 +16,13 @@ pub(super) enum Class {
     /// Certainly without effect; a clock is wrong, or the request was too long under way.
     Clock,
     /// Certainly without effect, until a person mends keys, rights or methods.
-    ConfigFault,
+    Misconfigured,
     /// Certainly without effect, for good.
-    Refused,
+    Rejected,
     /// The gateway has the job already.
     Duplicate,
     /// A query's "no such job".
-    Unseen,
+    NotFound,
     /// Anything may have happened.
     InDoubt,
 }
@@ -39,28 +39,28 @@ struct Row {
     code: &'static str,
     /// Whole sub-codes, or beginnings of them that end in `*`.
     sub_codes: &'static [&'static str],
-    class: Class,
+    class: CodeClass,
     stage: Stage,
 }
 
-const fn before(code: &'static str, class: Class, sub_codes: &'static [&'static str]) -> Row {
+const fn before(code: &'static str, class: CodeClass, sub_codes: &'static [&'static str]) -> Row {
     Row { code, sub_codes, class, stage: Stage::BeforeRouting }
 }
 
-const fn service(code: &'static str, class: Class, sub_codes: &'static [&'static str]) -> Row {
+const fn service(code: &'static str, class: CodeClass, sub_codes: &'static [&'static str]) -> Row {
     Row { code, sub_codes, class, stage: Stage::Service }
 }
 
 const TABLE: &[Row] = &[
-    before("20000", Class::NotExecuted, &["isv.service-busy", "isp.service-not-available"]),
+    before("20000", CodeClass::NotExecuted, &["isv.service-busy", "isp.service-not-available"]),
     service(
         "20000",
-        Class::InDoubt,
+        CodeClass::InDoubt,
         &["isp.gateway-response-timeout", "isp.unknown-error", "isp.service-unknown-error", "aop.unknown-error"],
     ),
     before(
         "20001",
-        Class::ConfigFault,
+        CodeClass::Misconfigured,
         &[
             "aop.invalid-auth-token",
             "aop.auth-token-time-out",
@@ -72,7 +72,7 @@ const TABLE: &[Row] = &[
     ),
     before(
         "40001",
-        Class::ConfigFault,
+        CodeClass::Misconfigured,
         &[
             "isv.missing-method",
             "isv.missing-signature",
@@ -84,10 +84,10 @@ const TABLE: &[Row] = &[
             "isv.decryption-error-missing-encrypt-type",
         ],
     ),
-    before("40002", Class::Clock, &["isv.invalid-timestamp"]),
+    before("40002", CodeClass::Clock, &["isv.invalid-timestamp"]),
     before(
         "40002",
-        Class::ConfigFault,
+        CodeClass::Misconfigured,
         &[
             "isv.invalid-signature",
             "isv.invalid-signature-type",
@@ -107,10 +107,10 @@ const TABLE: &[Row] = &[
         ],
     ),
     // The service's own validation: final for this payload, so never believed unsigned.
-    service("40002", Class::Refused, &["isv.invalid-parameter"]),
+    service("40002", CodeClass::Rejected, &["isv.invalid-parameter"]),
     before(
         "40006",
-        Class::ConfigFault,
+        CodeClass::Misconfigured,
         &[
             "isv.insufficient-isv-permissions",
             "isv.insufficient-user-permissions",
@@ -123,9 +123,14 @@ const TABLE: &[Row] = &[
 
 /// Classifies an answer. `taken` is the answer's own `success`, where it has one. The operator's lists extend the
 /// table and never overrule it; 40004's sub-codes are the services' own, so a refusal among them must be listed.
-pub(super) fn classify(code: &str, sub_code: Option<&str>, taken: Option<bool>, listed: &SubCodes) -> (Class, Stage) {
+pub(super) fn classify(
+    code: &str,
+    sub_code: Option<&str>,
+    taken: Option<bool>,
+    listed: &SubCodes,
+) -> (CodeClass, Stage) {
     let Some(sub_code) = sub_code else {
-        let class = if code == "10000" && taken != Some(false) { Class::Done } else { Class::InDoubt };
+        let class = if code == "10000" && taken != Some(false) { CodeClass::Done } else { CodeClass::InDoubt };
         return (class, Stage::Service);
     };
     let fits = |pattern: &&str| match pattern.strip_suffix('*') {
@@ -137,15 +142,15 @@ pub(super) fn classify(code: &str, sub_code: Option<&str>, taken: Option<bool>, 
     }
     let on = |list: &[String]| list.iter().any(|listed| listed == sub_code);
     let class = if on(&listed.duplicate) {
-        Class::Duplicate
+        CodeClass::Duplicate
     } else if on(&listed.refused) {
-        Class::Refused
+        CodeClass::Rejected
     } else if on(&listed.not_executed) {
-        Class::NotExecuted
+        CodeClass::NotExecuted
     } else if on(&listed.unseen) {
-        Class::Unseen
+        CodeClass::NotFound
     } else {
-        Class::InDoubt
+        CodeClass::InDoubt
     };
     (class, Stage::Service)
 }

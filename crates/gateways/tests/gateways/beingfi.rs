@@ -2,14 +2,14 @@
 
 use crate::support::accounts::{again, split};
 use crate::support::{Act, Server, accounts, sign};
-use bursar_domain::{Answer, Reading};
+use bursar_domain::{Outcome, ParsedResponse};
 use bursar_gateways::{
-    Beingfi, BeingfiSettings, Bound, ContentType, Gateway, Order, Receiver, ReceiverBinding, RefusalTexts, StatusQuery,
-    Transport,
+    Beingfi, BeingfiSettings, Bound, ContentType, Gateway, GatewayRequest, Receiver, ReceiverBinding, RefusalTexts,
+    StatusQuery, Transport,
 };
 use serde_json::{Map, Value, json};
 
-async fn sent(body: &str, order: Order) -> Reading {
+async fn sent(body: &str, order: GatewayRequest) -> ParsedResponse {
     let server = Server::answering(body).await;
     accounts::beingfi(&server.url()).send(&order).await
 }
@@ -51,41 +51,46 @@ async fn a_split_is_signed_and_holds_documented_fields_only() {
 
 #[tokio::test]
 async fn the_state_of_a_split_decides() {
-    for (data, sorted, answer, code) in [
-        (r#"{"state":1,"channelBatchOrderId":"T1"}"#, "channelBatchOrderId=T1&state=1", Answer::Succeeded, "0"),
-        (r#"{"state":"1","channelBatchOrderId":7}"#, "channelBatchOrderId=7&state=1", Answer::Succeeded, "0"),
+    for (data, sorted, outcome, code) in [
+        (r#"{"state":1,"channelBatchOrderId":"T1"}"#, "channelBatchOrderId=T1&state=1", Outcome::Succeeded, "0"),
+        (r#"{"state":"1","channelBatchOrderId":7}"#, "channelBatchOrderId=7&state=1", Outcome::Succeeded, "0"),
         // A division that only Jeepay itself has numbered was taken by no channel (trap 42).
-        (r#"{"state":1,"batchOrderId":"D1"}"#, "batchOrderId=D1&state=1", Answer::Contradiction, "0"),
-        (r#"{"state":3}"#, "state=3", Answer::Accepted, "0"),
-        (r#"{"state":7}"#, "state=7", Answer::Accepted, "0"),
-        (r#"{"errMsg":null}"#, "", Answer::Accepted, "0"),
-        (r#"{"state":2,"errCode":"NOAUTH"}"#, "errCode=NOAUTH&state=2", Answer::Failed, "0/NOAUTH"),
+        (r#"{"state":1,"batchOrderId":"D1"}"#, "batchOrderId=D1&state=1", Outcome::Mismatch, "0"),
+        (r#"{"state":3}"#, "state=3", Outcome::Accepted, "0"),
+        (r#"{"state":7}"#, "state=7", Outcome::Accepted, "0"),
+        (r#"{"errMsg":null}"#, "", Outcome::Accepted, "0"),
+        (r#"{"state":2,"errCode":"NOAUTH"}"#, "errCode=NOAUTH&state=2", Outcome::Failed, "0/NOAUTH"),
         // The server writes "failed" for its own exceptions too.
-        (r#"{"state":2}"#, "state=2", Answer::Silent, "0"),
-        (r#"{"state":2,"errCode":""}"#, "state=2", Answer::Silent, "0"),
-        (r#"{"state":2,"errCode":"SYSTEM_ERROR"}"#, "errCode=SYSTEM_ERROR&state=2", Answer::Silent, "0/SYSTEM_ERROR"),
+        (r#"{"state":2}"#, "state=2", Outcome::NoResponse, "0"),
+        (r#"{"state":2,"errCode":""}"#, "state=2", Outcome::NoResponse, "0"),
+        (
+            r#"{"state":2,"errCode":"SYSTEM_ERROR"}"#,
+            "errCode=SYSTEM_ERROR&state=2",
+            Outcome::NoResponse,
+            "0/SYSTEM_ERROR",
+        ),
         (
             r#"{"state":2,"errCode":"ACQ.SYSTEM_ERROR"}"#,
             "errCode=ACQ.SYSTEM_ERROR&state=2",
-            Answer::Silent,
+            Outcome::NoResponse,
             "0/ACQ.SYSTEM_ERROR",
         ),
         (
             r#"{"state":2,"errCode":"unknown-sub-code"}"#,
             "errCode=unknown-sub-code&state=2",
-            Answer::Silent,
+            Outcome::NoResponse,
             "0/unknown-sub-code",
         ),
-        (r#"{"state":4,"batchOrderId":"D1"}"#, "batchOrderId=D1&state=4", Answer::Accepted, "0"),
+        (r#"{"state":4,"batchOrderId":"D1"}"#, "batchOrderId=D1&state=4", Outcome::Accepted, "0"),
         (
             r#"{"state":2,"errCode":"X","errMsg":"连接超时"}"#,
             "errCode=X&errMsg=连接超时&state=2",
-            Answer::Silent,
+            Outcome::NoResponse,
             "0/X",
         ),
     ] {
-        let reading = sent(&sign::beingfi(data, sorted), split()).await;
-        assert_eq!((reading.answer, reading.code.as_deref()), (answer, Some(code)), "{data}: {reading:?}");
+        let parsed = sent(&sign::beingfi(data, sorted), split()).await;
+        assert_eq!((parsed.outcome, parsed.code.as_deref()), (outcome, Some(code)), "{data}: {parsed:?}");
     }
 }
 
@@ -93,33 +98,33 @@ async fn the_state_of_a_split_decides() {
 /// `AlipayKit` and `WxpayKit`, read 2026-11-29).
 #[tokio::test]
 async fn a_channels_unknown_is_no_refusal() {
-    for (code, said, answer) in [
-        ("20000", "Service Currently Unavailable", Answer::Silent),
-        ("20000", "", Answer::Silent),
-        ("X", "Service Currently Unavailable", Answer::Silent),
-        ("isp.unknow-error", "Service Currently Unavailable【系统繁忙】", Answer::Silent),
-        ("aop.ACQ.SYSTEM_ERROR", "Business Failed【系统错误】", Answer::Silent),
-        ("unknown-sub-code", "Business Failed【未知的错误码ACQ.SYSTEM_ERROR】", Answer::Silent),
-        ("unknown-sub-code", "Business Failed【未知的错误码】", Answer::Silent),
-        ("SUCCESS", "返回结果签名校验失败", Answer::Silent),
-        ("success", "", Answer::Silent),
-        ("10000", "Success", Answer::Silent),
-        ("OK", "", Answer::Silent),
-        ("0", "", Answer::Silent),
-        ("SYSTEMERROR", "系统超时", Answer::Silent),
-        ("BANK_ERROR", "银行系统异常", Answer::Silent),
-        ("ACQ.TRADE_SETTLE_ERROR", "Business Failed【分账处理失败】", Answer::Failed),
-        ("FREQUENCY_LIMITED", "频率过高", Answer::Failed),
-        ("RECEIVER_HIGH_RISK", "", Answer::Failed),
-        ("20001", "Insufficient Token Permissions", Answer::Failed),
+    for (code, said, outcome) in [
+        ("20000", "Service Currently Unavailable", Outcome::NoResponse),
+        ("20000", "", Outcome::NoResponse),
+        ("X", "Service Currently Unavailable", Outcome::NoResponse),
+        ("isp.unknow-error", "Service Currently Unavailable【系统繁忙】", Outcome::NoResponse),
+        ("aop.ACQ.SYSTEM_ERROR", "Business Failed【系统错误】", Outcome::NoResponse),
+        ("unknown-sub-code", "Business Failed【未知的错误码ACQ.SYSTEM_ERROR】", Outcome::NoResponse),
+        ("unknown-sub-code", "Business Failed【未知的错误码】", Outcome::NoResponse),
+        ("SUCCESS", "返回结果签名校验失败", Outcome::NoResponse),
+        ("success", "", Outcome::NoResponse),
+        ("10000", "Success", Outcome::NoResponse),
+        ("OK", "", Outcome::NoResponse),
+        ("0", "", Outcome::NoResponse),
+        ("SYSTEMERROR", "系统超时", Outcome::NoResponse),
+        ("BANK_ERROR", "银行系统异常", Outcome::NoResponse),
+        ("ACQ.TRADE_SETTLE_ERROR", "Business Failed【分账处理失败】", Outcome::Failed),
+        ("FREQUENCY_LIMITED", "频率过高", Outcome::Failed),
+        ("RECEIVER_HIGH_RISK", "", Outcome::Failed),
+        ("20001", "Insufficient Token Permissions", Outcome::Failed),
     ] {
         let data = json!({"errCode": code, "errMsg": said, "state": 2}).to_string();
         let filled =
             [("errCode", code), ("errMsg", said), ("state", "2")].map(|(name, value)| (name, value.to_owned()));
         let filled = filled.into_iter().filter(|(_, value)| !value.is_empty());
         let sorted: Vec<String> = filled.map(|(name, value)| format!("{name}={value}")).collect();
-        let reading = sent(&sign::beingfi(&data, &sorted.join("&")), split()).await;
-        assert_eq!((reading.answer, reading.status.as_deref()), (answer, Some("2")), "{code} {said}: {reading:?}");
+        let parsed = sent(&sign::beingfi(&data, &sorted.join("&")), split()).await;
+        assert_eq!((parsed.outcome, parsed.status.as_deref()), (outcome, Some("2")), "{code} {said}: {parsed:?}");
     }
 }
 
@@ -127,9 +132,9 @@ async fn a_channels_unknown_is_no_refusal() {
 async fn the_channels_batch_number_is_recorded() {
     let data = r#"{"state":3,"channelBatchOrderId":"T20160427210604000490"}"#;
     let body = sign::beingfi(data, "channelBatchOrderId=T20160427210604000490&state=3");
-    let reading = sent(&body, split()).await;
-    assert_eq!(reading.trade_no.as_deref(), Some("T20160427210604000490"));
-    assert_eq!(reading.status.as_deref(), Some("3"));
+    let parsed = sent(&body, split()).await;
+    assert_eq!(parsed.trade_no.as_deref(), Some("T20160427210604000490"));
+    assert_eq!(parsed.status.as_deref(), Some("3"));
 }
 
 #[tokio::test]
@@ -143,13 +148,13 @@ async fn a_success_without_its_signature_never_completes_a_split() {
         r#"{"data":{"state":1}}"#.to_owned(),
         r#"{"code":0,"code":9999,"data":{"state":1}}"#.to_owned(),
     ] {
-        let reading = sent(&body, split()).await;
-        assert_eq!((reading.answer, reading.status.clone()), (Answer::Silent, None), "{body}: {reading:?}");
+        let parsed = sent(&body, split()).await;
+        assert_eq!((parsed.outcome, parsed.status.clone()), (Outcome::NoResponse, None), "{body}: {parsed:?}");
     }
     // Without data there is nothing to sign, so nothing vouches for it.
     for body in [r#"{"code":0,"msg":"SUCCESS"}"#, r#"{"code":0,"data":null}"#, r#"{"code":0,"data":"","sign":"x"}"#] {
         for order in [split(), again(split())] {
-            assert_eq!(sent(body, order).await.answer, Answer::Silent, "{body}");
+            assert_eq!(sent(body, order).await.outcome, Outcome::NoResponse, "{body}");
         }
     }
 }
@@ -157,53 +162,53 @@ async fn a_success_without_its_signature_never_completes_a_split() {
 #[tokio::test]
 async fn each_refusal_is_read_by_its_text() {
     for (code, msg, first, repeated) in [
-        (9999, "当前订单状态不支持分账", Answer::NotReady, Answer::Accepted),
-        (9999, "分账状态不正确", Answer::Accepted, Answer::Accepted),
-        (9999, "更新支付订单为分账处理中异常！", Answer::Accepted, Answer::Accepted),
-        (9999, "订单不存在", Answer::Refused, Answer::Refused),
-        (9999, "mchOrderNo 和 payOrderId不能同时为空", Answer::Refused, Answer::Refused),
-        (9999, "分账用户组： receiverId 和 与receiverGroupId 必填一项", Answer::Refused, Answer::Refused),
-        (9999, "分账[用户]中包含不存在或渠道不可用账号，请更改", Answer::Refused, Answer::Refused),
-        (9999, "验签失败", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "签名失败", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "商户应用不存在或商户状态不可用", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "商户不存在，请检查商户号", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "商户信息不存在或商户状态不可用", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "商户[M1623997351]信息不存在或商户状态不可用", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "商户或商户应用不存在", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "商户应用不存在或应用状态不可用", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "商户应用[60cc3ba7]不存在或应用状态不可用", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "商户应用与商户号不匹配", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "参数appId与商户号不匹配", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "通信秘钥错误！", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "商户未配置签名方式", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "商户不支持[RSA2]签名方式", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "不支持的签名方式", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "当前服务商状态不可用", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "当前代理商与商户号关系不匹配", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "商户(M1623997351)无此接口[分账]权限！", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "代理商(A1)无此接口[分账]权限！", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "订单未支付成功，不允许分账", Answer::NotReady, Answer::NotReady),
-        (9999, "已超出接口配置速率，请60s后重试或商户后台修改速率", Answer::NotExecuted, Answer::NotExecuted),
-        (9999, "是否使用系统配置的自动分账组不能为空", Answer::Refused, Answer::Refused),
-        (9999, "系统异常", Answer::Silent, Answer::Silent),
-        (9999, "系统异常：订单不存在", Answer::Silent, Answer::Silent),
-        (9999, "从未见过的错误", Answer::Silent, Answer::Silent),
-        (9999, "", Answer::Silent, Answer::Silent),
-        (10, "系统异常[订单不存在]", Answer::Silent, Answer::Silent),
-        (11, "参数有误[payOrderId]", Answer::Refused, Answer::Refused),
-        (12, "数据库服务异常", Answer::Silent, Answer::Silent),
-        (5000, "新增失败", Answer::Silent, Answer::Silent),
-        (31337, "?", Answer::Silent, Answer::Silent),
+        (9999, "当前订单状态不支持分账", Outcome::NotReady, Outcome::Accepted),
+        (9999, "分账状态不正确", Outcome::Accepted, Outcome::Accepted),
+        (9999, "更新支付订单为分账处理中异常！", Outcome::Accepted, Outcome::Accepted),
+        (9999, "订单不存在", Outcome::Rejected, Outcome::Rejected),
+        (9999, "mchOrderNo 和 payOrderId不能同时为空", Outcome::Rejected, Outcome::Rejected),
+        (9999, "分账用户组： receiverId 和 与receiverGroupId 必填一项", Outcome::Rejected, Outcome::Rejected),
+        (9999, "分账[用户]中包含不存在或渠道不可用账号，请更改", Outcome::Rejected, Outcome::Rejected),
+        (9999, "验签失败", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "签名失败", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "商户应用不存在或商户状态不可用", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "商户不存在，请检查商户号", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "商户信息不存在或商户状态不可用", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "商户[M1623997351]信息不存在或商户状态不可用", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "商户或商户应用不存在", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "商户应用不存在或应用状态不可用", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "商户应用[60cc3ba7]不存在或应用状态不可用", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "商户应用与商户号不匹配", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "参数appId与商户号不匹配", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "通信秘钥错误！", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "商户未配置签名方式", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "商户不支持[RSA2]签名方式", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "不支持的签名方式", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "当前服务商状态不可用", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "当前代理商与商户号关系不匹配", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "商户(M1623997351)无此接口[分账]权限！", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "代理商(A1)无此接口[分账]权限！", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "订单未支付成功，不允许分账", Outcome::NotReady, Outcome::NotReady),
+        (9999, "已超出接口配置速率，请60s后重试或商户后台修改速率", Outcome::NotExecuted, Outcome::NotExecuted),
+        (9999, "是否使用系统配置的自动分账组不能为空", Outcome::Rejected, Outcome::Rejected),
+        (9999, "系统异常", Outcome::NoResponse, Outcome::NoResponse),
+        (9999, "系统异常：订单不存在", Outcome::NoResponse, Outcome::NoResponse),
+        (9999, "从未见过的错误", Outcome::NoResponse, Outcome::NoResponse),
+        (9999, "", Outcome::NoResponse, Outcome::NoResponse),
+        (10, "系统异常[订单不存在]", Outcome::NoResponse, Outcome::NoResponse),
+        (11, "参数有误[payOrderId]", Outcome::Rejected, Outcome::Rejected),
+        (12, "数据库服务异常", Outcome::NoResponse, Outcome::NoResponse),
+        (5000, "新增失败", Outcome::NoResponse, Outcome::NoResponse),
+        (31337, "?", Outcome::NoResponse, Outcome::NoResponse),
     ] {
         let body = refusal(code, msg);
         let read = [sent(&body, split()).await, sent(&body, again(split())).await];
-        assert_eq!([read[0].answer, read[1].answer], [first, repeated], "{code} {msg}");
+        assert_eq!([read[0].outcome, read[1].outcome], [first, repeated], "{code} {msg}");
         assert_eq!(read[0].code, Some(code.to_string()));
     }
     assert_eq!(
-        sent(r#"{"code":"9999","msg":"订单不存在"}"#, split()).await.answer,
-        Answer::Refused,
+        sent(r#"{"code":"9999","msg":"订单不存在"}"#, split()).await.outcome,
+        Outcome::Rejected,
         "a code as a text"
     );
 }
@@ -231,20 +236,20 @@ fn taught(url: &str) -> Beingfi {
 #[tokio::test]
 async fn doubt_comes_before_the_operators_text_and_the_table() {
     for (code, msg, sent, asked) in [
-        (9999, "渠道拒绝此订单", Answer::Refused, Answer::Silent),
-        (12, "渠道拒绝此订单", Answer::Refused, Answer::Silent),
-        (9999, "该批次已受理，请勿重复提交", Answer::Accepted, Answer::Silent),
-        (9999, "资金未到账", Answer::NotReady, Answer::Silent),
-        (9999, "请排队等候", Answer::NotExecuted, Answer::NotExecuted),
-        (9999, "合同已到期", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "分账批次不存在", Answer::Silent, Answer::Unseen),
-        (9999, "订单不存在", Answer::Silent, Answer::Silent),
-        (9999, "验签失败", Answer::ConfigFault, Answer::ConfigFault),
-        (9999, "从未见过的错误", Answer::Silent, Answer::Silent),
+        (9999, "渠道拒绝此订单", Outcome::Rejected, Outcome::NoResponse),
+        (12, "渠道拒绝此订单", Outcome::Rejected, Outcome::NoResponse),
+        (9999, "该批次已受理，请勿重复提交", Outcome::Accepted, Outcome::NoResponse),
+        (9999, "资金未到账", Outcome::NotReady, Outcome::NoResponse),
+        (9999, "请排队等候", Outcome::NotExecuted, Outcome::NotExecuted),
+        (9999, "合同已到期", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "分账批次不存在", Outcome::NoResponse, Outcome::NotFound),
+        (9999, "订单不存在", Outcome::NoResponse, Outcome::NoResponse),
+        (9999, "验签失败", Outcome::Misconfigured, Outcome::Misconfigured),
+        (9999, "从未见过的错误", Outcome::NoResponse, Outcome::NoResponse),
     ] {
         let server = Server::answering(refusal(code, msg)).await;
         let gateway = taught(&server.url());
-        let read = [gateway.send(&split()).await.answer, gateway.status(&again(split())).await.answer];
+        let read = [gateway.send(&split()).await.outcome, gateway.status(&again(split())).await.outcome];
         assert_eq!(read, [sent, asked], "{code} {msg}");
     }
 }
@@ -253,15 +258,15 @@ async fn doubt_comes_before_the_operators_text_and_the_table() {
 async fn a_split_cannot_be_queried_and_a_repeat_proves_nothing() {
     // Unless the operator names a vendor's address for it.
     let gateway = accounts::beingfi("http://127.0.0.1:9");
-    assert!(!gateway.can_query(&again(split())) && !gateway.resend_tells());
-    assert_eq!(gateway.status(&again(split())).await.answer, Answer::Silent);
+    assert!(!gateway.can_query(&again(split())) && !gateway.repeat_is_answered());
+    assert_eq!(gateway.status(&again(split())).await.outcome, Outcome::NoResponse);
 }
 
 #[tokio::test]
 async fn other_kinds_are_not_sent() {
     let server = Server::answering("{}").await;
     for order in [accounts::transfer(), accounts::bill()] {
-        assert_eq!(accounts::beingfi(&server.url()).send(&order).await.answer, Answer::ConfigFault);
+        assert_eq!(accounts::beingfi(&server.url()).send(&order).await.outcome, Outcome::Misconfigured);
     }
     assert_eq!(server.count(), 0);
 }
@@ -284,7 +289,7 @@ async fn bound(act: Act) -> (Bound, Server) {
 #[tokio::test]
 async fn a_bound_receiver_is_named_by_its_id() {
     let body = sign::beingfi(r#"{"bindState":1,"receiverId":800031}"#, "bindState=1&receiverId=800031");
-    let (bound, server) = bound(Act::Answer(body)).await;
+    let (bound, server) = bound(Act::Outcome(body)).await;
     assert!(matches!(bound, Bound::Done { ref receiver_id, .. } if receiver_id == "800031"), "{bound:?}");
     let request = &server.received()[0];
     assert_eq!(request.path(), "/api/division/receiver/bind");
@@ -307,11 +312,11 @@ async fn what_was_certainly_not_bound_may_be_tried_again() {
         refusal(9999, "商户分账账号组不存在，请检查"),
         refusal(11, "参数有误"),
     ] {
-        let (bound, _) = bound(Act::Answer(body.clone())).await;
-        assert!(matches!(bound, Bound::Refused(_)), "{body}: {bound:?}");
+        let (bound, _) = bound(Act::Outcome(body.clone())).await;
+        assert!(matches!(bound, Bound::Rejected(_)), "{body}: {bound:?}");
     }
     let nowhere = accounts::beingfi("http://nobody.invalid").bind_receiver(&Receiver::read(receiver()).unwrap()).await;
-    assert!(matches!(nowhere, Bound::Refused(_)), "{nowhere:?}");
+    assert!(matches!(nowhere, Bound::Rejected(_)), "{nowhere:?}");
 }
 
 #[tokio::test]
@@ -320,11 +325,11 @@ async fn an_unclear_bind_says_so_and_is_not_repeated() {
         Act::Close,
         Act::Reset,
         Act::AnswerWith(502, Vec::new(), Vec::new()),
-        Act::Answer(refusal(9999, "系统异常")),
-        Act::Answer(refusal(10, "系统异常[x]")),
-        Act::Answer(r#"{"code":0,"data":{"bindState":1,"receiverId":1}}"#.into()),
-        Act::Answer(sign::beingfi(r#"{"bindState":1}"#, "bindState=1")),
-        Act::Answer(r#"{"code":0}"#.into()),
+        Act::Outcome(refusal(9999, "系统异常")),
+        Act::Outcome(refusal(10, "系统异常[x]")),
+        Act::Outcome(r#"{"code":0,"data":{"bindState":1,"receiverId":1}}"#.into()),
+        Act::Outcome(sign::beingfi(r#"{"bindState":1}"#, "bindState=1")),
+        Act::Outcome(r#"{"code":0}"#.into()),
     ] {
         let (bound, server) = bound(act.clone()).await;
         assert!(matches!(bound, Bound::Unknown(_)), "{act:?}: {bound:?}");

@@ -2,8 +2,8 @@
 
 use crate::support::accounts::{again, order, split};
 use crate::support::{Server, accounts, sign};
-use bursar_domain::{Answer, Kind, Reading};
-use bursar_gateways::{Beingfi, BeingfiSettings, Gateway, Order, StatusQuery};
+use bursar_domain::{Kind, Outcome, ParsedResponse};
+use bursar_gateways::{Beingfi, BeingfiSettings, Gateway, GatewayRequest, StatusQuery};
 use serde_json::{Value, json};
 
 const PAY_ORDER: &str = "P202108271011463510002";
@@ -15,12 +15,12 @@ fn asking(url: &str) -> Beingfi {
 }
 
 /// The split after a send, with the batch that the gateway named for it.
-fn sent() -> Order {
-    Order { trade_nos: vec![BATCH.into()], ..again(split()) }
+fn sent() -> GatewayRequest {
+    GatewayRequest { trade_nos: vec![BATCH.into()], ..again(split()) }
 }
 
 /// A signed answer to a query: `data`'s fields are texts.
-fn answer(data: &Value) -> String {
+fn outcome(data: &Value) -> String {
     let mut pairs: Vec<String> = data
         .as_object()
         .unwrap()
@@ -34,10 +34,10 @@ fn answer(data: &Value) -> String {
 }
 
 fn records(records: &Value) -> String {
-    answer(&json!({"payOrderId": PAY_ORDER, "batchOrderId": BATCH, "records": records.to_string()}))
+    outcome(&json!({"payOrderId": PAY_ORDER, "batchOrderId": BATCH, "records": records.to_string()}))
 }
 
-async fn asked(body: &str, order: &Order) -> Reading {
+async fn asked(body: &str, order: &GatewayRequest) -> ParsedResponse {
     let server = Server::answering(body).await;
     asking(&server.url()).status(order).await
 }
@@ -72,8 +72,8 @@ async fn what_has_a_query_keeps_the_number_that_the_query_takes() {
     let body = sign::beingfi(data, "batchOrderId=D1793211&channelBatchOrderId=X1&state=4");
     let server = Server::answering(body).await;
     for gateway in [asking(&server.url()), accounts::beingfi(&server.url())] {
-        let reading = gateway.send(&split()).await;
-        assert_eq!((reading.answer, reading.trade_no.as_deref()), (Answer::Accepted, Some(BATCH)));
+        let parsed = gateway.send(&split()).await;
+        assert_eq!((parsed.outcome, parsed.trade_no.as_deref()), (Outcome::Accepted, Some(BATCH)));
     }
     let server =
         Server::answering(sign::beingfi(r#"{"channelBatchOrderId":"X1","state":3}"#, "channelBatchOrderId=X1&state=3"));
@@ -85,32 +85,32 @@ async fn what_has_a_query_keeps_the_number_that_the_query_takes() {
 #[tokio::test]
 async fn the_records_decide_and_a_mixture_is_for_a_person() {
     let part = |state: Value| json!({"receiverId": "800029", "state": state});
-    for (list, answer) in [
-        (json!([part(json!(1))]), Answer::Succeeded),
-        (json!([part(json!("1"))]), Answer::Succeeded),
-        (json!([{"state": 1}]), Answer::Succeeded),
-        (json!([part(json!(0))]), Answer::Accepted),
-        (json!([part(json!(3))]), Answer::Accepted),
-        (json!([part(json!(9))]), Answer::Accepted),
-        (json!([{"receiverId": "800029"}]), Answer::Accepted),
-        (json!([part(json!(1)), part(json!(3))]), Answer::Accepted),
-        (json!([part(json!(1)), part(json!(2))]), Answer::Contradiction),
-        (json!([{"receiverId": 800_029, "state": 2, "errCode": "NO_RELATION"}]), Answer::Failed),
-        (json!([{"receiverId": 800_029, "state": 2, "errCode": "SYSTEM_ERROR"}]), Answer::Contradiction),
-        (json!([part(json!(2))]), Answer::Contradiction),
+    for (list, outcome) in [
+        (json!([part(json!(1))]), Outcome::Succeeded),
+        (json!([part(json!("1"))]), Outcome::Succeeded),
+        (json!([{"state": 1}]), Outcome::Succeeded),
+        (json!([part(json!(0))]), Outcome::Accepted),
+        (json!([part(json!(3))]), Outcome::Accepted),
+        (json!([part(json!(9))]), Outcome::Accepted),
+        (json!([{"receiverId": "800029"}]), Outcome::Accepted),
+        (json!([part(json!(1)), part(json!(3))]), Outcome::Accepted),
+        (json!([part(json!(1)), part(json!(2))]), Outcome::Mismatch),
+        (json!([{"receiverId": 800_029, "state": 2, "errCode": "NO_RELATION"}]), Outcome::Failed),
+        (json!([{"receiverId": 800_029, "state": 2, "errCode": "SYSTEM_ERROR"}]), Outcome::Mismatch),
+        (json!([part(json!(2))]), Outcome::Mismatch),
         // Somebody else was paid, or more than the split names.
-        (json!([{"receiverId": "800028", "state": 1}]), Answer::Contradiction),
-        (json!([part(json!(1)), {"receiverId": "800028", "state": 1}]), Answer::Contradiction),
-        (json!([]), Answer::Unseen),
-        (json!({}), Answer::Silent),
-        (json!([1]), Answer::Silent),
-        (json!("?"), Answer::Silent),
+        (json!([{"receiverId": "800028", "state": 1}]), Outcome::Mismatch),
+        (json!([part(json!(1)), {"receiverId": "800028", "state": 1}]), Outcome::Mismatch),
+        (json!([]), Outcome::NotFound),
+        (json!({}), Outcome::NoResponse),
+        (json!([1]), Outcome::NoResponse),
+        (json!("?"), Outcome::NoResponse),
     ] {
-        let reading = asked(&records(&list), &sent()).await;
-        assert_eq!(reading.answer, answer, "{list}: {reading:?}");
+        let parsed = asked(&records(&list), &sent()).await;
+        assert_eq!(parsed.outcome, outcome, "{list}: {parsed:?}");
     }
-    let none = answer(&json!({"payOrderId": PAY_ORDER, "batchOrderId": BATCH}));
-    assert_eq!(asked(&none, &sent()).await.answer, Answer::Unseen);
+    let none = outcome(&json!({"payOrderId": PAY_ORDER, "batchOrderId": BATCH}));
+    assert_eq!(asked(&none, &sent()).await.outcome, Outcome::NotFound);
 }
 
 #[tokio::test]
@@ -118,20 +118,20 @@ async fn an_answer_about_another_order_or_none_ends_nothing() {
     let paid = json!([{"receiverId": "800029", "state": 1}]).to_string();
     let other = "P202108271011463510003";
     for (order, named, answer_of) in [
-        (sent(), json!({"payOrderId": other, "batchOrderId": BATCH}), Answer::Contradiction),
-        (sent(), json!({"payOrderId": PAY_ORDER, "batchOrderId": "D2"}), Answer::Contradiction),
-        (sent(), json!({"payOrderId": PAY_ORDER}), Answer::Succeeded),
-        (sent(), json!({"batchOrderId": BATCH}), Answer::Succeeded),
-        (sent(), json!({}), Answer::Silent),
-        (again(split()), json!({"payOrderId": PAY_ORDER, "batchOrderId": BATCH}), Answer::Succeeded),
-        (again(split()), json!({"batchOrderId": BATCH}), Answer::Silent),
+        (sent(), json!({"payOrderId": other, "batchOrderId": BATCH}), Outcome::Mismatch),
+        (sent(), json!({"payOrderId": PAY_ORDER, "batchOrderId": "D2"}), Outcome::Mismatch),
+        (sent(), json!({"payOrderId": PAY_ORDER}), Outcome::Succeeded),
+        (sent(), json!({"batchOrderId": BATCH}), Outcome::Succeeded),
+        (sent(), json!({}), Outcome::NoResponse),
+        (again(split()), json!({"payOrderId": PAY_ORDER, "batchOrderId": BATCH}), Outcome::Succeeded),
+        (again(split()), json!({"batchOrderId": BATCH}), Outcome::NoResponse),
     ] {
         let mut data = named.clone();
         data["records"] = json!(paid);
-        let reading = asked(&answer(&data), &order).await;
-        assert_eq!(reading.answer, answer_of, "{named}: {reading:?}");
-        let learnt = named.get("batchOrderId").and_then(Value::as_str).filter(|_| answer_of == Answer::Succeeded);
-        assert_eq!(reading.trade_no.as_deref(), learnt, "{named}");
+        let parsed = asked(&outcome(&data), &order).await;
+        assert_eq!(parsed.outcome, answer_of, "{named}: {parsed:?}");
+        let learnt = named.get("batchOrderId").and_then(Value::as_str).filter(|_| answer_of == Outcome::Succeeded);
+        assert_eq!(parsed.trade_no.as_deref(), learnt, "{named}");
     }
 }
 
@@ -146,7 +146,7 @@ async fn an_unsigned_response_ends_nothing() {
         json!({"code": 9999, "msg": "当前订单状态不支持分账"}).to_string(),
         "<html>".to_owned(),
     ] {
-        assert_eq!(asked(&body, &sent()).await.answer, Answer::Silent, "{body}");
+        assert_eq!(asked(&body, &sent()).await.outcome, Outcome::NoResponse, "{body}");
     }
 }
 

@@ -4,17 +4,17 @@
 use std::time::Duration;
 
 use crate::support::{Act, Server, accounts, sign};
-use bursar_domain::{Answer, Reading, Received};
-use bursar_gateways::{Beingfi, Gateway, Order, TooManyRequests, Transport, Yzt};
+use bursar_domain::{Outcome, ParsedResponse, Received};
+use bursar_gateways::{Beingfi, Gateway, GatewayRequest, TooManyRequests, Transport, Yzt};
 
 /// A kind of send, with what a healthy gateway answers to it.
 struct Case {
     name: &'static str,
     gateway: fn(Transport) -> Box<dyn Gateway>,
-    order: Order,
+    order: GatewayRequest,
     healthy: String,
     /// The outcome that the healthy response means.
-    outcome: Answer,
+    outcome: Outcome,
 }
 
 fn yzt(transport: Transport) -> Box<dyn Gateway> {
@@ -27,7 +27,7 @@ fn beingfi(transport: Transport) -> Box<dyn Gateway> {
 }
 
 fn cases() -> Vec<Case> {
-    let case = |name, gateway, order, healthy| Case { name, gateway, order, healthy, outcome: Answer::Succeeded };
+    let case = |name, gateway, order, healthy| Case { name, gateway, order, healthy, outcome: Outcome::Succeeded };
     let withdrawn = sign::yzt("bkfunds_withdraw_apply_response", &sign::taken(r#"{"trade_no":"2025062413293980461"}"#));
     vec![
         case("transfer", yzt as fn(_) -> _, accounts::transfer(), sign::applied(r#"{"status":"1"}"#)),
@@ -44,7 +44,7 @@ fn cases() -> Vec<Case> {
             accounts::split(),
             sign::beingfi(r#"{"channelBatchOrderId":"T1","state":1}"#, "channelBatchOrderId=T1&state=1"),
         ),
-        Case { outcome: Answer::Accepted, ..case("withdrawal", yzt, accounts::withdrawal(), withdrawn) },
+        Case { outcome: Outcome::Accepted, ..case("withdrawal", yzt, accounts::withdrawal(), withdrawn) },
     ]
 }
 
@@ -59,20 +59,20 @@ impl Case {
     }
 
     /// Sends once to a server that does `act`, and returns the reading and how many requests came.
-    async fn sent_to(&self, act: Act) -> (Reading, usize) {
+    async fn sent_to(&self, act: Act) -> (ParsedResponse, usize) {
         let server = Server::start(move |_, _| act.clone()).await;
         let transport = Transport { call_timeout: Duration::from_secs(3), ..accounts::transport(&server.url()) };
-        let reading = (self.gateway)(transport).send(&self.order).await;
-        (reading, server.count())
+        let parsed = (self.gateway)(transport).send(&self.order).await;
+        (parsed, server.count())
     }
 }
 
 #[tokio::test]
 async fn a_healthy_answer_is_read_for_what_it_says() {
     for case in cases() {
-        let (reading, requests) = case.sent_to(Act::Answer(case.healthy.clone())).await;
-        assert_eq!((reading.answer, requests), (case.outcome, 1), "{}: {reading:?}", case.name);
-        assert_eq!((reading.http, reading.received), (Some(200), Received::Response), "{}", case.name);
+        let (parsed, requests) = case.sent_to(Act::Outcome(case.healthy.clone())).await;
+        assert_eq!((parsed.outcome, requests), (case.outcome, 1), "{}: {parsed:?}", case.name);
+        assert_eq!((parsed.http, parsed.received), (Some(200), Received::Response), "{}", case.name);
     }
 }
 
@@ -81,10 +81,10 @@ async fn a_healthy_answer_is_read_for_what_it_says() {
 async fn a_response_with_an_unknown_code_is_a_response() {
     for case in cases() {
         for unknown in [sign::refused("40004", "isv.never-heard-of"), r#"{"code":77,"msg":"?"}"#.to_owned()] {
-            let (reading, _) = case.sent_to(Act::Answer(unknown.clone())).await;
+            let (parsed, _) = case.sent_to(Act::Outcome(unknown.clone())).await;
             let of_this_gateway = unknown.contains("error_response") != case.healthy.starts_with(r#"{"code""#);
             let received = if of_this_gateway { Received::Response } else { Received::Nothing };
-            assert_eq!((reading.answer, reading.received), (Answer::Silent, received), "{}: {reading:?}", case.name);
+            assert_eq!((parsed.outcome, parsed.received), (Outcome::NoResponse, received), "{}: {parsed:?}", case.name);
         }
     }
 }
@@ -97,10 +97,10 @@ async fn a_refused_connection_and_an_unknown_host_executed_nothing() {
     };
     for case in cases() {
         for url in [closed.as_str(), "http://nobody.invalid"] {
-            let reading = case.at(url).send(&case.order).await;
-            let expected = (Answer::NotExecuted, Received::Nothing);
-            assert_eq!((reading.answer, reading.received), expected, "{} at {url}: {reading:?}", case.name);
-            assert!(reading.message.is_some_and(|message| !message.is_empty()), "{}", case.name);
+            let parsed = case.at(url).send(&case.order).await;
+            let expected = (Outcome::NotExecuted, Received::Nothing);
+            assert_eq!((parsed.outcome, parsed.received), expected, "{} at {url}: {parsed:?}", case.name);
+            assert!(parsed.message.is_some_and(|message| !message.is_empty()), "{}", case.name);
         }
     }
 }
@@ -123,8 +123,8 @@ async fn a_tls_handshake_that_fails_or_hangs_executed_nothing() {
         });
         for case in cases() {
             let transport = Transport { connect_timeout: Duration::from_millis(300), ..accounts::transport(&url) };
-            let reading = (case.gateway)(transport).send(&case.order).await;
-            assert_eq!(reading.answer, Answer::NotExecuted, "{} after {greeting:?}: {reading:?}", case.name);
+            let parsed = (case.gateway)(transport).send(&case.order).await;
+            assert_eq!(parsed.outcome, Outcome::NotExecuted, "{} after {greeting:?}: {parsed:?}", case.name);
         }
     }
 }
@@ -133,9 +133,9 @@ async fn a_tls_handshake_that_fails_or_hangs_executed_nothing() {
 async fn silence_after_the_request_is_in_doubt_and_stays_so() {
     for case in cases() {
         for act in [Act::Close, Act::Reset, Act::Raw(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec())] {
-            let (reading, requests) = case.sent_to(act.clone()).await;
-            assert_eq!((reading.answer, requests), (Answer::Silent, 1), "{} {act:?}: {reading:?}", case.name);
-            assert_eq!(reading.received, Received::Nothing, "{} {act:?}", case.name);
+            let (parsed, requests) = case.sent_to(act.clone()).await;
+            assert_eq!((parsed.outcome, requests), (Outcome::NoResponse, 1), "{} {act:?}: {parsed:?}", case.name);
+            assert_eq!(parsed.received, Received::Nothing, "{} {act:?}", case.name);
         }
         let server = Server::start(|_, _| Act::Hang).await;
         let transport = Transport {
@@ -143,8 +143,8 @@ async fn silence_after_the_request_is_in_doubt_and_stays_so() {
             call_timeout: Duration::from_millis(1000),
             ..accounts::transport(&server.url())
         };
-        let reading = (case.gateway)(transport).send(&case.order).await;
-        assert_eq!((reading.answer, server.count()), (Answer::Silent, 1), "{}: {reading:?}", case.name);
+        let parsed = (case.gateway)(transport).send(&case.order).await;
+        assert_eq!((parsed.outcome, server.count()), (Outcome::NoResponse, 1), "{}: {parsed:?}", case.name);
     }
 }
 
@@ -152,10 +152,12 @@ async fn silence_after_the_request_is_in_doubt_and_stays_so() {
 async fn a_send_of_a_worker_frozen_too_long_is_not_made() {
     for case in cases() {
         let server = Server::start(|_, _| Act::Hang).await;
-        let late =
-            Order { send_by: std::time::Instant::now().checked_sub(Duration::from_millis(1)), ..case.order.clone() };
-        let reading = (case.gateway)(accounts::transport(&server.url())).send(&late).await;
-        assert_eq!((reading.answer, server.count()), (Answer::NotExecuted, 0), "{}: {reading:?}", case.name);
+        let late = GatewayRequest {
+            send_by: std::time::Instant::now().checked_sub(Duration::from_millis(1)),
+            ..case.order.clone()
+        };
+        let parsed = (case.gateway)(accounts::transport(&server.url())).send(&late).await;
+        assert_eq!((parsed.outcome, server.count()), (Outcome::NotExecuted, 0), "{}: {parsed:?}", case.name);
     }
 }
 
@@ -165,9 +167,9 @@ async fn any_other_status_than_success_leaves_a_send_in_doubt() {
         for status in [400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504] {
             // Even around a healthy answer: what wrote the status did not come from the gateway.
             let act = Act::AnswerWith(status, Vec::new(), case.healthy.clone().into_bytes());
-            let (reading, requests) = case.sent_to(act).await;
-            assert_eq!((reading.answer, requests), (Answer::Silent, 1), "{} {status}: {reading:?}", case.name);
-            assert_eq!((reading.http, reading.received), (Some(status), Received::Nothing), "{}", case.name);
+            let (parsed, requests) = case.sent_to(act).await;
+            assert_eq!((parsed.outcome, requests), (Outcome::NoResponse, 1), "{} {status}: {parsed:?}", case.name);
+            assert_eq!((parsed.http, parsed.received), (Some(status), Received::Nothing), "{}", case.name);
         }
     }
 }
@@ -178,8 +180,8 @@ async fn a_redirection_is_not_followed() {
         let elsewhere = Server::answering(case.healthy.clone()).await;
         for status in [301, 302, 303, 307, 308] {
             let headers = vec![("Location".to_owned(), elsewhere.url())];
-            let (reading, requests) = case.sent_to(Act::AnswerWith(status, headers, Vec::new())).await;
-            assert_eq!((reading.answer, requests), (Answer::Silent, 1), "{} {status}: {reading:?}", case.name);
+            let (parsed, requests) = case.sent_to(Act::AnswerWith(status, headers, Vec::new())).await;
+            assert_eq!((parsed.outcome, requests), (Outcome::NoResponse, 1), "{} {status}: {parsed:?}", case.name);
         }
         assert_eq!(elsewhere.count(), 0, "{}", case.name);
     }
@@ -190,8 +192,8 @@ async fn too_many_requests_proves_nothing_unless_the_operator_says_so() {
     for case in cases() {
         let server = Server::start(|_, _| Act::AnswerWith(429, Vec::new(), b"slow down".to_vec())).await;
         let transport = Transport { http_429: TooManyRequests::NotExecuted, ..accounts::transport(&server.url()) };
-        let reading = (case.gateway)(transport).send(&case.order).await;
-        assert_eq!((reading.answer, reading.http), (Answer::NotExecuted, Some(429)), "{}", case.name);
+        let parsed = (case.gateway)(transport).send(&case.order).await;
+        assert_eq!((parsed.outcome, parsed.http), (Outcome::NotExecuted, Some(429)), "{}", case.name);
     }
 }
 
@@ -214,15 +216,15 @@ async fn an_unreadable_response_is_in_doubt_and_quoted_briefly() {
         ];
         for body in bodies {
             let shown = String::from_utf8_lossy(&body).chars().take(40).collect::<String>();
-            let (reading, requests) = case.sent_to(Act::AnswerWith(200, Vec::new(), body)).await;
-            assert_eq!((reading.answer, requests), (Answer::Silent, 1), "{} {shown}: {reading:?}", case.name);
-            assert_eq!(reading.received, Received::Nothing, "{} {shown}", case.name);
-            let message = reading.message.unwrap();
+            let (parsed, requests) = case.sent_to(Act::AnswerWith(200, Vec::new(), body)).await;
+            assert_eq!((parsed.outcome, requests), (Outcome::NoResponse, 1), "{} {shown}: {parsed:?}", case.name);
+            assert_eq!(parsed.received, Received::Nothing, "{} {shown}", case.name);
+            let message = parsed.message.unwrap();
             assert!(message.chars().count() <= 200 && !message.chars().any(char::is_control), "{message}");
         }
         let endless = http_without_end();
-        let (reading, _) = case.sent_to(Act::Raw(endless)).await;
-        assert_eq!(reading.answer, Answer::Silent, "{}: a body that breaks off", case.name);
+        let (parsed, _) = case.sent_to(Act::Raw(endless)).await;
+        assert_eq!(parsed.outcome, Outcome::NoResponse, "{}: a body that breaks off", case.name);
     }
 }
 
@@ -237,7 +239,7 @@ async fn nothing_is_sent_twice_over_dying_connections() {
     for case in cases() {
         let healthy = case.healthy.clone();
         let server = Server::start(move |number, _| match number % 4 {
-            0 => Act::Answer(healthy.clone()),
+            0 => Act::Outcome(healthy.clone()),
             1 => Act::AnswerAndClose(healthy.clone()),
             2 => Act::Close,
             _ => Act::Reset,
@@ -246,11 +248,11 @@ async fn nothing_is_sent_twice_over_dying_connections() {
         let gateway = case.keeping(&server.url());
         let mut silent = 0;
         for sends in 1..=60 {
-            let reading = gateway.send(&case.order).await;
+            let parsed = gateway.send(&case.order).await;
             // One call, at most one request, even when it meets a connection that is just being closed.
             assert!(server.count() <= sends, "{}: {} requests for {sends} sends", case.name, server.count());
-            assert!([case.outcome, Answer::Silent].contains(&reading.answer), "{}: {reading:?}", case.name);
-            silent += usize::from(reading.answer == Answer::Silent);
+            assert!([case.outcome, Outcome::NoResponse].contains(&parsed.outcome), "{}: {parsed:?}", case.name);
+            silent += usize::from(parsed.outcome == Outcome::NoResponse);
         }
         assert!(silent >= 20, "{}: every closed and reset connection was noticed: {silent}", case.name);
     }
@@ -263,7 +265,7 @@ async fn each_request_has_its_own_connection_unless_kept_alive() {
             let server = Server::answering(case.healthy.clone()).await;
             let gateway = if keeps { case.keeping(&server.url()) } else { case.at(&server.url()) };
             for _ in 0..5 {
-                assert_eq!(gateway.send(&case.order).await.answer, case.outcome);
+                assert_eq!(gateway.send(&case.order).await.outcome, case.outcome);
             }
             let requests = server.received();
             assert_eq!((requests.len(), server.connections()), (5, expected), "{}", case.name);
@@ -279,15 +281,15 @@ async fn an_answer_too_many_reaches_no_other_send() {
         let healthy = case.healthy.clone();
         let server = Server::start(move |number, _| match number % 2 {
             0 => Act::AnswerTwice(healthy.clone(), "another job's".into()),
-            _ => Act::Answer(healthy.clone()),
+            _ => Act::Outcome(healthy.clone()),
         })
         .await;
         let answers = async |gateway: &dyn Gateway| {
-            [gateway.send(&case.order).await.answer, gateway.send(&case.order).await.answer]
+            [gateway.send(&case.order).await.outcome, gateway.send(&case.order).await.outcome]
         };
         assert_eq!(answers(&*case.at(&server.url())).await, [case.outcome; 2], "{}", case.name);
         let kept = answers(&*case.keeping(&server.url())).await;
-        assert_eq!(kept, [case.outcome, Answer::Silent], "{}: that is why none is kept by itself", case.name);
+        assert_eq!(kept, [case.outcome, Outcome::NoResponse], "{}: that is why none is kept by itself", case.name);
     }
 }
 

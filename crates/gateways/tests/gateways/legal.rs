@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::support::accounts::{again, bill, numbered, split, transfer};
 use crate::support::{Act, Server, accounts, sign};
-use bursar_domain::{Answer, Call, Facts, Millis, Names, Policy, Received, State, after};
+use bursar_domain::{Call, JobProgress, Millis, Names, Outcome, Policy, Received, State, after};
 use bursar_gateways::{Beingfi, BeingfiSettings, Gateway, QueryKey, StatusQuery, SubCodes, Yzt, YztSettings};
 use serde_json::json;
 
@@ -48,8 +48,8 @@ fn bodies() -> Vec<String> {
     bodies
 }
 
-fn is_legal(state: State, call: Call, answer: Answer) -> bool {
-    let facts = Facts {
+fn is_legal(state: State, call: Call, outcome: Outcome) -> bool {
+    let progress = JobProgress {
         state,
         sends: 1,
         resends: 0,
@@ -64,18 +64,18 @@ fn is_legal(state: State, call: Call, answer: Answer) -> bool {
         names: Names::Job,
         received: Received::Nothing,
         not_ready: false,
-        resend_tells: true,
+        repeat_is_answered: true,
         next_day: false,
         seed: 1,
     };
-    after(&facts, call, answer, &Policy::default(), Millis(1000)).is_ok()
+    after(&progress, call, outcome, &Policy::default(), Millis(1000)).is_ok()
 }
 
 #[tokio::test]
 async fn every_outcome_is_legal_in_every_state_of_its_call() {
     let all = bodies();
     let count = all.len();
-    let server = Server::start(move |number, _| Act::Answer(all[number % count].clone())).await;
+    let server = Server::start(move |number, _| Act::Outcome(all[number % count].clone())).await;
     let sub_codes = SubCodes {
         refused: vec!["isv.final".into()],
         duplicate: vec!["isv.duplicate".into()],
@@ -88,16 +88,16 @@ async fn every_outcome_is_legal_in_every_state_of_its_call() {
     let (mut to_sends, mut to_queries) = (BTreeSet::new(), BTreeSet::new());
     for order in [transfer(), again(transfer()), bill(), split()] {
         for _ in 0..count {
-            to_sends.insert(yzt.send(&order).await.answer.as_str());
+            to_sends.insert(yzt.send(&order).await.outcome.as_str());
         }
     }
     for order in [split(), again(split())] {
         for _ in 0..count {
-            to_sends.insert(beingfi.send(&order).await.answer.as_str());
+            to_sends.insert(beingfi.send(&order).await.outcome.as_str());
         }
     }
     for _ in 0..count {
-        to_queries.insert(yzt.status(&numbered(&[])).await.answer.as_str());
+        to_queries.insert(yzt.status(&numbered(&[])).await.outcome.as_str());
     }
 
     // A vendor of BeingFi's family that can be asked about divisions.
@@ -105,22 +105,22 @@ async fn every_outcome_is_legal_in_every_state_of_its_call() {
     let settings = BeingfiSettings { split_query_path: path, ..accounts::beingfi_settings(&server.url()) };
     let asked = Beingfi::new(settings).unwrap();
     for _ in 0..count {
-        to_queries.insert(asked.status(&again(split())).await.answer.as_str());
+        to_queries.insert(asked.status(&again(split())).await.outcome.as_str());
     }
 
-    for answer in Answer::ALL {
-        let name = answer.as_str();
-        assert_eq!(to_sends.contains(name), answer != Answer::Unseen, "{name} to a send");
+    for outcome in Outcome::ALL {
+        let name = outcome.as_str();
+        assert_eq!(to_sends.contains(name), outcome != Outcome::NotFound, "{name} to a send");
         assert_eq!(
             to_queries.contains(name),
-            !matches!(answer, Answer::Refused | Answer::NotReady),
+            !matches!(outcome, Outcome::Rejected | Outcome::NotReady),
             "{name} to an ask"
         );
         for state in [State::Queued, State::InDoubt, State::Pending] {
-            assert!(!to_sends.contains(name) || is_legal(state, Call::Send, answer), "{state}, send, {name}");
+            assert!(!to_sends.contains(name) || is_legal(state, Call::Send, outcome), "{state}, send, {name}");
         }
         for state in [State::InDoubt, State::Pending, State::Succeeded] {
-            assert!(!to_queries.contains(name) || is_legal(state, Call::Query, answer), "{state}, ask, {name}");
+            assert!(!to_queries.contains(name) || is_legal(state, Call::Query, outcome), "{state}, ask, {name}");
         }
     }
 }

@@ -12,7 +12,7 @@ mod support;
 mod tls;
 mod traps;
 mod traps_listed;
+mod unnamed;
 mod yzt_query;
 mod yzt_send;
-mod unnamed;
 mod yzt_withdrawal;

@@ -78,15 +78,15 @@ async fn readings_hide_what_a_gateway_quotes() {
     ];
     for body in bodies {
         let server = Server::answering(body.clone()).await;
-        let reading = Yzt::new(yzt_settings(&server.url())).unwrap().send(&accounts::transfer()).await;
-        assert_hides(&format!("{reading:?}"), token);
+        let parsed = Yzt::new(yzt_settings(&server.url())).unwrap().send(&accounts::transfer()).await;
+        assert_hides(&format!("{parsed:?}"), token);
     }
     let secret = sign::SECRET;
     let bodies = [format!(r#"{{"code":9999,"msg":"signed with key={secret}"}}"#), format!("a=b&key={secret}<br>")];
     for body in bodies {
         let server = Server::answering(body).await;
-        let reading = accounts::beingfi(&server.url()).send(&accounts::split()).await;
-        assert_hides(&format!("{reading:?}"), secret);
+        let parsed = accounts::beingfi(&server.url()).send(&accounts::split()).await;
+        assert_hides(&format!("{parsed:?}"), secret);
     }
 }
 
@@ -94,8 +94,8 @@ async fn readings_hide_what_a_gateway_quotes() {
 async fn failures_of_the_network_show_no_request() {
     for act in [Act::Close, Act::Reset, Act::AnswerWith(503, Vec::new(), b"x".to_vec())] {
         let server = Server::start(move |_, _| act.clone()).await;
-        let reading = Yzt::new(yzt_settings(&server.url())).unwrap().send(&accounts::transfer()).await;
-        let shown = format!("{reading:?}");
+        let parsed = Yzt::new(yzt_settings(&server.url())).unwrap().send(&accounts::transfer()).await;
+        let shown = format!("{parsed:?}");
         assert_hides(&shown, accounts::TOKEN);
         assert!(!shown.contains("sign=") && !shown.contains("biz_content"), "{shown}");
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{Act, Server, accounts, sign};
-use bursar_domain::Answer;
+use bursar_domain::Outcome;
 use bursar_gateways::{
     Beingfi, BeingfiSettings, ContentType, Gateway, SharedParts, TooManyRequests, Transport, Yzt, YztSettings,
 };
@@ -49,13 +49,13 @@ async fn each_account_decides_on_its_own_outcomes_and_silences() {
     let parts = SharedParts::default();
     let busy = Server::start(|_, _| Act::AnswerWith(429, Vec::new(), b"slow down".to_vec())).await;
     for (http_429, expected) in
-        [(TooManyRequests::NotExecuted, Answer::NotExecuted), (TooManyRequests::InDoubt, Answer::Silent)]
+        [(TooManyRequests::NotExecuted, Outcome::NotExecuted), (TooManyRequests::InDoubt, Outcome::NoResponse)]
     {
         let account = yzt(Transport { http_429, ..accounts::transport(&busy.url()) }, &parts);
-        assert_eq!(account.send(&accounts::transfer()).await.answer, expected, "{http_429:?}");
+        assert_eq!(account.send(&accounts::transfer()).await.outcome, expected, "{http_429:?}");
     }
     // Both have the same time to connect, and one has less time for a call.
-    let slow = Server::start(|number, _| if number == 0 { Act::Hang } else { Act::Answer(healthy()) }).await;
+    let slow = Server::start(|number, _| if number == 0 { Act::Hang } else { Act::Outcome(healthy()) }).await;
     let within = |call_timeout| Transport {
         call_timeout,
         connect_timeout: Duration::from_millis(200),
@@ -63,15 +63,15 @@ async fn each_account_decides_on_its_own_outcomes_and_silences() {
     };
     let (hasty, patient) =
         (yzt(within(Duration::from_millis(400)), &parts), yzt(within(Duration::from_secs(10)), &parts));
-    assert_eq!(hasty.send(&accounts::transfer()).await.answer, Answer::Silent);
-    assert_eq!(patient.send(&accounts::transfer()).await.answer, Answer::Succeeded);
+    assert_eq!(hasty.send(&accounts::transfer()).await.outcome, Outcome::NoResponse);
+    assert_eq!(patient.send(&accounts::transfer()).await.outcome, Outcome::Succeeded);
 }
 
 #[tokio::test]
 async fn a_connection_that_is_kept_is_kept_for_its_account_alone() {
     let server = Server::start(|number, _| match number {
         0 => Act::AnswerTwice(healthy(), "another account's".into()),
-        _ => Act::Answer(healthy()),
+        _ => Act::Outcome(healthy()),
     })
     .await;
     let parts = SharedParts::default();
@@ -79,14 +79,18 @@ async fn a_connection_that_is_kept_is_kept_for_its_account_alone() {
     let (first, second) = (yzt(keeping(), &parts), yzt(keeping(), &parts));
     let plain = yzt(accounts::transport(&server.url()), &parts);
     // An answer that comes too late over the first account's connection is read by none of the others.
-    assert_eq!(first.send(&accounts::transfer()).await.answer, Answer::Succeeded);
+    assert_eq!(first.send(&accounts::transfer()).await.outcome, Outcome::Succeeded);
     for account in [&second, &plain] {
-        assert_eq!(account.send(&accounts::transfer()).await.answer, Answer::Succeeded);
+        assert_eq!(account.send(&accounts::transfer()).await.outcome, Outcome::Succeeded);
     }
     assert_eq!(server.connections(), 3);
     second.send(&accounts::transfer()).await;
     assert_eq!(server.connections(), 3, "the second account's own was kept");
-    assert_eq!(first.send(&accounts::transfer()).await.answer, Answer::Silent, "the late answer was the first one's");
+    assert_eq!(
+        first.send(&accounts::transfer()).await.outcome,
+        Outcome::NoResponse,
+        "the late answer was the first one's"
+    );
 }
 
 #[tokio::test]
@@ -103,8 +107,8 @@ async fn each_account_signs_with_its_key_and_trusts_its_platform() {
     for _ in 0..2 {
         let ours = Yzt::sharing(ours.clone(), &parts).unwrap();
         let theirs = Yzt::sharing(theirs.clone(), &parts).unwrap();
-        assert_eq!(ours.send(&accounts::transfer()).await.answer, Answer::Succeeded);
-        assert_eq!(theirs.send(&accounts::transfer()).await.answer, Answer::Silent);
+        assert_eq!(ours.send(&accounts::transfer()).await.outcome, Outcome::Succeeded);
+        assert_eq!(theirs.send(&accounts::transfer()).await.outcome, Outcome::NoResponse);
     }
     for (number, request) in server.received().iter().enumerate() {
         let (signer, other) = match number % 2 {

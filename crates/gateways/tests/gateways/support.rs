@@ -43,7 +43,7 @@ impl Received {
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     /// Answers and keeps the connection.
-    Answer(String),
+    Outcome(String),
     /// The same, and answers once more as soon as another request comes over the connection: an answer too many, late.
     AnswerTwice(String, String),
     /// Answers with these headers.
@@ -91,7 +91,7 @@ impl Server {
     /// Answers everything with `body`.
     pub(crate) async fn answering(body: impl Into<String>) -> Self {
         let body = body.into();
-        Self::start(move |_, _| Act::Answer(body.clone())).await
+        Self::start(move |_, _| Act::Outcome(body.clone())).await
     }
 
     /// Starts a TLS server with `certificate`.
@@ -157,7 +157,7 @@ async fn serve_tcp(mut stream: TcpStream, script: Arc<Script>, received: Arc<Mut
             received.len() - 1
         };
         let written = match script(number, &request) {
-            Act::Answer(body) => stream.write_all(&http(200, &[], body.as_bytes())).await,
+            Act::Outcome(body) => stream.write_all(&http(200, &[], body.as_bytes())).await,
             Act::AnswerTwice(body, again) => {
                 late = Some(again);
                 stream.write_all(&http(200, &[], body.as_bytes())).await

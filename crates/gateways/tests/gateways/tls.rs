@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::support::{Server, accounts, sign};
-use bursar_domain::Answer;
-use bursar_gateways::{Gateway, Order, SettingsError, SharedParts, Transport, Yzt, YztSettings};
+use bursar_domain::Outcome;
+use bursar_gateways::{Gateway, GatewayRequest, SettingsError, SharedParts, Transport, Yzt, YztSettings};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -54,8 +54,8 @@ fn trusting_among(server: &Server, ca_pem: Option<String>, parts: &SharedParts) 
 async fn a_private_authority_is_trusted_where_it_is_configured() {
     let (authority, config) = certificate_for("localhost");
     let server = Server::start_tls(config, sign::applied(r#"{"status":"9"}"#)).await;
-    let reading = trusting(&server, Some(authority)).unwrap().send(&accounts::transfer()).await;
-    assert_eq!((reading.answer, server.count()), (Answer::Accepted, 1), "{reading:?}");
+    let parsed = trusting(&server, Some(authority)).unwrap().send(&accounts::transfer()).await;
+    assert_eq!((parsed.outcome, server.count()), (Outcome::Accepted, 1), "{parsed:?}");
 }
 
 #[tokio::test]
@@ -73,9 +73,9 @@ async fn an_untrusted_certificate_gets_no_byte_of_the_request() {
         (out_of_date, Some(over), "expired"),
     ] {
         let server = Server::start_tls(config, sign::applied(r#"{"status":"1"}"#)).await;
-        let reading = trusting(&server, ca_pem).unwrap().send(&accounts::transfer()).await;
-        assert_eq!((reading.answer, server.count()), (Answer::NotExecuted, 0), "{why}: {reading:?}");
-        let message = reading.message.unwrap();
+        let parsed = trusting(&server, ca_pem).unwrap().send(&accounts::transfer()).await;
+        assert_eq!((parsed.outcome, server.count()), (Outcome::NotExecuted, 0), "{why}: {parsed:?}");
+        let message = parsed.message.unwrap();
         assert!(message.contains("certificate") && message.contains(why), "{why}: {message}");
     }
 }
@@ -95,11 +95,11 @@ async fn an_authority_that_one_account_trusts_vouches_for_no_other() {
         for (ca_pem, trusted) in [(Some(ours.clone()), Some(0)), (Some(theirs.clone()), Some(1)), (None, None)] {
             for (at, server) in servers.iter().enumerate() {
                 let account = trusting_among(server, ca_pem.clone(), &parts).unwrap();
-                let answer = account.send(&accounts::transfer()).await.answer;
+                let outcome = account.send(&accounts::transfer()).await.outcome;
                 let believed = trusted == Some(at);
                 assert_eq!(
-                    answer,
-                    if believed { Answer::Accepted } else { Answer::NotExecuted },
+                    outcome,
+                    if believed { Outcome::Accepted } else { Outcome::NotExecuted },
                     "{trusted:?} at {at}"
                 );
                 expected[at] += usize::from(believed);
@@ -126,11 +126,11 @@ async fn a_handshake_past_the_last_moment_gets_no_byte_of_the_send() {
     let server = Server::start_tls_slowly(config, sign::applied(r#"{"status":"9"}"#), HANDSHAKE).await;
     let gateway = trusting(&server, Some(authority)).unwrap();
     let by = Instant::now() + Duration::from_millis(200);
-    let reading = gateway.send(&Order { send_by: Some(by), ..accounts::transfer() }).await;
-    assert_eq!(reading.answer, Answer::NotExecuted, "{reading:?}");
+    let parsed = gateway.send(&GatewayRequest { send_by: Some(by), ..accounts::transfer() }).await;
+    assert_eq!(parsed.outcome, Outcome::NotExecuted, "{parsed:?}");
     assert!(by.elapsed() < HANDSHAKE / 2, "it waited {:?} for what cannot be sent any more", by.elapsed());
 
-    let in_time = Order { send_by: Some(Instant::now() + HANDSHAKE * 10), ..accounts::transfer() };
-    assert_eq!(gateway.send(&in_time).await.answer, Answer::Accepted, "a slow handshake alone is none too late");
+    let in_time = GatewayRequest { send_by: Some(Instant::now() + HANDSHAKE * 10), ..accounts::transfer() };
+    assert_eq!(gateway.send(&in_time).await.outcome, Outcome::Accepted, "a slow handshake alone is none too late");
     assert_eq!(server.count(), 1, "the first one's connection, ready since, was given nothing");
 }

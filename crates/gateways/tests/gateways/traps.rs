@@ -2,24 +2,24 @@
 
 use crate::support::accounts::{bill, numbered, split, transfer};
 use crate::support::{Received, Server, accounts, sign};
-use bursar_domain::{Answer, Reading};
+use bursar_domain::{Outcome, ParsedResponse};
 use bursar_gateways::{
-    BalanceQuery, Beingfi, BeingfiSettings, Channel, Gateway, Inquiry, NotificationError, Order, Receiver,
+    BalanceQuery, Beingfi, BeingfiSettings, Channel, Gateway, GatewayRequest, Inquiry, NotificationError, Receiver,
     ReceiverBinding, StatusQuery, UploadMethod, Yzt, YztSettings,
 };
 use serde_json::{Value, json};
 
-async fn exchange(body: impl Into<String>, order: &Order) -> (Reading, Received) {
+async fn exchange(body: impl Into<String>, order: &GatewayRequest) -> (ParsedResponse, Received) {
     let server = Server::answering(body).await;
-    let reading = accounts::yzt(&server.url()).send(order).await;
-    (reading, server.received().remove(0))
+    let parsed = accounts::yzt(&server.url()).send(order).await;
+    (parsed, server.received().remove(0))
 }
 
-async fn sent(body: impl Into<String>) -> Reading {
+async fn sent(body: impl Into<String>) -> ParsedResponse {
     exchange(body, &transfer()).await.0
 }
 
-async fn divided(data: &str, sorted: &str) -> Reading {
+async fn divided(data: &str, sorted: &str) -> ParsedResponse {
     let server = Server::answering(sign::beingfi(data, sorted)).await;
     accounts::beingfi(&server.url()).send(&split()).await
 }
@@ -47,7 +47,7 @@ async fn trap_02_a_bill_upload_has_two_names_and_two_nodes() {
         for node in ["funds_bill_upload_response", "bkfunds_order_upload_response"] {
             let server = Server::answering(sign::yzt(node, &sign::taken("\"\""))).await;
             let settings = YztSettings { upload_method: method, ..accounts::yzt_settings(&server.url()) };
-            assert_eq!(Yzt::new(settings).unwrap().send(&bill()).await.answer, Answer::Succeeded, "{name} {node}");
+            assert_eq!(Yzt::new(settings).unwrap().send(&bill()).await.outcome, Outcome::Succeeded, "{name} {node}");
             assert_eq!(server.received()[0].params()["method"], name);
         }
     }
@@ -76,8 +76,8 @@ async fn trap_04_the_content_on_the_wire_is_the_stored_json() {
 #[tokio::test]
 async fn trap_06_lengths_given_for_responses_are_not_enforced() {
     let sub_code = "isv.invalid-app-key"; // 19 characters in a string(16); the signature has 344 in a string(256)
-    let reading = sent(sign::refused("40002", sub_code)).await;
-    assert_eq!((reading.answer, reading.code), (Answer::ConfigFault, Some(format!("40002/{sub_code}"))));
+    let parsed = sent(sign::refused("40002", sub_code)).await;
+    assert_eq!((parsed.outcome, parsed.code), (Outcome::Misconfigured, Some(format!("40002/{sub_code}"))));
     let (_, request) = exchange("{}", &transfer()).await;
     assert_eq!((request.params()["timestamp"].len(), request.params()["sign"].len()), (19, 344));
 }
@@ -86,30 +86,28 @@ async fn trap_06_lengths_given_for_responses_are_not_enforced() {
 async fn trap_07_code_is_an_integer_or_a_string() {
     for code in ["10000", "\"10000\""] {
         let node = format!(r#"{{"code":{code},"data":{{"status":"1"}}}}"#);
-        let reading = sent(sign::yzt("bkfunds_balance_pay_apply_response", &node)).await;
-        assert_eq!((reading.answer, reading.code.as_deref()), (Answer::Succeeded, Some("10000")), "{code}");
+        let parsed = sent(sign::yzt("bkfunds_balance_pay_apply_response", &node)).await;
+        assert_eq!((parsed.outcome, parsed.code.as_deref()), (Outcome::Succeeded, Some("10000")), "{code}");
     }
     for code in ["40006", "\"40006\""] {
         let node = format!(r#"{{"code":{code},"sub_code":"isv.ip-forbidden"}}"#);
-        assert_eq!(sent(sign::yzt("error_response", &node)).await.answer, Answer::ConfigFault, "{code}");
+        assert_eq!(sent(sign::yzt("error_response", &node)).await.outcome, Outcome::Misconfigured, "{code}");
     }
 }
 
 #[tokio::test]
 async fn trap_08_fields_called_required_may_be_absent() {
-    let reading =
-        sent(sign::yzt("bkfunds_balance_pay_apply_response", r#"{"code":10000,"data":{"status":"9"}}"#)).await;
-    assert_eq!((reading.answer, reading.message, reading.request_id), (Answer::Accepted, None, None));
+    let parsed = sent(sign::yzt("bkfunds_balance_pay_apply_response", r#"{"code":10000,"data":{"status":"9"}}"#)).await;
+    assert_eq!((parsed.outcome, parsed.message, parsed.request_id), (Outcome::Accepted, None, None));
 }
 
 #[tokio::test]
 async fn trap_11_amounts_are_compared_as_integers_or_digits() {
-    for (amount, answer) in [("10", Answer::Succeeded), ("\"10\"", Answer::Succeeded), ("10.0", Answer::Contradiction)]
-    {
+    for (amount, outcome) in [("10", Outcome::Succeeded), ("\"10\"", Outcome::Succeeded), ("10.0", Outcome::Mismatch)] {
         let data = format!(r#"{{"status":"1","platform_no":"{}","total_amount":{amount}}}"#, accounts::KEY);
         let server = Server::answering(sign::queried(&data)).await;
-        let reading = accounts::yzt(&server.url()).status(&numbered(&["1"])).await;
-        assert_eq!(reading.answer, answer, "{amount}");
+        let parsed = accounts::yzt(&server.url()).status(&numbered(&["1"])).await;
+        assert_eq!(parsed.outcome, outcome, "{amount}");
     }
 }
 
@@ -117,32 +115,32 @@ async fn trap_11_amounts_are_compared_as_integers_or_digits() {
 async fn trap_12_an_amount_in_yuan_is_never_taken_for_fen() {
     let data = format!(r#"{{"status":"1","platform_no":"{}","total_amount":"0.10"}}"#, accounts::KEY);
     let server = Server::answering(sign::queried(&data)).await;
-    let reading = accounts::yzt(&server.url()).status(&numbered(&["1"])).await;
-    assert_eq!((reading.answer, reading.amount), (Answer::Contradiction, None));
+    let parsed = accounts::yzt(&server.url()).status(&numbered(&["1"])).await;
+    assert_eq!((parsed.outcome, parsed.amount), (Outcome::Mismatch, None));
 }
 
 #[tokio::test]
 async fn trap_13_a_status_is_a_letter_or_digit_and_may_be_unknown() {
-    for (status, answer) in
-        [("\"n\"", Answer::Accepted), ("9", Answer::Accepted), ("0", Answer::Failed), ("\"7\"", Answer::Accepted)]
+    for (status, outcome) in
+        [("\"n\"", Outcome::Accepted), ("9", Outcome::Accepted), ("0", Outcome::Failed), ("\"7\"", Outcome::Accepted)]
     {
-        let reading = sent(sign::applied(&format!(r#"{{"status":{status}}}"#))).await;
-        assert_eq!((reading.answer, reading.trade_no), (answer, None), "{status}");
+        let parsed = sent(sign::applied(&format!(r#"{{"status":{status}}}"#))).await;
+        assert_eq!((parsed.outcome, parsed.trade_no), (outcome, None), "{status}");
     }
 }
 
 #[tokio::test]
 async fn trap_14_accepted_is_not_done() {
     let seed = r#"{"request_id":"openapi_3222265ca9b64845820695a156a3b110","code":10000,"data":{"trade_no":"2025062413293980461","status":"9"},"success":true}"#;
-    let reading = sent(sign::yzt("bkfunds_balance_pay_apply_response", seed)).await;
-    assert_eq!(reading.answer, Answer::Accepted);
+    let parsed = sent(sign::yzt("bkfunds_balance_pay_apply_response", seed)).await;
+    assert_eq!(parsed.outcome, Outcome::Accepted);
 }
 
 #[tokio::test]
 async fn trap_15_a_business_refusal_shows_its_reason() {
     let node = r#"{"code":"40004","msg":"业务处理失败","sub_code":"isv.common-error","sub_msg":"仅支持营销子账号"}"#;
-    let reading = sent(sign::yzt("bkfunds_balance_pay_apply_response", node)).await;
-    assert_eq!(reading.message.as_deref(), Some("仅支持营销子账号"));
+    let parsed = sent(sign::yzt("bkfunds_balance_pay_apply_response", node)).await;
+    assert_eq!(parsed.message.as_deref(), Some("仅支持营销子账号"));
 }
 
 #[tokio::test]
@@ -180,8 +178,8 @@ async fn trap_18_goods_reach_the_wire_as_a_text_within_a_text() {
 async fn trap_25_data_is_an_object_or_an_empty_text() {
     for data in ["\"\"", "null", "{}"] {
         let order = bill();
-        let (reading, _) = exchange(sign::yzt("bkfunds_order_upload_response", &sign::taken(data)), &order).await;
-        assert_eq!(reading.answer, Answer::Succeeded, "{data}");
+        let (parsed, _) = exchange(sign::yzt("bkfunds_order_upload_response", &sign::taken(data)), &order).await;
+        assert_eq!(parsed.outcome, Outcome::Succeeded, "{data}");
     }
 }
 
@@ -189,9 +187,9 @@ async fn trap_25_data_is_an_object_or_an_empty_text() {
 async fn trap_26_an_error_of_another_page_is_read_like_any_other() {
     let body = sign::vectors()["yzt_responses"]["error_40004"]["body"].as_str().unwrap().to_owned();
     for order in [transfer(), bill()] {
-        let (reading, _) = exchange(body.clone(), &order).await;
-        assert_eq!((reading.answer, reading.code.as_deref()), (Answer::Silent, Some("40004/isv.name-error")));
-        assert!(reading.message.unwrap().ends_with("姓名错误"));
+        let (parsed, _) = exchange(body.clone(), &order).await;
+        assert_eq!((parsed.outcome, parsed.code.as_deref()), (Outcome::NoResponse, Some("40004/isv.name-error")));
+        assert!(parsed.message.unwrap().ends_with("姓名错误"));
     }
 }
 
@@ -229,7 +227,7 @@ fn trap_29_required_fields_may_be_empty_and_lists_are_texts() {
     assert_eq!((&content["host_flow_no"], &content["store_list"]), (&json!(""), &json!("[]")));
 }
 
-/// It is about money that a bank received, and names none of our keys: there is no way from it to an `Answer`.
+/// It is about money that a bank received, and names none of our keys: there is no way from it to an `Outcome`.
 #[test]
 fn trap_30_a_notification_completes_no_job() {
     let found = receiver_of_notifications().notification(&notification("sign_type_included"), None).unwrap();
@@ -321,7 +319,7 @@ async fn trap_38_a_bind_with_code_0_and_state_0_has_failed() {
     let receiver = Receiver::read(fields.as_object().unwrap().clone()).unwrap();
     let bound = accounts::beingfi(&server.url()).bind_receiver(&receiver).await;
     assert!(
-        matches!(bound, bursar_gateways::Bound::Refused(ref reading) if reading.answer == Answer::Failed),
+        matches!(bound, bursar_gateways::Bound::Rejected(ref parsed) if parsed.outcome == Outcome::Failed),
         "{bound:?}"
     );
 }
@@ -330,15 +328,15 @@ async fn trap_38_a_bind_with_code_0_and_state_0_has_failed() {
 async fn trap_39_an_outer_success_may_hold_an_inner_failure() {
     let data = r#"{"errCode":"unknown-sub-code","errMsg":"Business Failed【未知的错误码ACQ.ROYALTY_ACCOUNT_NOT_EXIST】","state":2}"#;
     let sorted = "errCode=unknown-sub-code&errMsg=Business Failed【未知的错误码ACQ.ROYALTY_ACCOUNT_NOT_EXIST】&state=2";
-    let reading = divided(data, sorted).await;
-    assert_eq!((reading.answer, reading.code.as_deref()), (Answer::Failed, Some("0/ACQ.ROYALTY_ACCOUNT_NOT_EXIST")));
+    let parsed = divided(data, sorted).await;
+    assert_eq!((parsed.outcome, parsed.code.as_deref()), (Outcome::Failed, Some("0/ACQ.ROYALTY_ACCOUNT_NOT_EXIST")));
 }
 
 #[tokio::test]
 async fn trap_40_a_state_that_the_page_does_not_know_is_not_a_failure() {
     for state in ["3", "0", "4"] {
-        let reading = divided(&format!(r#"{{"state":{state}}}"#), &format!("state={state}")).await;
-        assert_eq!(reading.answer, Answer::Accepted, "{state}");
+        let parsed = divided(&format!(r#"{{"state":{state}}}"#), &format!("state={state}")).await;
+        assert_eq!(parsed.outcome, Outcome::Accepted, "{state}");
     }
 }
 
@@ -347,19 +345,19 @@ async fn trap_42_a_division_without_a_batch_has_perhaps_paid_no_one() {
     let batch =
         (r#"{"channelBatchOrderId":"2026112922001496","state":1}"#, "channelBatchOrderId=2026112922001496&state=1");
     let none = (r#"{"state":1}"#, "state=1");
-    for (channel, (data, sorted), answer) in [
-        (None, batch, Answer::Succeeded),
-        (Some(Channel::Alipay), batch, Answer::Succeeded),
-        (Some(Channel::Wxpay), batch, Answer::Contradiction),
-        (None, none, Answer::Contradiction),
-        (Some(Channel::Alipay), none, Answer::Contradiction),
-        (Some(Channel::Wxpay), none, Answer::Contradiction),
+    for (channel, (data, sorted), outcome) in [
+        (None, batch, Outcome::Succeeded),
+        (Some(Channel::Alipay), batch, Outcome::Succeeded),
+        (Some(Channel::Wxpay), batch, Outcome::Mismatch),
+        (None, none, Outcome::Mismatch),
+        (Some(Channel::Alipay), none, Outcome::Mismatch),
+        (Some(Channel::Wxpay), none, Outcome::Mismatch),
     ] {
         let server = Server::answering(sign::beingfi(data, sorted)).await;
         let settings = BeingfiSettings { channel, ..accounts::beingfi_settings(&server.url()) };
-        let reading = Beingfi::new(settings).unwrap().send(&split()).await;
-        assert_eq!((reading.answer, reading.status.as_deref()), (answer, Some("1")), "{channel:?} {data}: {reading:?}");
-        let told = reading.message.unwrap_or_default().contains("nobody was paid");
-        assert_eq!(told, answer == Answer::Contradiction, "{channel:?} {data}");
+        let parsed = Beingfi::new(settings).unwrap().send(&split()).await;
+        assert_eq!((parsed.outcome, parsed.status.as_deref()), (outcome, Some("1")), "{channel:?} {data}: {parsed:?}");
+        let told = parsed.message.unwrap_or_default().contains("nobody was paid");
+        assert_eq!(told, outcome == Outcome::Mismatch, "{channel:?} {data}");
     }
 }

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use crate::support::accounts::{KEY, TRADE_NO, numbered, transfer, yzt_settings};
 use crate::support::{Act, Server, accounts, sign};
-use bursar_domain::{Answer, Fen, Kind, Reading};
-use bursar_gateways::{BoxFuture, Gateway, QueryKey, Rate, StatusQuery, SubCodes, Transport, Turn, Yzt, YztSettings};
+use bursar_domain::{Fen, Kind, Outcome, ParsedResponse};
+use bursar_gateways::{
+    BoxFuture, Gateway, QueryKey, Rate, RatePermit, StatusQuery, SubCodes, Transport, Yzt, YztSettings,
+};
 
-async fn asked(body: impl Into<String>) -> Reading {
+async fn asked(body: impl Into<String>) -> ParsedResponse {
     let server = Server::answering(body).await;
     accounts::yzt(&server.url()).status(&numbered(&[TRADE_NO])).await
 }
@@ -21,17 +23,17 @@ fn standing(status: &str) -> String {
 
 #[tokio::test]
 async fn a_query_that_matches_key_and_amount_decides() {
-    for (status, answer) in [
-        ("1", Answer::Succeeded),
-        ("0", Answer::Failed),
-        ("2", Answer::Refunded),
-        ("9", Answer::Accepted),
-        ("n", Answer::Accepted),
-        ("?", Answer::Accepted),
+    for (status, outcome) in [
+        ("1", Outcome::Succeeded),
+        ("0", Outcome::Failed),
+        ("2", Outcome::Refunded),
+        ("9", Outcome::Accepted),
+        ("n", Outcome::Accepted),
+        ("?", Outcome::Accepted),
     ] {
-        let reading = asked(sign::queried(&standing(status))).await;
-        assert_eq!((reading.answer, reading.status.as_deref()), (answer, Some(status)), "{reading:?}");
-        assert_eq!((reading.trade_no.as_deref(), reading.amount), (Some(TRADE_NO), Fen::new(10)));
+        let parsed = asked(sign::queried(&standing(status))).await;
+        assert_eq!((parsed.outcome, parsed.status.as_deref()), (outcome, Some(status)), "{parsed:?}");
+        assert_eq!((parsed.trade_no.as_deref(), parsed.amount), (Some(TRADE_NO), Fen::new(10)));
     }
 }
 
@@ -46,9 +48,9 @@ async fn a_query_that_names_another_key_or_amount_is_a_contradiction() {
         right.replace(r#""10""#, "10.0"),
         right.replace(r#""10""#, "-10"),
     ] {
-        let reading = asked(sign::queried(&wrong)).await;
-        assert_eq!(reading.answer, Answer::Contradiction, "{wrong}: {reading:?}");
-        assert_eq!((reading.trade_no, reading.status), (None, None), "another job's words do not go on record");
+        let parsed = asked(sign::queried(&wrong)).await;
+        assert_eq!(parsed.outcome, Outcome::Mismatch, "{wrong}: {parsed:?}");
+        assert_eq!((parsed.trade_no, parsed.status), (None, None), "another job's words do not go on record");
     }
 }
 
@@ -60,16 +62,16 @@ async fn a_refunds_record_says_nothing_of_the_payment() {
     };
     for status in ["0", "1", "9", "n"] {
         for refund in ["r", "R"] {
-            let reading = asked(sign::queried(&with(status, refund))).await;
-            assert_eq!((reading.answer, reading.status, reading.trade_no), (Answer::Silent, None, None), "{status}");
-            assert!(reading.message.unwrap().contains("refund"));
+            let parsed = asked(sign::queried(&with(status, refund))).await;
+            assert_eq!((parsed.outcome, parsed.status, parsed.trade_no), (Outcome::NoResponse, None, None), "{status}");
+            assert!(parsed.message.unwrap().contains("refund"));
         }
         let payment = asked(sign::queried(&with(status, "p"))).await;
-        assert_eq!(payment.answer, asked(sign::queried(&standing(status))).await.answer, "{status}");
+        assert_eq!(payment.outcome, asked(sign::queried(&standing(status))).await.outcome, "{status}");
     }
-    assert_eq!(asked(sign::queried(&with("2", "r"))).await.answer, Answer::Refunded, "one word under either type");
+    assert_eq!(asked(sign::queried(&with("2", "r"))).await.outcome, Outcome::Refunded, "one word under either type");
     let unreadable = standing("1").replacen('{', r#"{"trade_type":["p"],"#, 1);
-    assert_eq!(asked(sign::queried(&unreadable)).await.answer, Answer::Silent);
+    assert_eq!(asked(sign::queried(&unreadable)).await.outcome, Outcome::NoResponse);
 }
 
 /// An answer that cannot be tied to the job teaches nothing: it is asked again, and in the end a person looks.
@@ -78,32 +80,36 @@ async fn a_query_that_leaves_key_or_amount_out_is_not_believed() {
     let right = standing("1");
     let keyless = right.replace(&format!(r#","platform_no":"{KEY}""#), "");
     let priceless = right.replace(r#","total_amount":"10""#, "");
-    for (data, answer) in [
-        (keyless.clone(), Answer::Silent),
-        (keyless.replace(r#""1""#, r#""9""#), Answer::Silent),
-        (priceless.clone(), Answer::Silent),
-        (priceless.replace(r#""status":"1""#, r#""status":"0""#), Answer::Silent),
-        (priceless.replace(r#""status":"1""#, r#""status":"9""#), Answer::Accepted),
-        ("\"\"".into(), Answer::Silent),
-        ("{}".into(), Answer::Silent),
+    for (data, outcome) in [
+        (keyless.clone(), Outcome::NoResponse),
+        (keyless.replace(r#""1""#, r#""9""#), Outcome::NoResponse),
+        (priceless.clone(), Outcome::NoResponse),
+        (priceless.replace(r#""status":"1""#, r#""status":"0""#), Outcome::NoResponse),
+        (priceless.replace(r#""status":"1""#, r#""status":"9""#), Outcome::Accepted),
+        ("\"\"".into(), Outcome::NoResponse),
+        ("{}".into(), Outcome::NoResponse),
     ] {
-        let reading = asked(sign::queried(&data)).await;
-        assert_eq!(reading.answer, answer, "{data}: {reading:?}");
-        assert_eq!(reading.message.is_some(), answer == Answer::Silent, "{data}: what is not believed is explained");
+        let parsed = asked(sign::queried(&data)).await;
+        assert_eq!(parsed.outcome, outcome, "{data}: {parsed:?}");
+        assert_eq!(
+            parsed.message.is_some(),
+            outcome == Outcome::NoResponse,
+            "{data}: what is not believed is explained"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_refused_question_says_nothing_about_the_job() {
-    for (code, sub_code, answer) in [
-        ("40004", "isv.name-error", Answer::Silent),
-        ("40002", "isv.invalid-parameter", Answer::Silent),
-        ("40002", "isv.invalid-signature", Answer::ConfigFault),
-        ("20000", "isv.service-busy", Answer::NotExecuted),
-        ("20000", "isp.unknown-error", Answer::Silent),
-        ("88888", "x", Answer::Silent),
+    for (code, sub_code, outcome) in [
+        ("40004", "isv.name-error", Outcome::NoResponse),
+        ("40002", "isv.invalid-parameter", Outcome::NoResponse),
+        ("40002", "isv.invalid-signature", Outcome::Misconfigured),
+        ("20000", "isv.service-busy", Outcome::NotExecuted),
+        ("20000", "isp.unknown-error", Outcome::NoResponse),
+        ("88888", "x", Outcome::NoResponse),
     ] {
-        assert_eq!(asked(sign::refused(code, sub_code)).await.answer, answer, "{code}/{sub_code}");
+        assert_eq!(asked(sign::refused(code, sub_code)).await.outcome, outcome, "{code}/{sub_code}");
     }
 }
 
@@ -113,8 +119,8 @@ async fn knowing(answers: &'static [(&'static str, &'static str)]) -> (Server, Y
         let query: serde_json::Value = serde_json::from_str(&request.params()["biz_content"]).unwrap();
         match answers.iter().find(|(number, _)| query["trade_no"] == *number) {
             Some((_, "hang up")) => Act::Close,
-            Some((_, status)) => Act::Answer(sign::queried(&standing(status))),
-            None => Act::Answer(sign::refused("40004", "isv.trade-not-exist")),
+            Some((_, status)) => Act::Outcome(sign::queried(&standing(status))),
+            None => Act::Outcome(sign::refused("40004", "isv.trade-not-exist")),
         }
     })
     .await;
@@ -126,19 +132,19 @@ async fn knowing(answers: &'static [(&'static str, &'static str)]) -> (Server, Y
 #[tokio::test]
 async fn the_newest_number_is_queried_before_older_ones() {
     let (server, gateway) = knowing(&[("old", "1"), ("dead", "hang up")]).await;
-    for (numbers, answer, requests) in [
-        (&["old"][..], Answer::Succeeded, 1),
-        (&["older", "old"], Answer::Succeeded, 1),
-        (&["old", "new"], Answer::Succeeded, 2),
-        (&["a", "b"], Answer::Unseen, 2),
-        (&["a", "b", "c", "d", "e"], Answer::Unseen, 3), // bounded
-        (&["old", "dead"], Answer::Silent, 1),           // no word at all: not the moment to ask on
-        (&["dead", "new"], Answer::Silent, 2), // one that says "unknown" proves nothing while another hangs up
-        (&[], Answer::Silent, 0),
+    for (numbers, outcome, requests) in [
+        (&["old"][..], Outcome::Succeeded, 1),
+        (&["older", "old"], Outcome::Succeeded, 1),
+        (&["old", "new"], Outcome::Succeeded, 2),
+        (&["a", "b"], Outcome::NotFound, 2),
+        (&["a", "b", "c", "d", "e"], Outcome::NotFound, 3), // bounded
+        (&["old", "dead"], Outcome::NoResponse, 1),         // no word at all: not the moment to ask on
+        (&["dead", "new"], Outcome::NoResponse, 2), // one that says "unknown" proves nothing while another hangs up
+        (&[], Outcome::NoResponse, 0),
     ] {
         let before = server.count();
-        let reading = gateway.status(&numbered(numbers)).await;
-        assert_eq!((reading.answer, server.count() - before), (answer, requests), "{numbers:?}: {reading:?}");
+        let parsed = gateway.status(&numbered(numbers)).await;
+        assert_eq!((parsed.outcome, server.count() - before), (outcome, requests), "{numbers:?}: {parsed:?}");
     }
 }
 
@@ -146,23 +152,23 @@ async fn the_newest_number_is_queried_before_older_ones() {
 struct Places(AtomicUsize);
 
 impl Rate for Places {
-    fn turn(&self, kind: Kind, by: Instant) -> BoxFuture<'_, Turn> {
+    fn acquire(&self, kind: Kind, by: Instant) -> BoxFuture<'_, RatePermit> {
         assert!(kind == Kind::Transfer && by > Instant::now() + Duration::from_secs(5), "it may wait for a whole call");
         let taken = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        Box::pin(async move { if taken.is_ok() { Turn::Taken } else { Turn::NotInTime } })
+        Box::pin(async move { if taken.is_ok() { RatePermit::Taken } else { RatePermit::NotInTime } })
     }
 }
 
 #[tokio::test]
 async fn every_question_but_the_first_takes_a_place_in_the_rate() {
     // "Never seen" is no word that a part of the questions has.
-    for (places, requests, answer) in
-        [(0, 1, Answer::Silent), (1, 2, Answer::Silent), (2, 3, Answer::Unseen), (9, 3, Answer::Unseen)]
+    for (places, requests, outcome) in
+        [(0, 1, Outcome::NoResponse), (1, 2, Outcome::NoResponse), (2, 3, Outcome::NotFound), (9, 3, Outcome::NotFound)]
     {
         let (server, gateway) = knowing(&[]).await;
         let rate = Arc::new(Places(AtomicUsize::new(places)));
-        let reading = gateway.within(rate.clone()).status(&numbered(&["a", "b", "c", "d"])).await;
-        assert_eq!((reading.answer, server.count()), (answer, requests), "{places} places");
+        let parsed = gateway.within(rate.clone()).status(&numbered(&["a", "b", "c", "d"])).await;
+        assert_eq!((parsed.outcome, server.count()), (outcome, requests), "{places} places");
         assert_eq!(rate.0.load(Ordering::SeqCst), places - (requests - 1), "{places} places");
     }
 }
@@ -170,7 +176,7 @@ async fn every_question_but_the_first_takes_a_place_in_the_rate() {
 #[tokio::test]
 async fn all_questions_of_one_query_take_no_longer_than_one_call() {
     let server = Server::start(|number, _| match number {
-        0 => Act::Answer(sign::refused("40004", "isv.else")),
+        0 => Act::Outcome(sign::refused("40004", "isv.else")),
         _ => Act::Hang,
     })
     .await;
@@ -179,8 +185,8 @@ async fn all_questions_of_one_query_take_no_longer_than_one_call() {
     let transport = Transport { connect_timeout, call_timeout, ..accounts::transport(&server.url()) };
     let gateway = Yzt::new(YztSettings { transport, ..yzt_settings("http://x") }).unwrap();
     let started = tokio::time::Instant::now();
-    let reading = gateway.status(&numbered(&["a", "b", "c"])).await;
-    assert_eq!(reading.answer, Answer::Silent);
+    let parsed = gateway.status(&numbered(&["a", "b", "c"])).await;
+    assert_eq!(parsed.outcome, Outcome::NoResponse);
     assert!(started.elapsed() < call_timeout * 2, "{:?}", started.elapsed());
 }
 

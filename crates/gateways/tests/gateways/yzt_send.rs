@@ -2,22 +2,22 @@
 
 use crate::support::accounts::{KEY, TRADE_NO, bill, numbered, split, transfer, yzt_settings};
 use crate::support::{Act, Server, accounts, sign};
-use bursar_domain::{Answer, Call, Kind, Names, Reading, Received, Suspicion};
+use bursar_domain::{Call, Kind, Names, Outcome, ParsedResponse, Received, Suspicion};
 use bursar_gateways::{
-    BalanceQuery, ContentType, Gateway, Inquiry, Order, ResponseSign, SplitMethods, StatusQuery, SubCodes, Transport,
-    UnsignedErrors, UploadMethod, Yzt, YztSettings,
+    BalanceQuery, ContentType, Gateway, GatewayRequest, Inquiry, ResponseSign, SplitMethods, StatusQuery, SubCodes,
+    Transport, UnsignedErrors, UploadMethod, Yzt, YztSettings,
 };
 
-async fn sent(body: impl Into<String>) -> Reading {
+async fn sent(body: impl Into<String>) -> ParsedResponse {
     sent_order(body, transfer()).await
 }
 
-async fn sent_order(body: impl Into<String>, order: Order) -> Reading {
+async fn sent_order(body: impl Into<String>, order: GatewayRequest) -> ParsedResponse {
     let server = Server::answering(body).await;
     accounts::yzt(&server.url()).send(&order).await
 }
 
-async fn asked(body: impl Into<String>) -> Reading {
+async fn asked(body: impl Into<String>) -> ParsedResponse {
     let server = Server::answering(body).await;
     accounts::yzt(&server.url()).status(&numbered(&[TRADE_NO])).await
 }
@@ -42,34 +42,34 @@ async fn an_apply_is_signed_and_carries_the_stored_content() {
 
 #[tokio::test]
 async fn the_status_of_an_apply_decides() {
-    for (data, answer, status) in [
-        (r#"{"status":"1"}"#, Answer::Succeeded, Some("1")),
-        (r#"{"status":1}"#, Answer::Succeeded, Some("1")),
-        (r#"{"status":"0"}"#, Answer::Failed, Some("0")),
-        (r#"{"status":0}"#, Answer::Failed, Some("0")),
-        (r#"{"status":"2"}"#, Answer::Refunded, Some("2")),
-        (r#"{"status":"9"}"#, Answer::Accepted, Some("9")),
-        (r#"{"status":9}"#, Answer::Accepted, Some("9")),
-        (r#"{"status":"n"}"#, Answer::Accepted, Some("n")),
-        (r#"{"status":"x"}"#, Answer::Accepted, Some("x")),
-        (r#"{"status":" 1\n"}"#, Answer::Accepted, Some("1")), // not the page's word, however it looks
-        (r#"{"status":true}"#, Answer::Accepted, None),
-        (r#"{"status":""}"#, Answer::Accepted, None),
-        (r#"{"status":null}"#, Answer::Accepted, None),
-        ("{}", Answer::Accepted, None),
-        (r#""""#, Answer::Accepted, None),
-        ("null", Answer::Accepted, None),
-        (r#"{"status":"1","status":"9"}"#, Answer::Silent, None),
+    for (data, outcome, status) in [
+        (r#"{"status":"1"}"#, Outcome::Succeeded, Some("1")),
+        (r#"{"status":1}"#, Outcome::Succeeded, Some("1")),
+        (r#"{"status":"0"}"#, Outcome::Failed, Some("0")),
+        (r#"{"status":0}"#, Outcome::Failed, Some("0")),
+        (r#"{"status":"2"}"#, Outcome::Refunded, Some("2")),
+        (r#"{"status":"9"}"#, Outcome::Accepted, Some("9")),
+        (r#"{"status":9}"#, Outcome::Accepted, Some("9")),
+        (r#"{"status":"n"}"#, Outcome::Accepted, Some("n")),
+        (r#"{"status":"x"}"#, Outcome::Accepted, Some("x")),
+        (r#"{"status":" 1\n"}"#, Outcome::Accepted, Some("1")), // not the page's word, however it looks
+        (r#"{"status":true}"#, Outcome::Accepted, None),
+        (r#"{"status":""}"#, Outcome::Accepted, None),
+        (r#"{"status":null}"#, Outcome::Accepted, None),
+        ("{}", Outcome::Accepted, None),
+        (r#""""#, Outcome::Accepted, None),
+        ("null", Outcome::Accepted, None),
+        (r#"{"status":"1","status":"9"}"#, Outcome::NoResponse, None),
     ] {
-        let reading = sent(sign::applied(data)).await;
-        assert_eq!((reading.answer, reading.status.as_deref()), (answer, status), "{data}: {reading:?}");
+        let parsed = sent(sign::applied(data)).await;
+        assert_eq!((parsed.outcome, parsed.status.as_deref()), (outcome, status), "{data}: {parsed:?}");
     }
 }
 
 #[tokio::test]
 async fn an_unknown_status_is_shown_to_people() {
-    let reading = sent(sign::applied(r#"{"status":"wat"}"#)).await;
-    assert!(reading.message.unwrap().contains("unknown status wat"));
+    let parsed = sent(sign::applied(r#"{"status":"wat"}"#)).await;
+    assert!(parsed.message.unwrap().contains("unknown status wat"));
 }
 
 #[tokio::test]
@@ -80,23 +80,23 @@ async fn the_gateways_number_is_recorded_when_it_is_sane() {
         (r#"{"trade_no":"","status":"9"}"#, None),
         (r#"{"trade_no":"a\" b","status":"9"}"#, None),
     ] {
-        let reading = sent(sign::applied(data)).await;
-        assert_eq!((reading.answer, reading.trade_no.as_deref()), (Answer::Accepted, trade_no), "{data}");
+        let parsed = sent(sign::applied(data)).await;
+        assert_eq!((parsed.outcome, parsed.trade_no.as_deref()), (Outcome::Accepted, trade_no), "{data}");
     }
     let long = format!(r#"{{"trade_no":"{}","status":"9"}}"#, "1".repeat(65));
-    let reading = sent(sign::applied(&long)).await;
-    assert_eq!(reading.trade_no, None);
-    assert!(reading.message.unwrap().contains("ignored"));
+    let parsed = sent(sign::applied(&long)).await;
+    assert_eq!(parsed.trade_no, None);
+    assert!(parsed.message.unwrap().contains("ignored"));
 }
 
 #[tokio::test]
 async fn an_apply_for_another_key_or_amount_is_a_mismatch() {
     for data in [r#"{"status":"1","platform_no":"other"}"#, r#"{"status":"1","total_amount":11}"#] {
-        let reading = sent(sign::applied(data)).await;
-        assert_eq!((reading.answer, reading.status), (Answer::Contradiction, None), "{data}");
+        let parsed = sent(sign::applied(data)).await;
+        assert_eq!((parsed.outcome, parsed.status), (Outcome::Mismatch, None), "{data}");
     }
     let same = format!(r#"{{"status":"1","platform_no":"{KEY}","total_amount":10}}"#);
-    assert_eq!(sent(sign::applied(&same)).await.answer, Answer::Succeeded);
+    assert_eq!(sent(sign::applied(&same)).await.outcome, Outcome::Succeeded);
 }
 
 /// Whose last word it is: only an answer that names both key and amount says so by itself. Nothing asks about bills.
@@ -109,8 +109,8 @@ async fn an_apply_names_the_job_by_its_key_and_its_amount() {
         (r#"{"status":"0","total_amount":10}"#.to_owned(), Names::Nothing),
         (format!(r#"{{"status":"0","platform_no":"{KEY}","total_amount":10}}"#), Names::Job),
     ] {
-        let reading = sent(sign::applied(&data)).await;
-        assert_eq!((reading.answer, reading.names), (Answer::Failed, names), "{data}");
+        let parsed = sent(sign::applied(&data)).await;
+        assert_eq!((parsed.outcome, parsed.names), (Outcome::Failed, names), "{data}");
     }
     let node = sign::yzt("bkfunds_order_upload_response", &sign::taken("\"\""));
     assert_eq!(sent_order(node, bill()).await.names, Names::Job);
@@ -119,63 +119,63 @@ async fn an_apply_names_the_job_by_its_key_and_its_amount() {
 #[tokio::test]
 async fn an_apply_that_is_answered_with_a_refund_s_record_is_in_doubt() {
     for status in ["0", "1", "9", "n"] {
-        let reading = sent(sign::applied(&format!(r#"{{"status":"{status}","trade_type":"r"}}"#))).await;
-        assert_eq!((reading.answer, reading.status), (Answer::Silent, None), "{status}");
+        let parsed = sent(sign::applied(&format!(r#"{{"status":"{status}","trade_type":"r"}}"#))).await;
+        assert_eq!((parsed.outcome, parsed.status), (Outcome::NoResponse, None), "{status}");
     }
 }
 
 #[tokio::test]
 async fn each_code_means_the_same_to_every_kind_of_send() {
-    for (code, sub_code, answer) in [
-        ("20000", "isv.service-busy", Answer::NotExecuted),
-        ("20000", "isp.service-not-available", Answer::NotExecuted),
-        ("20000", "isp.gateway-response-timeout", Answer::Silent),
-        ("20000", "isp.unknown-error", Answer::Silent),
-        ("20000", "isp.service-unknown-error", Answer::Silent),
-        ("20000", "aop.unknown-error", Answer::Silent),
-        ("20001", "aop.invalid-app-auth-token", Answer::ConfigFault),
-        ("20001", "aop.never-heard-of", Answer::Silent),
-        ("40001", "isv.missing-signature", Answer::ConfigFault),
-        ("40002", "isv.invalid-signature", Answer::ConfigFault),
-        ("40002", "isv.invalid-app-key", Answer::ConfigFault),
-        ("40002", "isv.invalid-encrypt-type", Answer::ConfigFault),
-        ("40002", "isv.invalid-file-size", Answer::ConfigFault),
-        ("40002", "isv.invalid-method", Answer::ConfigFault),
-        ("40002", "isv.invalid-timestamp", Answer::NotExecuted),
-        ("40002", "isv.invalid-parameter", Answer::Refused),
-        ("40004", "isv.name-error", Answer::Silent),
-        ("40004", "isv.common-error", Answer::Silent),
-        ("40006", "isv.ip-forbidden", Answer::ConfigFault),
-        ("99999", "isv.invalid-signature", Answer::Silent), // a sub-code under a code that it does not belong to
-        ("10000", "isv.odd", Answer::Silent),
+    for (code, sub_code, outcome) in [
+        ("20000", "isv.service-busy", Outcome::NotExecuted),
+        ("20000", "isp.service-not-available", Outcome::NotExecuted),
+        ("20000", "isp.gateway-response-timeout", Outcome::NoResponse),
+        ("20000", "isp.unknown-error", Outcome::NoResponse),
+        ("20000", "isp.service-unknown-error", Outcome::NoResponse),
+        ("20000", "aop.unknown-error", Outcome::NoResponse),
+        ("20001", "aop.invalid-app-auth-token", Outcome::Misconfigured),
+        ("20001", "aop.never-heard-of", Outcome::NoResponse),
+        ("40001", "isv.missing-signature", Outcome::Misconfigured),
+        ("40002", "isv.invalid-signature", Outcome::Misconfigured),
+        ("40002", "isv.invalid-app-key", Outcome::Misconfigured),
+        ("40002", "isv.invalid-encrypt-type", Outcome::Misconfigured),
+        ("40002", "isv.invalid-file-size", Outcome::Misconfigured),
+        ("40002", "isv.invalid-method", Outcome::Misconfigured),
+        ("40002", "isv.invalid-timestamp", Outcome::NotExecuted),
+        ("40002", "isv.invalid-parameter", Outcome::Rejected),
+        ("40004", "isv.name-error", Outcome::NoResponse),
+        ("40004", "isv.common-error", Outcome::NoResponse),
+        ("40006", "isv.ip-forbidden", Outcome::Misconfigured),
+        ("99999", "isv.invalid-signature", Outcome::NoResponse), // a sub-code under a code that it does not belong to
+        ("10000", "isv.odd", Outcome::NoResponse),
     ] {
         for order in [transfer(), bill(), split()] {
-            let reading = sent_order(sign::refused(code, sub_code), order).await;
-            assert_eq!(reading.answer, answer, "{code}/{sub_code}: {reading:?}");
-            assert_eq!(reading.received, Received::Response, "{code}/{sub_code}");
-            assert_eq!(reading.code, Some(format!("{code}/{sub_code}")));
-            assert_eq!(reading.request_id.as_deref(), Some("openapi_1"));
-            assert!(reading.message.unwrap().contains("because"));
+            let parsed = sent_order(sign::refused(code, sub_code), order).await;
+            assert_eq!(parsed.outcome, outcome, "{code}/{sub_code}: {parsed:?}");
+            assert_eq!(parsed.received, Received::Response, "{code}/{sub_code}");
+            assert_eq!(parsed.code, Some(format!("{code}/{sub_code}")));
+            assert_eq!(parsed.request_id.as_deref(), Some("openapi_1"));
+            assert!(parsed.message.unwrap().contains("because"));
         }
     }
 }
 
 #[tokio::test]
 async fn success_is_in_three_places_and_denied_in_none() {
-    for (node, answer) in [
-        (r#"{"code":10000,"data":{"status":"1"}}"#, Answer::Succeeded),
-        (r#"{"code":"10000","success":true,"sub_code":"","data":{"status":"1"}}"#, Answer::Succeeded),
-        (r#"{"code":10000,"success":false,"data":{"status":"1"}}"#, Answer::Silent),
-        (r#"{"code":10000,"success":"false","data":{"status":"1"}}"#, Answer::Silent),
-        (r#"{"code":10000,"success":0,"data":{"status":"1"}}"#, Answer::Silent),
-        (r#"{"code":10000,"success":"true","data":{"status":"1"}}"#, Answer::Succeeded),
-        (r#"{"code":10000,"sub_code":"isv.x","data":{"status":"1"}}"#, Answer::Silent),
-        (r#"{"success":true,"data":{"status":"1"}}"#, Answer::Silent),
-        (r#"{"code":10000,"code":10000,"data":{"status":"1"}}"#, Answer::Silent),
-        (r#"[{"code":10000}]"#, Answer::Silent),
+    for (node, outcome) in [
+        (r#"{"code":10000,"data":{"status":"1"}}"#, Outcome::Succeeded),
+        (r#"{"code":"10000","success":true,"sub_code":"","data":{"status":"1"}}"#, Outcome::Succeeded),
+        (r#"{"code":10000,"success":false,"data":{"status":"1"}}"#, Outcome::NoResponse),
+        (r#"{"code":10000,"success":"false","data":{"status":"1"}}"#, Outcome::NoResponse),
+        (r#"{"code":10000,"success":0,"data":{"status":"1"}}"#, Outcome::NoResponse),
+        (r#"{"code":10000,"success":"true","data":{"status":"1"}}"#, Outcome::Succeeded),
+        (r#"{"code":10000,"sub_code":"isv.x","data":{"status":"1"}}"#, Outcome::NoResponse),
+        (r#"{"success":true,"data":{"status":"1"}}"#, Outcome::NoResponse),
+        (r#"{"code":10000,"code":10000,"data":{"status":"1"}}"#, Outcome::NoResponse),
+        (r#"[{"code":10000}]"#, Outcome::NoResponse),
     ] {
-        let reading = sent(sign::yzt("bkfunds_balance_pay_apply_response", node)).await;
-        assert_eq!(reading.answer, answer, "{node}: {reading:?}");
+        let parsed = sent(sign::yzt("bkfunds_balance_pay_apply_response", node)).await;
+        assert_eq!(parsed.outcome, outcome, "{node}: {parsed:?}");
     }
 }
 
@@ -189,22 +189,22 @@ async fn the_operators_lists_extend_the_table_and_never_overrule_it() {
     };
     let server = Server::start(|_, request| {
         let sub_code = request.params()["biz_content"].split('|').nth(1).unwrap_or_default().to_owned();
-        Act::Answer(sign::refused(if sub_code.starts_with("isp") { "20000" } else { "40004" }, &sub_code))
+        Act::Outcome(sign::refused(if sub_code.starts_with("isp") { "20000" } else { "40004" }, &sub_code))
     })
     .await;
     let gateway = Yzt::new(YztSettings { sub_codes: listed, ..yzt_settings(&server.url()) }).unwrap();
     for (sub_code, for_transfer, for_bill) in [
-        ("isv.name-error", Answer::Refused, Answer::Refused),
-        ("isv.repeated", Answer::Accepted, Answer::Succeeded),
-        ("isv.later", Answer::NotExecuted, Answer::NotExecuted),
-        ("isv.trade-not-exist", Answer::Silent, Answer::Silent),
-        ("isp.gateway-response-timeout", Answer::Silent, Answer::Silent),
-        ("isv.else", Answer::Silent, Answer::Silent),
+        ("isv.name-error", Outcome::Rejected, Outcome::Rejected),
+        ("isv.repeated", Outcome::Accepted, Outcome::Succeeded),
+        ("isv.later", Outcome::NotExecuted, Outcome::NotExecuted),
+        ("isv.trade-not-exist", Outcome::NoResponse, Outcome::NoResponse),
+        ("isp.gateway-response-timeout", Outcome::NoResponse, Outcome::NoResponse),
+        ("isv.else", Outcome::NoResponse, Outcome::NoResponse),
     ] {
         let content = format!(r#"{{"x":"|{sub_code}|"}}"#);
-        for (kind, answer) in [(Kind::Transfer, for_transfer), (Kind::BillUpload, for_bill)] {
-            let reading = gateway.send(&accounts::order(kind, &content)).await;
-            assert_eq!(reading.answer, answer, "{kind} {sub_code}: {reading:?}");
+        for (kind, outcome) in [(Kind::Transfer, for_transfer), (Kind::BillUpload, for_bill)] {
+            let parsed = gateway.send(&accounts::order(kind, &content)).await;
+            assert_eq!(parsed.outcome, outcome, "{kind} {sub_code}: {parsed:?}");
         }
     }
 }
@@ -215,8 +215,8 @@ async fn a_received_bill_has_succeeded_under_either_node_and_name() {
         for node in ["bkfunds_order_upload_response", "funds_bill_upload_response"] {
             let server = Server::answering(sign::yzt(node, r#"{"code":"10000","success":true,"data":""}"#)).await;
             let gateway = Yzt::new(YztSettings { upload_method, ..yzt_settings(&server.url()) }).unwrap();
-            let reading = gateway.send(&bill()).await;
-            assert_eq!(reading.answer, Answer::Succeeded, "{node}: {reading:?}");
+            let parsed = gateway.send(&bill()).await;
+            assert_eq!(parsed.outcome, Outcome::Succeeded, "{node}: {parsed:?}");
             assert!(server.received()[0].params()["method"].ends_with(".upload"));
             assert!(!gateway.can_query(&bill()));
         }
@@ -234,14 +234,14 @@ async fn an_unsigned_or_badly_signed_success_never_completes_a_job() {
         [(bare, "not signed"), (empty, "not signed"), (bad, "signature is not"), (broken, "signature is not")]
     {
         for (order, node) in [(transfer(), "balance_pay_apply"), (bill(), "order_upload"), (split(), "split_apply")] {
-            let reading = sent_order(body.replace("balance_pay_apply", node), order).await;
-            assert_eq!((reading.answer, reading.status.clone()), (Answer::Silent, None), "{reading:?}");
-            assert_eq!(reading.received, Received::Nothing);
+            let parsed = sent_order(body.replace("balance_pay_apply", node), order).await;
+            assert_eq!((parsed.outcome, parsed.status.clone()), (Outcome::NoResponse, None), "{parsed:?}");
+            assert_eq!(parsed.received, Received::Nothing);
             // The number is kept: asking by it brings a signed answer, and costs less than a second send.
-            assert_eq!(reading.trade_no.as_deref(), Some(TRADE_NO));
-            assert!(reading.message.unwrap().contains(note));
+            assert_eq!(parsed.trade_no.as_deref(), Some(TRADE_NO));
+            assert!(parsed.message.unwrap().contains(note));
         }
-        assert_eq!(asked(body.replace("_apply_", "_query_")).await.answer, Answer::Silent);
+        assert_eq!(asked(body.replace("_apply_", "_query_")).await.outcome, Outcome::NoResponse);
     }
 }
 
@@ -254,15 +254,15 @@ async fn an_unsigned_or_badly_signed_error_proves_nothing() {
             let body = format!(r#"{{"error_response":{}{sign}}}"#, sign::refusal(code, sub_code));
             for order in [transfer(), bill(), split()] {
                 for order in [order.clone(), accounts::again(order)] {
-                    let reading = sent_order(body.clone(), order).await;
-                    let read = (reading.answer, reading.received, reading.suspicion);
-                    assert_eq!(read, (Answer::Silent, Received::Nothing, suspicion), "{code}/{sub_code}{sign}");
-                    assert!(reading.message.unwrap().contains(note));
+                    let parsed = sent_order(body.clone(), order).await;
+                    let read = (parsed.outcome, parsed.received, parsed.suspicion);
+                    assert_eq!(read, (Outcome::NoResponse, Received::Nothing, suspicion), "{code}/{sub_code}{sign}");
+                    assert!(parsed.message.unwrap().contains(note));
                 }
             }
-            let reading = asked(body).await;
-            let read = (reading.answer, reading.received, reading.suspicion);
-            assert_eq!(read, (Answer::Silent, Received::Nothing, suspicion), "{code}/{sub_code}{sign}");
+            let parsed = asked(body).await;
+            let read = (parsed.outcome, parsed.received, parsed.suspicion);
+            assert_eq!(read, (Outcome::NoResponse, Received::Nothing, suspicion), "{code}/{sub_code}{sign}");
         }
     }
 }
@@ -292,19 +292,19 @@ fn signatures() -> [(bool, String, &'static str); 3] {
 async fn an_unsigned_error_counts_where_the_operator_says_so() {
     let settings = YztSettings { unsigned_errors: UnsignedErrors::Believe, ..yzt_settings("http://127.0.0.1:9") };
     let gateway = Yzt::new(settings).unwrap();
-    for (code, sub_code, answer) in [
-        ("20000", "isv.service-busy", Answer::NotExecuted),
-        ("40002", "isv.invalid-app-key", Answer::ConfigFault),
-        ("40002", "isv.invalid-timestamp", Answer::NotExecuted),
-        ("40002", "isv.invalid-parameter", Answer::Silent),
-        ("40004", "isv.name-error", Answer::Silent),
-        ("20000", "isp.unknown-error", Answer::Silent),
+    for (code, sub_code, outcome) in [
+        ("20000", "isv.service-busy", Outcome::NotExecuted),
+        ("40002", "isv.invalid-app-key", Outcome::Misconfigured),
+        ("40002", "isv.invalid-timestamp", Outcome::NotExecuted),
+        ("40002", "isv.invalid-parameter", Outcome::NoResponse),
+        ("40004", "isv.name-error", Outcome::NoResponse),
+        ("20000", "isp.unknown-error", Outcome::NoResponse),
     ] {
         for (is_signed, sign, _) in signatures() {
             let body = format!(r#"{{"error_response":{}{sign}}}"#, sign::refusal(code, sub_code));
-            let reading = gateway.understand(Call::Send, &transfer(), &body);
-            let expected = if is_signed { Answer::Silent } else { answer };
-            assert_eq!(reading.answer, expected, "{code}/{sub_code}{sign}");
+            let parsed = gateway.understand(Call::Send, &transfer(), &body);
+            let expected = if is_signed { Outcome::NoResponse } else { outcome };
+            assert_eq!(parsed.outcome, expected, "{code}/{sub_code}{sign}");
         }
     }
 }
@@ -320,23 +320,31 @@ async fn a_signed_response_to_another_method_is_no_response() {
             sign::refusal("20000", "isv.service-busy"),
         ] {
             for order in [transfer(), bill(), split()] {
-                let reading = sent_order(sign::yzt(node, &text), order).await;
-                let read = (reading.answer, reading.received, reading.trade_no.as_deref());
-                assert_eq!(read, (Answer::Silent, Received::Nothing, None), "{node} {text}");
-                assert!(reading.message.unwrap().contains(node), "people read what came instead");
+                let parsed = sent_order(sign::yzt(node, &text), order).await;
+                let read = (parsed.outcome, parsed.received, parsed.trade_no.as_deref());
+                assert_eq!(read, (Outcome::NoResponse, Received::Nothing, None), "{node} {text}");
+                assert!(parsed.message.unwrap().contains(node), "people read what came instead");
             }
         }
     }
     for order in [transfer(), bill(), split()] {
-        let reading = sent_order(sign::yzt("error_response", &sign::taken(&data)), order).await;
-        assert_eq!((reading.answer, reading.received), (Answer::Silent, Received::Nothing), "an error that is none");
+        let parsed = sent_order(sign::yzt("error_response", &sign::taken(&data)), order).await;
+        assert_eq!(
+            (parsed.outcome, parsed.received),
+            (Outcome::NoResponse, Received::Nothing),
+            "an error that is none"
+        );
     }
     for node in ["bkfunds_balance_pay_apply_response", "funds_bill_upload_response"] {
-        let reading = asked(sign::yzt(node, &sign::taken(&data))).await;
-        assert_eq!((reading.answer, reading.received), (Answer::Silent, Received::Nothing), "{node}");
+        let parsed = asked(sign::yzt(node, &sign::taken(&data))).await;
+        assert_eq!((parsed.outcome, parsed.received), (Outcome::NoResponse, Received::Nothing), "{node}");
     }
     for node in ["funds_bill_upload_response", "bkfunds_order_upload_response"] {
-        assert_eq!(sent(sign::yzt(node, &sign::taken(&data))).await.answer, Answer::Silent, "{node} to a transfer");
+        assert_eq!(
+            sent(sign::yzt(node, &sign::taken(&data))).await.outcome,
+            Outcome::NoResponse,
+            "{node} to a transfer"
+        );
     }
 }
 
@@ -345,7 +353,7 @@ async fn a_tenant_without_a_platform_key_may_waive_signatures() {
     let body = format!(r#"{{"bkfunds_balance_pay_apply_response":{}}}"#, sign::taken(r#"{"status":"1"}"#));
     let server = Server::answering(body).await;
     let settings = YztSettings { response_sign: ResponseSign::Waived, ..yzt_settings(&server.url()) };
-    assert_eq!(Yzt::new(settings).unwrap().send(&transfer()).await.answer, Answer::Succeeded);
+    assert_eq!(Yzt::new(settings).unwrap().send(&transfer()).await.outcome, Outcome::Succeeded);
 }
 
 #[tokio::test]
@@ -355,13 +363,13 @@ async fn a_refused_timestamp_is_judged_by_the_gateways_clock() {
         let at = now + jiff::SignedDuration::from_mins(minutes);
         at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
     };
-    for (date, answer, note) in [
-        (Some(date(0)), Answer::NotExecuted, ""),
-        (Some(date(4)), Answer::NotExecuted, ""),
-        (Some(date(11)), Answer::ConfigFault, "behind the gateway's"),
-        (Some(date(-11)), Answer::ConfigFault, "ahead of the gateway's"),
-        (Some("someday".to_owned()), Answer::NotExecuted, ""),
-        (None, Answer::NotExecuted, ""),
+    for (date, outcome, note) in [
+        (Some(date(0)), Outcome::NotExecuted, ""),
+        (Some(date(4)), Outcome::NotExecuted, ""),
+        (Some(date(11)), Outcome::Misconfigured, "behind the gateway's"),
+        (Some(date(-11)), Outcome::Misconfigured, "ahead of the gateway's"),
+        (Some("someday".to_owned()), Outcome::NotExecuted, ""),
+        (None, Outcome::NotExecuted, ""),
     ] {
         let server = Server::start(move |_, _| {
             let headers = date.iter().map(|date| ("Date".to_owned(), date.clone())).collect();
@@ -369,9 +377,9 @@ async fn a_refused_timestamp_is_judged_by_the_gateways_clock() {
         })
         .await;
         let gateway = accounts::yzt(&server.url());
-        for reading in [gateway.send(&transfer()).await, gateway.status(&numbered(&[TRADE_NO])).await] {
-            assert_eq!(reading.answer, answer, "{reading:?}");
-            assert!(reading.message.unwrap().contains(note), "{note}");
+        for parsed in [gateway.send(&transfer()).await, gateway.status(&numbered(&[TRADE_NO])).await] {
+            assert_eq!(parsed.outcome, outcome, "{parsed:?}");
+            assert!(parsed.message.unwrap().contains(note), "{note}");
         }
     }
 }
@@ -380,15 +388,15 @@ async fn a_refused_timestamp_is_judged_by_the_gateways_clock() {
 async fn the_generic_split_needs_its_configured_names() {
     let server = Server::answering(sign::yzt("bkfunds_split_apply_response", &sign::taken(r#"{"status":"9"}"#))).await;
     let split_at = |split| Yzt::new(YztSettings { split, ..yzt_settings(&server.url()) });
-    let reading = split_at(None).unwrap().send(&split()).await;
-    assert_eq!((reading.answer, server.count()), (Answer::ConfigFault, 0));
+    let parsed = split_at(None).unwrap().send(&split()).await;
+    assert_eq!((parsed.outcome, server.count()), (Outcome::Misconfigured, 0));
 
     let methods =
         |query: Option<&str>| SplitMethods { apply: "bkfunds.split.apply".into(), query: query.map(Into::into) };
     let gateway = split_at(Some(methods(Some("bkfunds.split.query")))).unwrap();
-    assert_eq!(gateway.send(&split()).await.answer, Answer::Accepted);
+    assert_eq!(gateway.send(&split()).await.outcome, Outcome::Accepted);
     assert_eq!(server.received()[0].params()["method"], "bkfunds.split.apply");
-    let known = Order { trade_nos: vec![TRADE_NO.into()], ..split() };
+    let known = GatewayRequest { trade_nos: vec![TRADE_NO.into()], ..split() };
     assert!(gateway.can_query(&known) && !gateway.can_query(&split()));
     assert!(!split_at(Some(methods(None))).unwrap().can_query(&known));
     assert_eq!(
@@ -410,9 +418,9 @@ async fn a_balance_is_returned_as_it_was_read() {
 
     let server = Server::answering(sign::refused("40002", "isv.invalid-app-key")).await;
     let refused = accounts::yzt(&server.url()).balance_of(&query).await.unwrap_err();
-    assert_eq!(refused.answer, Answer::ConfigFault);
+    assert_eq!(refused.outcome, Outcome::Misconfigured);
     let server = Server::answering(format!(r#"{{"merchant_balanceQuery_response":{}}}"#, sign::taken(data))).await;
-    assert_eq!(accounts::yzt(&server.url()).balance_of(&query).await.unwrap_err().answer, Answer::Silent);
+    assert_eq!(accounts::yzt(&server.url()).balance_of(&query).await.unwrap_err().outcome, Outcome::NoResponse);
 }
 
 #[tokio::test]
@@ -425,18 +433,17 @@ async fn a_success_with_an_unreadable_field_is_in_doubt() {
                 right.map(|(field, value)| format!(r#""{field}":{}"#, if field == name { unreadable } else { value }));
             let node = format!(r#"{{{},"data":{data}}}"#, fields.join(","));
             let body = sign::yzt("bkfunds_balance_pay_apply_response", &node);
-            let reading = accounts::yzt("http://127.0.0.1:9").understand(Call::Send, &transfer(), &body);
-            assert_eq!(reading.answer, Answer::Silent, "{body}");
+            let parsed = accounts::yzt("http://127.0.0.1:9").understand(Call::Send, &transfer(), &body);
+            assert_eq!(parsed.outcome, Outcome::NoResponse, "{body}");
         }
-        for (field, answer) in [("platform_no", Answer::Silent), ("status", Answer::Accepted)] {
+        for (field, outcome) in [("platform_no", Outcome::NoResponse), ("status", Outcome::Accepted)] {
             let data = format!(r#"{{"status":"1","{field}":{unreadable}}}"#)
                 .replace(r#""status":"1","status""#, r#""status""#);
-            let reading =
-                accounts::yzt("http://127.0.0.1:9").understand(Call::Send, &transfer(), &sign::applied(&data));
-            assert_eq!(reading.answer, answer, "{data}");
+            let parsed = accounts::yzt("http://127.0.0.1:9").understand(Call::Send, &transfer(), &sign::applied(&data));
+            assert_eq!(parsed.outcome, outcome, "{data}");
         }
         let data = format!(r#"{{"status":"1","total_amount":{unreadable}}}"#);
-        let reading = accounts::yzt("http://127.0.0.1:9").understand(Call::Send, &transfer(), &sign::applied(&data));
-        assert!(matches!(reading.answer, Answer::Silent | Answer::Contradiction), "{data}: {reading:?}");
+        let parsed = accounts::yzt("http://127.0.0.1:9").understand(Call::Send, &transfer(), &sign::applied(&data));
+        assert!(matches!(parsed.outcome, Outcome::NoResponse | Outcome::Mismatch), "{data}: {parsed:?}");
     }
 }

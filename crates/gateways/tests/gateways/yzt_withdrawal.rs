@@ -1,13 +1,13 @@
 //! Withdrawals: an amount in yuan, no key, and therefore nothing that would have one sent again.
 
-use bursar_domain::{Answer, Call, Reading, Received};
-use bursar_gateways::{Gateway, ResponseSign, SubCodes, UnsignedErrors, Yzt, YztSettings};
 use crate::support::accounts::{self, again, withdrawal};
 use crate::support::{Server, sign};
+use bursar_domain::{Call, Outcome, ParsedResponse, Received};
+use bursar_gateways::{Gateway, ResponseSign, SubCodes, UnsignedErrors, Yzt, YztSettings};
 
 const NODE: &str = "bkfunds_withdraw_apply_response";
 
-async fn sent(body: impl Into<String>, settings: YztSettings) -> Reading {
+async fn sent(body: impl Into<String>, settings: YztSettings) -> ParsedResponse {
     let server = Server::answering(body).await;
     let settings = YztSettings { transport: accounts::transport(&server.url()), ..settings };
     Yzt::new(settings).unwrap().send(&withdrawal()).await
@@ -35,9 +35,9 @@ async fn a_yes_is_no_last_word_and_its_number_is_kept() {
         ("{}", None, None),
         (r#""""#, None, None),
     ] {
-        let reading = sent(sign::yzt(NODE, &sign::taken(data)), accounts::yzt_settings("http://x")).await;
-        assert_eq!((reading.answer, reading.received), (Answer::Accepted, Received::Response), "{data}");
-        assert_eq!((reading.trade_no.as_deref(), reading.status.as_deref()), (number, status), "{data}");
+        let parsed = sent(sign::yzt(NODE, &sign::taken(data)), accounts::yzt_settings("http://x")).await;
+        assert_eq!((parsed.outcome, parsed.received), (Outcome::Accepted, Received::Response), "{data}");
+        assert_eq!((parsed.trade_no.as_deref(), parsed.status.as_deref()), (number, status), "{data}");
     }
     let gateway = accounts::yzt("http://nobody.invalid");
     assert!(!gateway.can_query(&again(withdrawal())));
@@ -55,11 +55,15 @@ async fn nothing_unproven_has_it_sent_again() {
     let unsigned = format!(r#"{{"{NODE}":{busy}}}"#);
     let transfers = unsigned.replace(NODE, "bkfunds_balance_pay_apply_response");
     let transfer = Yzt::new(believing()).unwrap().understand(Call::Send, &accounts::transfer(), &transfers);
-    assert_eq!(transfer.answer, Answer::NotExecuted, "an account that believes unsigned errors does so for transfers");
-    assert_eq!(sent(unsigned, believing()).await.answer, Answer::Silent);
-    assert_eq!(sent(sign::yzt(NODE, busy), believing()).await.answer, Answer::NotExecuted, "signed it is certain");
+    assert_eq!(
+        transfer.outcome,
+        Outcome::NotExecuted,
+        "an account that believes unsigned errors does so for transfers"
+    );
+    assert_eq!(sent(unsigned, believing()).await.outcome, Outcome::NoResponse);
+    assert_eq!(sent(sign::yzt(NODE, busy), believing()).await.outcome, Outcome::NotExecuted, "signed it is certain");
     let duplicate = sign::yzt(NODE, r#"{"code":"40004","msg":"?","sub_code":"isv.duplicate"}"#);
-    assert_eq!(sent(duplicate, believing()).await.answer, Answer::Silent, "a duplicate of what?");
+    assert_eq!(sent(duplicate, believing()).await.outcome, Outcome::NoResponse, "a duplicate of what?");
     let waived = YztSettings { response_sign: ResponseSign::Waived, ..accounts::yzt_settings("http://x") };
-    assert_eq!(sent("<html>", waived).await.answer, Answer::Silent);
+    assert_eq!(sent("<html>", waived).await.outcome, Outcome::NoResponse);
 }

@@ -9,15 +9,15 @@ use super::job;
 /// An order's details go to the gateway. Lengths are the page's; the validator knows them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BillUpload {
-    /// Whether it was sold or given back.
+    /// Sale or refund.
     pub trade_type: TradeType,
     /// The node.
     pub node_id: String,
-    /// What the order comes to.
+    /// The amount of the order.
     pub order_amount: Fen,
     /// The order's number. A second upload of it with the same `trade_type` under another key is refused.
     pub order_id: String,
-    /// When it was ordered: `yyyyMMddHHmmss`, in China's time.
+    /// The time of the order: `yyyyMMddHHmmss`, in China's time.
     pub order_time: String,
     /// Of a refund: the order that is refunded.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,19 +33,19 @@ pub struct BillUpload {
     /// The payment's number at the channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trade_no: Option<String>,
-    /// Who rang it up.
+    /// The cashier.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
     /// The channel's fee in fen; 0 is allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fee_amount: Option<u64>,
-    /// Whose rules divide the money.
+    /// The merchant whose rules divide the money.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_rule_source: Option<String>,
-    /// Which division a refund takes back.
+    /// The division that a refund takes back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_refund_seq: Option<String>,
-    /// What was sold.
+    /// The goods.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub goods_detail: Vec<Goods>,
     /// Fields that the page's table does not know and some tenants need.
@@ -53,13 +53,13 @@ pub struct BillUpload {
     pub extra: Map<String, Value>,
 }
 
-/// Whether an order was sold or given back.
+/// The type of an order: sale or refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum TradeType {
     /// Sold.
     #[serde(rename = "1")]
     Sale,
-    /// Given back.
+    /// A refund.
     #[serde(rename = "2")]
     Refund,
 }
@@ -71,11 +71,11 @@ pub struct Goods {
     pub goods_id: String,
     /// Its name.
     pub goods_name: String,
-    /// How many, at least 1.
+    /// The quantity, at least 1.
     pub quantity: u64,
     /// The price of one.
     pub price: u64,
-    /// What was paid for one.
+    /// The price paid for one.
     pub real_price: u64,
     /// Its category.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,7 +89,7 @@ pub struct Goods {
 }
 
 impl BillUpload {
-    /// A sale with what every upload must say; further fields are set on it.
+    /// A sale with the required fields of every upload; further fields are set on it.
     #[must_use]
     pub fn sale(node_id: &str, store_id: &str, order_id: &str, order_time: &str, amount: Fen) -> Self {
         Self {
@@ -128,7 +128,7 @@ impl BillUpload {
 }
 
 impl Goods {
-    /// A line with what every line must say; further fields are set on it.
+    /// A line with the required fields of every line; further fields are set on it.
     #[must_use]
     pub fn new(goods_id: &str, goods_name: &str, quantity: u64, price: u64, real_price: u64) -> Self {
         Self {

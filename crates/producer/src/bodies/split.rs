@@ -17,15 +17,15 @@ pub struct Split {
     pub mch_order_no: Option<String>,
     /// 1: the receivers and shares that the gateway has for the merchant; then none may be given here. 0: the ones given here.
     pub use_sys_auto_division_receivers: u8,
-    /// Who gets how much.
+    /// The receivers and their shares.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub receivers: Vec<Receiver>,
-    /// When the order was paid, RFC 3339: it is divided a minute later at the earliest.
+    /// The time at which the order was paid, RFC 3339. It is divided a minute later at the earliest.
     #[serde(rename = "paid_at", skip_serializing_if = "Option::is_none")]
     pub paid_at: Option<String>,
 }
 
-/// Which order is divided.
+/// The order to divide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order<'a> {
     /// By the gateway's number.
@@ -34,7 +34,7 @@ pub enum Order<'a> {
     Merchant(&'a str),
 }
 
-/// Who gets how much of an order.
+/// One receiver's share of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Receiver {

@@ -13,23 +13,23 @@ pub struct Transfer {
     pub node_id: String,
     /// The amount.
     pub total_amount: Fen,
-    /// Who pays, by the number of a store. Exactly one of the two is given.
+    /// The payer, by store number. Exactly one of the two payer fields is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payer_store_no: Option<String>,
-    /// Who pays, by the number of a merchant.
+    /// The payer, by merchant number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payer_merchant_id: Option<String>,
-    /// The kind of account that pays, as the gateway's operator tells it.
+    /// The payer's account type, as the gateway's operator assigned it.
     pub payer_type: String,
-    /// Who is paid, by the number of a store. Exactly one of the two is given.
+    /// The payee, by store number. Exactly one of the two payee fields is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payee_store_no: Option<String>,
-    /// Who is paid, by the number of a merchant.
+    /// The payee, by merchant number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payee_merchant_id: Option<String>,
     /// The kind of account that is paid.
     pub payee_type: String,
-    /// When the money arrives.
+    /// The arrival of the money.
     pub arrive_time: Arrival,
     /// Fields that the page's table does not know and some tenants need: `remark`.
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -45,7 +45,7 @@ pub enum Party<'a> {
     Merchant(&'a str),
 }
 
-/// When a transfer's money arrives.
+/// The arrival of a transfer's money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Arrival {
     /// The same day.

@@ -1,4 +1,4 @@
-//! The typed bodies say what the validator reads: no field more, none less, and every value of theirs is taken.
+//! The typed bodies have exactly the fields that the validator reads, and all their values are valid.
 
 use std::collections::BTreeSet;
 
@@ -83,7 +83,7 @@ fn rules(account: &str) -> Option<AccountRules> {
     Some(AccountRules { additional: KindSet::NONE.with(Kind::Withdrawal), ..AccountRules::new(gateway) })
 }
 
-/// The names of all fields, as `goods_detail[].price`. What stands in `extra` is nobody's.
+/// The names of all fields, as `goods_detail[].price`. Fields within `extra` are not counted.
 fn names(body: &serde_json::Map<String, Value>, prefix: &str, found: &mut BTreeSet<String>) {
     for (name, value) in body {
         found.insert(format!("{prefix}{name}"));

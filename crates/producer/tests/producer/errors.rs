@@ -1,4 +1,4 @@
-//! What a producer is told when Redis does not take its jobs, and what it may do then.
+//! The errors that a producer gets when Redis does not store its jobs, and the safe reaction.
 
 use bursar_producer::{
     AccountRules, Arrival, Durability, Fen, GatewayKind, NewJob, Outcome, Party, Producer, Settings, State, Transfer,

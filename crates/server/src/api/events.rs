@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::State as Handed;
+use axum::extract::State as AppState;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bursar_domain::{AccountName, Kind};
@@ -111,7 +111,7 @@ struct Following {
 
 async fn events(
     who: Allowed<Read>,
-    Handed(app): Handed<Shared>,
+    AppState(app): AppState<Shared>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -124,7 +124,7 @@ async fn events(
         Problem::new(Refusal::TooMany, detail).retry_after(KEEP_ALIVE)
     };
     let stream = Arc::clone(&who.bearer.streams).try_acquire_owned().map_err(|_| busy())?;
-    let news = app.feed.of_anything();
+    let news = app.job_watch.of_anything();
     let partitions: BTreeSet<u16> = origins.iter().map(|origin| app.store.partition_of(origin)).collect();
     let partitions: Vec<u16> = partitions.into_iter().collect();
     let (place, first) = match header.or(last_event_id).filter(|id| !id.is_empty()) {
@@ -179,11 +179,11 @@ impl Following {
             }
             let silent_until = self.said + KEEP_ALIVE;
             match self.app.store.events(self.place.streams(), PAGE).await {
-                Ok(events) if !events.is_empty() => match self.told(&events) {
+                Ok(events) if !events.is_empty() => match self.frames(&events) {
                     // The events behind them may be for this client.
-                    told if told.is_empty() && Instant::now() < silent_until => continue,
-                    told if told.is_empty() => return Some(self.still_here()),
-                    told => return Some(told),
+                    frames if frames.is_empty() && Instant::now() < silent_until => continue,
+                    frames if frames.is_empty() => return Some(self.still_here()),
+                    frames => return Some(frames),
                 },
                 Ok(_) => {}
                 Err(error) => tracing::debug!(error = %error.chain(), "events cannot be read; the read is repeated"),
@@ -206,7 +206,7 @@ impl Following {
         format!(": still here\nid: {}\n\n", self.place)
     }
 
-    fn told(&mut self, events: &[Event]) -> String {
+    fn frames(&mut self, events: &[Event]) -> String {
         let mut text = String::new();
         for event in events {
             self.place.behind(event);

@@ -15,7 +15,7 @@ use crate::http::part::Part;
 use crate::http::path::QueueName;
 use crate::http::problem::{Kind, Problem};
 use crate::http::query::NoQuery;
-use crate::ops::queues::{NotTurned, Turn, turn};
+use crate::ops::queues::{QueueAction, QueueActionError, pause_or_resume};
 use crate::state::Shared;
 
 pub(crate) fn part() -> Part {
@@ -29,13 +29,14 @@ pub(crate) fn part() -> Part {
     );
     part.route(
         "/v1/queues/{account}/{kind}/pause",
-        [turning(Turn::Pause).summary("Pause a queue: nothing is sent, and the jobs that were sent are queried")],
+        [turning(QueueAction::Pause)
+            .summary("Pause a queue: nothing is sent, and the jobs that were sent are queried")],
     )
-    .route("/v1/queues/{account}/{kind}/resume", [turning(Turn::Resume).summary("Resume a queue")])
+    .route("/v1/queues/{account}/{kind}/resume", [turning(QueueAction::Resume).summary("Resume a queue")])
 }
 
 /// Pausing or resuming a queue.
-fn turning(wanted: Turn) -> Operation {
+fn turning(wanted: QueueAction) -> Operation {
     let handler = async move |who: Allowed<Operate>,
                               State(app): State<Shared>,
                               QueueName(queue): QueueName,
@@ -44,10 +45,10 @@ fn turning(wanted: Turn) -> Operation {
                 -> Result<Json<QueueView>, Problem> {
         let ActionRequest { reason } = ActionRequest::read(&body)?;
         let operator = Operator { who: &who.bearer.name, why: &reason };
-        match turn(&app, &queue, wanted, operator).await {
+        match pause_or_resume(&app, &queue, wanted, operator).await {
             Ok(status) => Ok(Json(status.view(&queue))),
-            Err(NotTurned::Already(status)) => Err(already(&queue, wanted, status.view(&queue))),
-            Err(NotTurned::Refused(refusal)) => Err(refusal.into()),
+            Err(QueueActionError::Already(status)) => Err(already(&queue, wanted, status.view(&queue))),
+            Err(QueueActionError::Refused(refusal)) => Err(refusal.into()),
         }
     };
     post(wanted.as_str(), handler)
@@ -83,13 +84,13 @@ struct AsItIs {
 }
 
 /// Another operator was faster: the problem has the operator's name and reason.
-fn already(queue: &Queue, wanted: Turn, view: QueueView) -> Problem {
+fn already(queue: &Queue, wanted: QueueAction, view: QueueView) -> Problem {
     let detail = match wanted {
-        Turn::Pause => {
+        QueueAction::Pause => {
             let why = view.paused.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             format!("{queue} was paused already{why}")
         }
-        Turn::Resume => format!("{queue} was not paused, or has been resumed"),
+        QueueAction::Resume => format!("{queue} was not paused, or has been resumed"),
     };
     Problem::new(Kind::NotNow, detail).with(&AsItIs { queue: view })
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::cookie;
 use super::i18n::language;
 use super::page::{Refused, refuse};
-use super::signed_in::{Guest, Visitor};
+use super::signed_in::{Guest, SignedIn};
 use crate::state::{Shared, sessions};
 
 /// The longest form, in bytes: a reason of 1,000 characters, each in twelve bytes, and some names.
@@ -18,7 +18,7 @@ const MAX_FORM_BYTES: usize = 16 * 1024;
 
 /// A form that was sent by this visitor from a page of ours.
 pub(super) struct Posted {
-    pub(super) visitor: Visitor,
+    pub(super) signed_in: SignedIn,
     pub(super) form: Form,
 }
 
@@ -48,7 +48,7 @@ impl<S: Sync> FromRequestParts<S> for Guest {
     }
 }
 
-impl FromRequestParts<Shared> for Visitor {
+impl FromRequestParts<Shared> for SignedIn {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Refused> {
@@ -81,14 +81,19 @@ impl FromRequest<Shared> for Posted {
 
     async fn from_request(request: Request, app: &Shared) -> Result<Self, Refused> {
         let (mut parts, body) = request.into_parts();
-        let visitor = Visitor::from_request_parts(&mut parts, app).await?;
+        let signed_in = SignedIn::from_request_parts(&mut parts, app).await?;
         let form = read(Request::from_parts(parts.clone(), body), app)
             .await
-            .map_err(|status| refuse(&visitor.guest, Some(&visitor), status, visitor.words().form_unreadable))?;
-        if !is_from_here(&parts.headers) || !app.sessions.is_form_token(&visitor.session, form.text("form_token")) {
-            return Err(refuse(&visitor.guest, Some(&visitor), StatusCode::FORBIDDEN, visitor.words().form_foreign));
+            .map_err(|status| refuse(&signed_in.guest, Some(&signed_in), status, signed_in.words().form_unreadable))?;
+        if !is_from_here(&parts.headers) || !app.sessions.is_form_token(&signed_in.session, form.text("form_token")) {
+            return Err(refuse(
+                &signed_in.guest,
+                Some(&signed_in),
+                StatusCode::FORBIDDEN,
+                signed_in.words().form_foreign,
+            ));
         }
-        Ok(Self { visitor, form })
+        Ok(Self { signed_in, form })
     }
 }
 

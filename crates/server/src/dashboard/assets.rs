@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
-use crate::http::path::Names;
+use crate::http::path::PathParts;
 
 /// A file.
 pub(super) struct Asset {
@@ -54,7 +54,7 @@ impl Named {
 }
 
 /// `GET /assets/{version}/{name}`. A page of another version of Bursar may ask for a file that is gone: it gets this one's.
-pub(super) async fn asset(path: Names<(String, String)>) -> Response {
+pub(super) async fn asset(path: PathParts<(String, String)>) -> Response {
     let Ok(Path((version, name))) = path else { return StatusCode::NOT_FOUND.into_response() };
     let Some(named) = [&STYLE, &SCRIPT, &ICON].into_iter().find(|named| named.asset.name == name) else {
         return StatusCode::NOT_FOUND.into_response();

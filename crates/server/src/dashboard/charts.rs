@@ -13,7 +13,7 @@ use std::time::Duration;
 use bursar_domain::Millis;
 use maud::{Markup, html};
 
-use self::sampling::{Seen, Told};
+use self::sampling::{CallSample, Seen};
 use self::svg::Axis;
 use super::i18n::{Words, filled};
 
@@ -47,15 +47,15 @@ fn when(seen: &Seen, index: usize) -> String {
     format!("{} – {end} UTC", minute(begin))
 }
 
-fn count(calls: &[&Told], fits: impl Fn(&Told) -> bool) -> u64 {
-    u64::try_from(calls.iter().filter(|told| fits(told)).count()).unwrap_or(u64::MAX)
+fn count(calls: &[&CallSample], fits: impl Fn(&CallSample) -> bool) -> u64 {
+    u64::try_from(calls.iter().filter(|sample| fits(sample)).count()).unwrap_or(u64::MAX)
 }
 
 /// The calls of each column.
-fn by_column(seen: &Seen) -> Vec<Vec<&Told>> {
-    let mut columns: BTreeMap<usize, Vec<&Told>> = BTreeMap::new();
-    for told in &seen.calls {
-        columns.entry(seen.column_of(told.at)).or_default().push(told);
+fn by_column(seen: &Seen) -> Vec<Vec<&CallSample>> {
+    let mut columns: BTreeMap<usize, Vec<&CallSample>> = BTreeMap::new();
+    for sample in &seen.calls {
+        columns.entry(seen.column_of(sample.at)).or_default().push(sample);
     }
     (0..seen.columns.len()).map(|index| columns.remove(&index).unwrap_or_default()).collect()
 }

@@ -81,10 +81,10 @@ pub(super) fn allowed(kind: Kind, state: State, reason: Option<&Reason>) -> Vec<
 pub(super) const ENDS: [State; 3] = [State::Succeeded, State::Failed, State::Refunded];
 
 /// Links to the actions that the job's state allows.
-pub(super) fn acts(words: &Words, address: &str, job: &JobRecord) -> Markup {
+pub(super) fn offered_operations(words: &Words, address: &str, job: &JobRecord) -> Markup {
     html! {
         @for operation in allowed(job.queue.kind, job.state, job.reason.as_ref()) {
-            a.act data-act=(operation.as_str()) href={ (address) "/" (operation.as_str()) } { (words.act(operation)) }
+            a.act data-act=(operation.as_str()) href={ (address) "/" (operation.as_str()) } { (words.operation(operation)) }
         }
     }
 }
@@ -96,10 +96,13 @@ pub(super) fn shown_reason(words: &Words, job: &JobRecord) -> Option<String> {
 }
 
 /// The last action of an operator in a job's history; its comment has the words in `whole` unmasked.
-pub(super) fn last_act(words: &Words, history: &[HistoryEvent], whole: &[&str]) -> Option<String> {
+pub(super) fn last_action_text(words: &Words, history: &[HistoryEvent], whole: &[&str]) -> Option<String> {
     let last = last_action(history)?;
     let (at, comment) = (last.at.rfc3339(), without_accounts_but(&last.comment, whole));
-    Some(filled(words.last_act, &[&last.operator, words.action(last.action), at.get(..19).unwrap_or(&at), &comment]))
+    Some(filled(
+        words.last_action_text,
+        &[&last.operator, words.action(last.action), at.get(..19).unwrap_or(&at), &comment],
+    ))
 }
 
 /// Long numbers that are no account's: the job's key, and the gateway's numbers for it.
@@ -128,8 +131,8 @@ mod tests {
 
     #[test]
     fn a_span_is_shown_in_its_largest_unit() {
-        for (seconds, told) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (172_800, "2 d")] {
-            assert_eq!(span(&ENGLISH, Duration::from_secs(seconds)), told);
+        for (seconds, text) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (172_800, "2 d")] {
+            assert_eq!(span(&ENGLISH, Duration::from_secs(seconds)), text);
         }
     }
 }

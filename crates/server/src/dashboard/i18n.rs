@@ -7,7 +7,7 @@ mod english;
 pub(super) mod language;
 
 use bursar_domain::{
-    ActionKind, Answer, DeliveryError, DeliveryOutcome, HeldReason, NotificationOutcome, Operation, Reason, State,
+    ActionKind, DeliveryError, DeliveryOutcome, HeldReason, NotificationOutcome, Operation, Outcome, Reason, State,
 };
 
 pub(super) use chinese::CHINESE;
@@ -126,7 +126,7 @@ pub(super) struct Words {
     pub(super) was_sent: &'static str,
     pub(super) was_asked: &'static str,
     pub(super) released: &'static str,
-    pub(super) withheld: &'static str,
+    pub(super) send_skipped: &'static str,
     pub(super) deadline_passed: &'static str,
     pub(super) lost: &'static str,
     /// {0} who, {1} a key.
@@ -134,7 +134,7 @@ pub(super) struct Words {
     pub(super) dropped: &'static str,
     pub(super) rival: &'static str,
     /// {0} who, {1} a number of sends, {2} the state before, {3} an answer.
-    pub(super) put_back: &'static str,
+    pub(super) restored_from_journal: &'static str,
     /// {0} is a name, {1} a queue, {2} why.
     pub(super) adopted: &'static str,
     pub(super) adopt: &'static str,
@@ -179,7 +179,7 @@ pub(super) struct Words {
     /// {0} is the action, {1} the state.
     pub(super) act_refused: &'static str,
     /// {0} who, {1} what, {2} when, {3} why.
-    pub(super) last_act: &'static str,
+    pub(super) last_action_text: &'static str,
     pub(super) review_note: &'static str,
     pub(super) review_empty: &'static str,
     pub(super) throughput: &'static str,
@@ -234,7 +234,7 @@ pub(super) struct Words {
     pub(super) versions: &'static str,
     pub(super) this_one: &'static str,
     pub(super) changed_field: &'static str,
-    pub(super) telling: &'static str,
+    pub(super) webhook_delivery: &'static str,
     pub(super) tells_nobody: &'static str,
     pub(super) tells_due: &'static str,
     pub(super) tells_over: &'static str,
@@ -244,9 +244,9 @@ pub(super) struct Words {
     /// The meaning of each.
     states_mean: [&'static str; State::ALL.len()],
     /// Ask, send, resolve, cancel.
-    acts: [&'static str; 4],
+    offered_operations: [&'static str; 4],
     /// The outcomes of responses, in the domain's order.
-    answer_names: [&'static str; Answer::ALL.len()],
+    answer_names: [&'static str; Outcome::ALL.len()],
     /// Why a key is in quarantine, by the word on record.
     quarantine_codes: [(&'static str, &'static str); 3],
     /// A notification's place among the versions of its record, in the domain's order.
@@ -277,13 +277,13 @@ impl Words {
     }
 
     /// The outcome of a response.
-    pub(super) fn answer(&self, answer: Answer) -> &'static str {
-        of(&Answer::ALL, &self.answer_names, |known| *known == answer).unwrap_or(answer.as_str())
+    pub(super) fn answer(&self, answer: Outcome) -> &'static str {
+        of(&Outcome::ALL, &self.answer_names, |known| *known == answer).unwrap_or(answer.as_str())
     }
 
     /// An action.
-    pub(super) fn act(&self, operation: Operation) -> &'static str {
-        let [query, send, resolve, cancel] = self.acts;
+    pub(super) fn operation(&self, operation: Operation) -> &'static str {
+        let [query, send, resolve, cancel] = self.offered_operations;
         match operation {
             Operation::Query => query,
             Operation::Send => send,
@@ -294,7 +294,7 @@ impl Words {
 
     /// An operator's action.
     pub(super) fn action(&self, action: ActionKind) -> &'static str {
-        let [query, send, resolve, cancel] = self.acts;
+        let [query, send, resolve, cancel] = self.offered_operations;
         match action {
             ActionKind::Query => query,
             ActionKind::Send => send,

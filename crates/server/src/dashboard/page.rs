@@ -8,7 +8,7 @@ use super::assets;
 use super::components::action_form::form_token;
 use super::i18n::Words;
 use super::i18n::language::{self, local};
-use super::signed_in::{Guest, Visitor};
+use super::signed_in::{Guest, SignedIn};
 use crate::http::problem::Problem;
 
 /// Everything from this server, nothing inline, no frame around it, forms to here only.
@@ -48,14 +48,14 @@ impl IntoResponse for Refused {
 pub(super) type Answered = Result<Response, Refused>;
 
 /// A page for a bearer who is signed in.
-pub(super) fn page(visitor: &Visitor, tab: Tab, live: Live, title: &str, content: &Markup) -> Response {
-    framed(&visitor.guest, Some(visitor), tab, live, title, content)
+pub(super) fn page(signed_in: &SignedIn, tab: Tab, live: Live, title: &str, content: &Markup) -> Response {
+    framed(&signed_in.guest, Some(signed_in), tab, live, title, content)
 }
 
 /// A page, in its frame.
 pub(super) fn framed(
     guest: &Guest,
-    visitor: Option<&Visitor>,
+    signed_in: Option<&SignedIn>,
     tab: Tab,
     live: Live,
     title: &str,
@@ -76,7 +76,7 @@ pub(super) fn framed(
             }
             body data-live=[(live == Live::Yes).then_some("/live")] {
                 a.skip href="#content" { (words.skip) }
-                header { (top(guest, visitor, tab)) }
+                header { (top(guest, signed_in, tab)) }
                 main #content { (content) }
             }
         }
@@ -84,7 +84,7 @@ pub(super) fn framed(
     with_headers(text.into_string().into_response())
 }
 
-fn top(guest: &Guest, visitor: Option<&Visitor>, tab: Tab) -> Markup {
+fn top(guest: &Guest, signed_in: Option<&SignedIn>, tab: Tab) -> Markup {
     let words = guest.words;
     let tabs = [
         (Tab::Queues, "/", words.queues),
@@ -95,7 +95,7 @@ fn top(guest: &Guest, visitor: Option<&Visitor>, tab: Tab) -> Markup {
     ];
     html! {
         a.brand href="/" { "Bursar" }
-        @if visitor.is_some() {
+        @if signed_in.is_some() {
             nav aria-label=(words.navigation) {
                 @for (each, address, name) in tabs {
                     a href=(address) aria-current=[(each == tab).then_some("page")] { (name) }
@@ -107,12 +107,12 @@ fn top(guest: &Guest, visitor: Option<&Visitor>, tab: Tab) -> Markup {
             }
         }
         div.who {
-            @if visitor.is_some() { span.live hidden data-on=(words.live_on) data-off=(words.live_off) {} }
+            @if signed_in.is_some() { span.live hidden data-on=(words.live_on) data-off=(words.live_off) {} }
             (switch(guest))
-            @if let Some(visitor) = visitor {
-                span title=(words.signed_in_as) { (visitor.name()) " · " (visitor.session.bearer.role.as_str()) }
+            @if let Some(signed_in) = signed_in {
+                span title=(words.signed_in_as) { (signed_in.name()) " · " (signed_in.session.bearer.role.as_str()) }
                 form action="/sign-out" method="post" {
-                    (form_token(visitor))
+                    (form_token(signed_in))
                     button.plain type="submit" { (words.sign_out) }
                 }
             }
@@ -131,28 +131,28 @@ fn switch(guest: &Guest) -> Markup {
 }
 
 /// A page that says why not.
-pub(super) fn refuse(guest: &Guest, visitor: Option<&Visitor>, status: StatusCode, why: &str) -> Refused {
+pub(super) fn refuse(guest: &Guest, signed_in: Option<&SignedIn>, status: StatusCode, why: &str) -> Refused {
     let words = guest.words;
     let content = html! {
         h1 { (words.not_possible) }
         p.notice.bad { (why) }
         p { a href="/" { (words.back_to_queues) } }
     };
-    let mut response = framed(guest, visitor, Tab::None, Live::No, words.not_possible, &content);
+    let mut response = framed(guest, signed_in, Tab::None, Live::No, words.not_possible, &content);
     *response.status_mut() = status;
     response.into()
 }
 
 /// The same for a problem of the interface's; its sentence is the interface's own.
-pub(super) fn refuse_problem(visitor: &Visitor, problem: impl Into<Problem>) -> Refused {
+pub(super) fn refuse_problem(signed_in: &SignedIn, problem: impl Into<Problem>) -> Refused {
     let problem = problem.into();
-    let (status, sentence) = problem.told();
+    let (status, sentence) = problem.status_and_detail();
     let explained = if problem.is_of_a_record() {
-        format!("{} ({sentence})", visitor.words().record_unreadable)
+        format!("{} ({sentence})", signed_in.words().record_unreadable)
     } else {
-        explained(visitor.words(), status, sentence)
+        explained(signed_in.words(), status, sentence)
     };
-    refuse(&visitor.guest, Some(visitor), status, &explained)
+    refuse(&signed_in.guest, Some(signed_in), status, &explained)
 }
 
 fn explained(words: &Words, status: StatusCode, sentence: &str) -> String {

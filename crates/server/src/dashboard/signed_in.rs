@@ -13,13 +13,13 @@ pub(super) struct Guest {
 }
 
 /// A reader who is signed in.
-pub(super) struct Visitor {
+pub(super) struct SignedIn {
     pub(super) session: Session,
     pub(super) form_token: String,
     pub(super) guest: Guest,
 }
 
-impl Visitor {
+impl SignedIn {
     pub(super) fn words(&self) -> &'static Words {
         self.guest.words
     }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::http::problem::{Kind, Problem};
 use crate::state::tokens::{Bearer, Role};
-use crate::state::{App, Shared};
+use crate::state::{ServerState, Shared};
 
 /// The longest token that is hashed, in bytes.
 pub(crate) const MAX_TOKEN_BYTES: usize = 512;
@@ -64,7 +64,7 @@ impl<R: Right> FromRequestParts<Shared> for Allowed<R> {
     }
 }
 
-impl App {
+impl ServerState {
     /// The bearer of the request's token, within its rate.
     fn bearer(&self, parts: &Parts) -> Result<Arc<Bearer>, Problem> {
         let given = parts.headers.get(header::AUTHORIZATION);

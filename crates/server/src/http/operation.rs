@@ -32,7 +32,7 @@ pub(crate) struct Operation {
     pub(crate) headers: Vec<Header>,
     pub(crate) body: Option<Body>,
     /// The answers by their status, refusals by a problem apart.
-    pub(crate) answers: BTreeMap<u16, Answer>,
+    pub(crate) answers: BTreeMap<u16, Outcome>,
     pub(crate) refusals: BTreeMap<Kind, Members>,
     router: MethodRouter<Shared>,
 }
@@ -58,7 +58,7 @@ pub(crate) struct Body {
 }
 
 /// An answer that is no problem.
-pub(crate) struct Answer {
+pub(crate) struct Outcome {
     pub(crate) description: &'static str,
     pub(crate) content: Content,
     /// Names and descriptions.
@@ -154,7 +154,7 @@ impl Operation {
     }
 
     pub(crate) fn answer(mut self, status: u16, description: &'static str, content: Content) -> Self {
-        self.answers.insert(status, Answer { description, content, headers: Vec::new() });
+        self.answers.insert(status, Outcome { description, content, headers: Vec::new() });
         self
     }
 

@@ -16,7 +16,7 @@ use crate::state::Shared;
 use crate::state::tokens::Bearer;
 
 /// The names in a path, where it has valid ones.
-pub(crate) type Names<T> = Result<Path<T>, PathRejection>;
+pub(crate) type PathParts<T> = Result<Path<T>, PathRejection>;
 
 /// No notification has a higher number: Redis counts exactly up to 2^53 - 1.
 const MAX_NUMBER: u64 = (1 << 53) - 1;

@@ -190,7 +190,7 @@ impl Problem {
     }
 
     /// The status and the sentence, for a page.
-    pub(crate) fn told(&self) -> (StatusCode, &str) {
+    pub(crate) fn status_and_detail(&self) -> (StatusCode, &str) {
         (self.kind.status(), &self.detail)
     }
 
@@ -210,9 +210,9 @@ impl Problem {
     fn of_store(error: &StoreError, meaning: &str) -> Self {
         match error {
             StoreError::Unreadable { what, .. } => Self::new(Kind::Internal, format!("{what} cannot be read")),
-            StoreError::NotDurable { asked, .. } => Self::new(
+            StoreError::NotDurable { required, .. } => Self::new(
                 Kind::Unavailable,
-                format!("not stored as redis.durability = \"{asked}\" requires: {meaning}"),
+                format!("not stored as redis.durability = \"{required}\" requires: {meaning}"),
             )
             .retry_after(COME_BACK),
             StoreError::Cluster | StoreError::Layout(_) => Self::new(Kind::Unavailable, error.to_string()),

@@ -5,7 +5,7 @@ use bursar_gateways::{Described, Notification, NotificationError, RecordStatus};
 use bursar_store::{Finality, Store, StoreError, StoreOutcome, StoredAs, VerifiedNotification, crash_point};
 use sha2::{Digest, Sha256};
 
-use crate::state::App;
+use crate::state::ServerState;
 use crate::state::notified::NotifiedAccount;
 use crate::state::refusal::Refusal;
 
@@ -38,7 +38,7 @@ pub(crate) enum Named {
 ///
 /// # Errors
 /// [`NotAcknowledged`]: the gateway delivers it again.
-pub(crate) async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Result<(), NotAcknowledged> {
+pub(crate) async fn keep(app: &ServerState, account: &NotifiedAccount, text: &str) -> Result<(), NotAcknowledged> {
     let store = &app.store;
     let notification = account.reader.read(text, account.sign_rule).map_err(|error| unfit(&error))?;
     let read = judged(account, &notification);
@@ -105,7 +105,7 @@ pub(crate) async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Re
 /// there is such a job.
 async fn wake(store: &Store, queue: &Queue, name: &str, number: u64, method: &str) -> Result<bool, StoreError> {
     let mut any = false;
-    for about in queue.kind.abouts(name) {
+    for about in queue.kind.candidate_business_keys(name) {
         let Some(key) = store.link_notification(queue, &about, number, method).await? else { continue };
         any = true;
         let woken = store.wake(queue, &key).await?;
@@ -168,11 +168,15 @@ fn not_kept(error: &StoreError) -> NotAcknowledged {
 ///
 /// # Errors
 /// [`Refusal::Store`].
-pub(crate) async fn named(app: &App, account: &NotifiedAccount, view: &NotificationView) -> Result<Named, Refusal> {
+pub(crate) async fn named(
+    app: &ServerState,
+    account: &NotifiedAccount,
+    view: &NotificationView,
+) -> Result<Named, Refusal> {
     let Some((kind, about)) = account.job_named(&view.method, &view.content) else { return Ok(Named::Nothing) };
     let queue = Queue { account: account.name.clone(), kind };
     let mut jobs = Vec::new();
-    for name in kind.abouts(&about) {
+    for name in kind.candidate_business_keys(&about) {
         let job = app.store.job_by_business_key(&queue, &name).await?;
         jobs.extend(job.as_ref().map(StoredAs::key).map(|key| (queue.clone(), key.to_string())));
     }

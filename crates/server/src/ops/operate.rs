@@ -3,7 +3,7 @@
 use bursar_domain::{Key, Operation, OperatorAction, Queue, last_action};
 use bursar_store::{JobRecord, Operated, Operator, StoreError, StoredAs};
 
-use crate::state::App;
+use crate::state::ServerState;
 use crate::state::refusal::Refusal;
 
 /// The meaning of an action that Redis did not answer.
@@ -46,7 +46,7 @@ impl From<StoreError> for NotOperated {
 /// # Errors
 /// [`NotOperated`]: nothing was done, or Redis did not answer.
 pub(crate) async fn operate(
-    app: &App,
+    app: &ServerState,
     (queue, key): (&Queue, &Key),
     operation: Operation,
     operator: Operator<'_>,
@@ -76,7 +76,7 @@ pub(crate) async fn operate(
 }
 
 /// The job as it is, and the last action on it.
-async fn not_now(app: &App, mut detail: String, job: Option<StoredAs>) -> NotOperated {
+async fn not_now(app: &ServerState, mut detail: String, job: Option<StoredAs>) -> NotOperated {
     let history = match &job {
         Some(StoredAs::Job(record)) => app.store.history(record).await.unwrap_or_default(),
         Some(StoredAs::Unreadable { .. }) | None => Vec::new(),

@@ -3,7 +3,7 @@
 use bursar_domain::Queue;
 use bursar_store::{Dropped, Operator, Origin, Quarantined, Retried, StoreError, Unreadable};
 
-use crate::state::App;
+use crate::state::ServerState;
 use crate::state::notified::notified;
 use crate::state::refusal::Refusal;
 use crate::state::tokens::Bearer;
@@ -13,7 +13,7 @@ const UNKNOWN: &str = "the action may have been done; read the quarantine before
 
 /// An operator's action on a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
+pub(crate) enum QuarantineAction {
     /// The job goes where its state belongs.
     Retry,
     /// The webhook is tried again.
@@ -22,7 +22,7 @@ pub(crate) enum Act {
     Drop,
 }
 
-impl Act {
+impl QuarantineAction {
     pub(crate) const ALL: [Self; 3] = [Self::Retry, Self::Deliver, Self::Drop];
 
     /// The word for it in addresses.
@@ -61,7 +61,7 @@ pub(crate) enum NotDone {
 ///
 /// # Errors
 /// [`Refusal::Store`].
-pub(crate) async fn found(app: &App, bearer: &Bearer, limit: usize) -> Result<Vec<Found>, Refusal> {
+pub(crate) async fn found(app: &ServerState, bearer: &Bearer, limit: usize) -> Result<Vec<Found>, Refusal> {
     let queues: Vec<Queue> = app.queues.of(bearer).into_iter().cloned().collect();
     let mut found = Vec::new();
     for (queue, status) in queues.iter().zip(app.store.statuses(&queues).await?) {
@@ -87,15 +87,15 @@ pub(crate) async fn found(app: &App, bearer: &Bearer, limit: usize) -> Result<Ve
 ///
 /// # Errors
 /// [`NotDone`]: nothing was done, or Redis did not answer.
-pub(crate) async fn act(
-    app: &App,
+pub(crate) async fn perform(
+    app: &ServerState,
     (origin, key): (&Origin, &str),
-    act: Act,
+    act: QuarantineAction,
     operator: Operator<'_>,
 ) -> Result<(), NotDone> {
     let unclear = |error: StoreError| NotDone::Refused(Refusal::of_store(error, UNKNOWN));
     match (act, origin) {
-        (Act::Retry, Origin::Jobs(queue)) => {
+        (QuarantineAction::Retry, Origin::Jobs(queue)) => {
             match app.store.retry_quarantined(queue, key, operator).await.map_err(unclear)? {
                 Retried::Back(_) | Retried::WasBack(_) => Ok(()),
                 Retried::NotThere => Err(NotDone::NotThere),
@@ -103,7 +103,7 @@ pub(crate) async fn act(
                 Retried::Changed => Err(NotDone::Changed),
             }
         }
-        (Act::Drop, Origin::Jobs(queue)) => {
+        (QuarantineAction::Drop, Origin::Jobs(queue)) => {
             match app.store.drop_quarantined(queue, key, operator).await.map_err(unclear)? {
                 Dropped::Done => Ok(()),
                 Dropped::NotThere => Err(NotDone::NotThere),
@@ -111,10 +111,10 @@ pub(crate) async fn act(
                 Dropped::Changed => Err(NotDone::Changed),
             }
         }
-        (Act::Deliver, _) => {
+        (QuarantineAction::Deliver, _) => {
             let is_there = app.store.retry_delivery(origin, key, operator).await.map_err(unclear)?;
             if is_there { Ok(()) } else { Err(NotDone::NotThere) }
         }
-        (Act::Retry | Act::Drop, Origin::Notifications(_)) => Err(NotDone::NotThere),
+        (QuarantineAction::Retry | QuarantineAction::Drop, Origin::Notifications(_)) => Err(NotDone::NotThere),
     }
 }

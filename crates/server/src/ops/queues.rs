@@ -3,7 +3,7 @@
 use bursar_domain::{ActionKind, Queue};
 use bursar_store::{Operator, QueueStatus, StoreError};
 
-use crate::state::App;
+use crate::state::ServerState;
 use crate::state::refusal::Refusal;
 
 /// The meaning of an action that Redis did not answer.
@@ -11,14 +11,14 @@ const UNKNOWN: &str = "the action may have been done; read the queue before you 
 
 /// An operator's action on a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum QueueAction {
     /// Nothing is sent from now on.
     Pause,
     /// Sends continue.
     Resume,
 }
 
-impl Turn {
+impl QueueAction {
     /// The word for it in paths.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -30,14 +30,14 @@ impl Turn {
 
 /// Why a queue was not paused or resumed.
 #[derive(Debug)]
-pub(crate) enum NotTurned {
+pub(crate) enum QueueActionError {
     /// Another operator was faster; the queue as it is.
     Already(Box<QueueStatus>),
     /// Anything else.
     Refused(Refusal),
 }
 
-impl From<StoreError> for NotTurned {
+impl From<StoreError> for QueueActionError {
     fn from(error: StoreError) -> Self {
         Self::Refused(Refusal::from(error))
     }
@@ -46,18 +46,18 @@ impl From<StoreError> for NotTurned {
 /// Pauses or resumes a queue; returns the queue as it is then.
 ///
 /// # Errors
-/// [`NotTurned`]: nothing was done, or Redis did not answer.
-pub(crate) async fn turn(
-    app: &App,
+/// [`QueueActionError`]: nothing was done, or Redis did not answer.
+pub(crate) async fn pause_or_resume(
+    app: &ServerState,
     queue: &Queue,
-    wanted: Turn,
+    wanted: QueueAction,
     operator: Operator<'_>,
-) -> Result<Box<QueueStatus>, NotTurned> {
+) -> Result<Box<QueueStatus>, QueueActionError> {
     let changed = match wanted {
-        Turn::Pause => app.store.pause(queue, &operator.reason(ActionKind::Pause)).await,
-        Turn::Resume => app.store.resume(queue, &operator.reason(ActionKind::Resume)).await,
+        QueueAction::Pause => app.store.pause(queue, &operator.reason(ActionKind::Pause)).await,
+        QueueAction::Resume => app.store.resume(queue, &operator.reason(ActionKind::Resume)).await,
     };
-    let changed = changed.map_err(|error| NotTurned::Refused(Refusal::of_store(error, UNKNOWN)))?;
+    let changed = changed.map_err(|error| QueueActionError::Refused(Refusal::of_store(error, UNKNOWN)))?;
     let status = Box::new(app.store.status(queue).await?);
-    if changed { Ok(status) } else { Err(NotTurned::Already(status)) }
+    if changed { Ok(status) } else { Err(QueueActionError::Already(status)) }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bursar_producer::{Outcome, TraceParent};
 
-use crate::state::App;
+use crate::state::ServerState;
 use crate::state::refusal::Refusal;
 use crate::state::tokens::{Accounts, Bearer};
 
@@ -17,7 +17,7 @@ const UNKNOWN: &str = "the jobs may or may not have been accepted; submit them a
 /// # Errors
 /// [`Refusal::Store`]: the jobs may or may not have been accepted.
 pub(crate) async fn submit(
-    app: &App,
+    app: &ServerState,
     bearer: &Bearer,
     jobs: &[&[u8]],
     trace: Option<TraceParent>,

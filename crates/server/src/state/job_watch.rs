@@ -22,14 +22,14 @@ const LINGER: Duration = Duration::from_secs(10);
 
 /// The readers that wait for news.
 #[derive(Debug)]
-pub(crate) struct Feed {
+pub(crate) struct JobWatch {
     jobs: Mutex<HashMap<(Queue, Key), watch::Sender<()>>>,
     anything: watch::Sender<()>,
     /// Notified when a reader begins to wait.
     wanted: Notify,
 }
 
-impl Default for Feed {
+impl Default for JobWatch {
     fn default() -> Self {
         Self { jobs: Mutex::default(), anything: watch::Sender::new(()), wanted: Notify::new() }
     }
@@ -37,12 +37,12 @@ impl Default for Feed {
 
 /// A wait for news of one job. It costs nothing once it is dropped.
 pub(crate) struct Waiting<'a> {
-    feed: &'a Feed,
+    job_watch: &'a JobWatch,
     name: (Queue, Key),
     news: watch::Receiver<()>,
 }
 
-impl Feed {
+impl JobWatch {
     /// Waits for news of this job from now on.
     pub(crate) fn of_job(&self, queue: &Queue, key: &Key) -> Waiting<'_> {
         let name = (queue.clone(), key.clone());
@@ -50,7 +50,7 @@ impl Feed {
         let news = jobs.entry(name.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
         drop(jobs);
         self.wanted.notify_one();
-        Waiting { feed: self, name, news }
+        Waiting { job_watch: self, name, news }
     }
 
     /// Changes whenever anything has happened.
@@ -65,7 +65,7 @@ impl Feed {
         !jobs.is_empty() || self.anything.receiver_count() > 0
     }
 
-    fn tell(&self, events: &[Event]) {
+    fn notify(&self, events: &[Event]) {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         for event in events.iter().filter(|_| !jobs.is_empty()) {
             let name = event.queue().zip(event.key());
@@ -78,7 +78,7 @@ impl Feed {
     }
 
     /// Everybody looks: some news may have been missed.
-    fn tell_all(&self) {
+    fn notify_all(&self) {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.values().for_each(|waiting| {
             waiting.send_replace(());
@@ -102,7 +102,7 @@ impl Feed {
             }
             match store.watch_events().await {
                 Ok(mut watch) => {
-                    self.tell_all();
+                    self.notify_all();
                     self.watch(&mut watch).await;
                 }
                 Err(error) => {
@@ -123,7 +123,7 @@ impl Feed {
             match watch.next().await {
                 Ok(events) if events.is_empty() => {}
                 Ok(events) => {
-                    self.tell(&events);
+                    self.notify(&events);
                     sleep(PACE).await;
                 }
                 Err(error) => {
@@ -145,7 +145,7 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let mut jobs = self.feed.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut jobs = self.job_watch.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let only_we = jobs.get(&self.name).is_some_and(|sender| sender.receiver_count() <= 1);
         if only_we {
             jobs.remove(&self.name);
@@ -167,35 +167,35 @@ mod tests {
 
     #[tokio::test]
     async fn news_wake_waiting_requests_and_no_entry_is_left_behind() {
-        let feed = Feed::default();
+        let job_watch = JobWatch::default();
         let queue: Queue = "main/transfer".parse().unwrap();
-        let mut first = feed.of_job(&queue, &"A".parse().unwrap());
-        let mut second = feed.of_job(&queue, &"A".parse().unwrap());
-        let mut other = feed.of_job(&queue, &"B".parse().unwrap());
-        feed.tell(&[finished(&queue, "A"), finished(&queue, "C")]);
+        let mut first = job_watch.of_job(&queue, &"A".parse().unwrap());
+        let mut second = job_watch.of_job(&queue, &"A".parse().unwrap());
+        let mut other = job_watch.of_job(&queue, &"B".parse().unwrap());
+        job_watch.notify(&[finished(&queue, "A"), finished(&queue, "C")]);
         first.news().await;
         second.news().await;
         let nothing = tokio::time::timeout(Duration::from_millis(20), other.news()).await;
         assert!(nothing.is_err());
         drop(first);
-        feed.tell(&[finished(&queue, "A")]);
+        job_watch.notify(&[finished(&queue, "A")]);
         second.news().await;
         drop((second, other));
-        assert!(feed.jobs.lock().unwrap().is_empty());
+        assert!(job_watch.jobs.lock().unwrap().is_empty());
     }
 
     #[tokio::test]
     async fn nothing_is_watched_without_a_waiting_request() {
-        let feed = Feed::default();
-        assert!(!feed.is_wanted());
-        let waiting = feed.of_job(&"main/transfer".parse().unwrap(), &"A".parse().unwrap());
-        assert!(feed.is_wanted());
-        feed.wanted.notified().await;
+        let job_watch = JobWatch::default();
+        assert!(!job_watch.is_wanted());
+        let waiting = job_watch.of_job(&"main/transfer".parse().unwrap(), &"A".parse().unwrap());
+        assert!(job_watch.is_wanted());
+        job_watch.wanted.notified().await;
         drop(waiting);
-        assert!(!feed.is_wanted());
-        let news = feed.of_anything();
-        assert!(feed.is_wanted());
+        assert!(!job_watch.is_wanted());
+        let news = job_watch.of_anything();
+        assert!(job_watch.is_wanted());
         drop(news);
-        assert!(!feed.is_wanted());
+        assert!(!job_watch.is_wanted());
     }
 }

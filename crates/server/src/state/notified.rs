@@ -6,7 +6,7 @@ use std::time::Duration;
 use bursar_domain::{AccountName, Kind};
 use bursar_gateways::{NotificationReader, SignRule};
 
-use super::App;
+use super::ServerState;
 use super::refusal::Refusal;
 use super::tokens::Bearer;
 
@@ -49,7 +49,7 @@ impl NotifiedAccount {
 }
 
 /// The accounts that are notified and that this bearer may know.
-pub(crate) fn notified<'a>(app: &'a App, bearer: &Bearer) -> Vec<&'a NotifiedAccount> {
+pub(crate) fn notified<'a>(app: &'a ServerState, bearer: &Bearer) -> Vec<&'a NotifiedAccount> {
     app.settings.notified.iter().filter(|account| bearer.accounts.have(&account.name)).collect()
 }
 
@@ -57,7 +57,11 @@ pub(crate) fn notified<'a>(app: &'a App, bearer: &Bearer) -> Vec<&'a NotifiedAcc
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
-pub(crate) fn of_account<'a>(app: &'a App, bearer: &Bearer, name: &str) -> Result<&'a NotifiedAccount, Refusal> {
+pub(crate) fn of_account<'a>(
+    app: &'a ServerState,
+    bearer: &Bearer,
+    name: &str,
+) -> Result<&'a NotifiedAccount, Refusal> {
     let found = notified(app, bearer).into_iter().find(|account| account.name.as_str() == name);
     found.ok_or_else(|| Refusal::NotFound("no account of that name is notified".to_owned()))
 }

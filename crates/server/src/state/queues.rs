@@ -3,7 +3,7 @@
 use bursar_domain::{Kind, Queue};
 use bursar_store::Origin;
 
-use super::App;
+use super::ServerState;
 use super::notified::notified;
 use super::refusal::Refusal;
 use super::tokens::Bearer;
@@ -22,7 +22,7 @@ impl Queues {
     }
 }
 
-impl App {
+impl ServerState {
     /// The queues that this bearer may know, of this account and kind where they are given.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl App {
     /// The origins of events that this bearer may see: the queues of this account and kind, and the account's notifications.
     ///
     /// # Errors
-    /// As [`App::queues_of`].
+    /// As [`ServerState::queues_of`].
     pub(crate) fn origins(
         &self,
         bearer: &Bearer,

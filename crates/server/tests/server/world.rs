@@ -136,7 +136,7 @@ impl World {
             balances: Vec::new(),
         };
         let stored = Arc::new(Stored::new(self.store.clone(), places));
-        let page = Page { worker: None, callbacks: None, stored, unfit: Arc::default() };
+        let page = Page { worker: None, webhooks: None, stored, unfit: Arc::default() };
         let (store, producer) = (self.store.clone(), self.producer.clone());
         let server = bursar_server::Server::bind(
             self.settings.clone(),

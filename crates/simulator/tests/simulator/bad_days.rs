@@ -1,4 +1,4 @@
-//! What each fault shows on the wire, and what the ledger says of it; and what a wrong request gets.
+//! Each fault on the wire and in the ledger; and the answers to wrong requests.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ async fn executions(merchant: &Merchant, key: &str) -> u64 {
     merchant.record(key).await.executions
 }
 
-/// Whatever went wrong, the same bytes once more must lead to exactly one execution.
+/// After any fault, the same bytes once more must lead to exactly one execution.
 async fn settles(merchant: &Merchant, key: &str) {
     let again = merchant.node(&merchant.apply(key).await.unwrap());
     assert_eq!(again["data"]["status"], "1", "{key}");

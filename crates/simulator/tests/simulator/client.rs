@@ -106,7 +106,7 @@ impl Merchant {
         params
     }
 
-    /// Posts a form and reads what comes back, whatever it is.
+    /// Posts a form and reads the reply, even an invalid one.
     pub(crate) async fn post(&self, path: &str, form: String) -> Result<Answer, reqwest::Error> {
         let request = self.http.post(self.url(path));
         let request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
@@ -126,12 +126,12 @@ impl Merchant {
         self.call(QUERY, &json!({ "node_id": "00061967", "trade_no": trade_no }).to_string()).await
     }
 
-    /// The node of a good answer whose signature holds.
+    /// The node of a successful answer with a valid signature.
     pub(crate) fn node(&self, answer: &Answer) -> Value {
         self.verified(answer).expect("a signed answer")
     }
 
-    /// The node if the platform's signature over its text holds.
+    /// The node, if the platform's signature over its text is valid.
     pub(crate) fn verified(&self, answer: &Answer) -> Option<Value> {
         let whole: std::collections::BTreeMap<&str, &RawValue> = serde_json::from_str(&answer.text).ok()?;
         let sign: String = serde_json::from_str(whole.get("sign")?.get()).ok()?;
@@ -141,7 +141,7 @@ impl Merchant {
         serde_json::from_str(node).ok()
     }
 
-    /// The form of a request to BeingFi with these parameters beside the public ones.
+    /// The form of a request to BeingFi with these parameters in addition to the common ones.
     pub(crate) fn beingfi_form(&self, params: &[(&str, &str)]) -> String {
         let ready = self.simulator.ready();
         let now = jiff::Timestamp::now().as_millisecond().to_string();
@@ -206,7 +206,7 @@ impl Merchant {
         self.ledger().await.keys.remove(key).unwrap_or_else(|| panic!("no {key} in the ledger"))
     }
 
-    /// Posts a form over a connection of its own and reads until that ends.
+    /// Posts a form over a separate connection and reads until that ends.
     pub(crate) async fn raw(&self, path: &str, form: &str) -> std::io::Result<Vec<u8>> {
         exchange(self.simulator.ready().listen.clone(), request_text(path, form)).await
     }

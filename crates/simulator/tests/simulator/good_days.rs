@@ -1,4 +1,4 @@
-//! What a gateway does when nothing goes wrong: vectors, keys, lives, pages and the ledger.
+//! A gateway without faults: vectors, keys, lives, pages and the ledger.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// Long enough that a slow machine misses no step, short enough to wait for.
 const STEP: Duration = Duration::from_millis(400);
 
-/// Lives that stand still.
+/// Lives without changes.
 fn frozen() -> Options {
     Options { life_step: Duration::from_secs(3_600), ..options() }
 }
@@ -208,7 +208,7 @@ async fn a_division_happens_once_whatever_comes_of_it() {
         let first = merchant.exec(pay_order).await.unwrap();
         let data = merchant.beingfi_data(&first).unwrap();
         assert_eq!(data["state"], state, "{pay_order}");
-        // The channel's number comes with its last word, and no number of BeingFi's own.
+        // The channel's number comes with the final status, and BeingFi gives no number of its own.
         assert_eq!(data.get("channelBatchOrderId").is_some(), state == 1, "{data}");
         assert!(data.get("batchOrderId").is_none(), "{data}");
         let again: Value = serde_json::from_str(&merchant.exec(pay_order).await.unwrap().text).unwrap();

@@ -18,13 +18,13 @@
 -- Returns in turns the number of a write that was not made, counted from 1, and the reason: {'changed', claim, record} as they are ('' =
 --         none) | {'owned', key of the job that the response is known by} | 'paused' | 'repeated' (this very call has the job twice:
 --         nothing was done for the second)
--- shared: whole.lua
+-- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua
 -- shared: deliveries.lua
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local now_text = whole(now)
+local now_text = integer(now)
 local is_delivery = ARGV[6] == 'delivery'
 local job_base, claims_name = queue_key(ARGV[6]) .. ':', queue_key(ARGV[7])
 local HEAD = 2 -- arguments that every write has
@@ -129,7 +129,7 @@ end
 local function move(key, group, claim, place, due, decided, state)
   -- Redis's clock was set back since: what was decided by the other one comes due by this one.
   if (place == 'sends' or place == 'queries' or place == 'again') and tonumber(decided) > now then
-    due = whole(math.max(0, due - (decided - now)))
+    due = integer(math.max(0, due - (decided - now)))
   end
   if is_delivery then return move_delivery(key, place, due) end
   if place == 'done' then add(done, due ~= '' and due or now_text, key)
@@ -195,7 +195,7 @@ if #entries > 0 then redis.call('HSET', claims_name, unpack(entries)) end
 for set, members in pairs(going) do
   if #members > 0 then redis.call('ZADD', queue_key(set), unpack(members)) end
 end
-if soonest < math.huge then bring_forward(whole(soonest), is_delivery and 'ready_deliveries' or 'ready') end
+if soonest < math.huge then bring_forward(integer(soonest), is_delivery and 'ready_deliveries' or 'ready') end
 if #done > 0 then redis.call('ZADD', queue_key('done'), 'NX', unpack(done)) end
 for set, members in pairs(leaving) do
   if #members > 0 then redis.call('ZREM', queue_key(set), unpack(members)) end

@@ -4,7 +4,7 @@
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
 -- ARGV  1 queue, 2 worker, 3 how long it rests (ms, '' = it has closed), 4 for how long after a rest its word counts (ms)
 -- Returns nothing
--- shared: whole.lua
+-- shared: integer.lua
 -- shared: names.lua
 local circuits, worker, rest, counted = queue_key('circuits'), ARGV[2], ARGV[3], tonumber(ARGV[4])
 local time = redis.call('TIME')
@@ -16,6 +16,6 @@ end
 if rest == '' then
   redis.call('HDEL', circuits, worker)
 else
-  redis.call('HSET', circuits, worker, whole(now + rest))
+  redis.call('HSET', circuits, worker, integer(now + rest))
   redis.call('PEXPIRE', circuits, rest + counted)
 end

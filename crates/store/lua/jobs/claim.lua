@@ -15,7 +15,7 @@
 --         era, the era that a person answered for, when that was (ms), keys that too many workers were lost with, jobs, 1 if sends are due
 --         that were left, else 0}; each job is four of `jobs`: its key, of a send with its group as in `sends`; its claim (false = the
 --         call's own, with nothing before it); since when it was due (ms, false = not known); its record (false = there is none)
--- shared: whole.lua
+-- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua
 -- shared: entries.lua
@@ -146,7 +146,7 @@ local earlier = redis.call('HMGET', queue_key('claims'), unpack(keys))
 
 local LEFT_ALONE = 100 -- ms until a claim is looked at again that was left to its worker
 fence = fence + 1
-local fence_text, lease_end, now_text = whole(fence), whole(now + lease), whole(now)
+local fence_text, lease_end, now_text = integer(fence), integer(now + lease), integer(now)
 local jobs, receipt, poisoned, left_alone = {}, { ARGV[7] }, {}, false
 local function take(at, entry, due)
   local key, lapsed = keys[at], earlier[at]

@@ -4,7 +4,7 @@
 -- ARGV  1 queue, 2 the claim's token as JSON, 3 lease (ms), 4 at most so many, 5 whose events they are: 'job' | 'notification'
 -- Returns {now (ms), next due (ms, -1 = nothing waits), deliveries}; each is five of `deliveries`: its key, its claim, the event, the
 --         delivery's record, the record of its job or notification (each of the last three false = there is none)
--- shared: whole.lua
+-- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua
 -- shared: entries.lua
@@ -19,7 +19,7 @@ if #keys > 0 then
   end
   local records = redis.call('MGET', unpack(names))
   local earlier = redis.call('HMGET', queue_key('delivery_claims'), unpack(keys))
-  local entry, lease_end = entry_of(ARGV[2], 'deliver', whole(now)), whole(now + tonumber(ARGV[3]))
+  local entry, lease_end = entry_of(ARGV[2], 'deliver', integer(now)), integer(now + tonumber(ARGV[3]))
   for at, key in ipairs(keys) do
     local lapsed = earlier[at]
     if lapsed then

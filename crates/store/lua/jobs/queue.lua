@@ -8,7 +8,7 @@
 --       lost_writes: the era that is known
 --       gateway: the one that was seen ('' = none), the new one, the reason
 -- Returns 1 when that changed anything, else 0
--- shared: whole.lua
+-- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua
 -- shared: lost_writes.lua
@@ -18,7 +18,7 @@ local function tell(event, reason)
 end
 local function now()
   local time = redis.call('TIME')
-  return whole(time[1] * 1000 + math.floor(time[2] / 1000))
+  return integer(time[1] * 1000 + math.floor(time[2] / 1000))
 end
 if what == 'pause' then
   if redis.call('HSETNX', KEYS[2], 'paused', ARGV[5]) == 0 then return 0 end

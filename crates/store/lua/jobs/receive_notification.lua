@@ -5,13 +5,13 @@
 --       (ms), 10 the set that lists it: 'notifications' | 'held_notifications', 11 webhook event ('' = none), then the names and values of
 --       what is published
 -- Returns 1, or 0 when something else is known of the gateway's record by now: nothing was written
--- shared: whole.lua
+-- shared: integer.lua
 -- shared: names.lua
 -- shared: deliveries.lua
 local number, known = ARGV[4], base .. ARGV[6]
 if (redis.call('GET', known) or '') ~= ARGV[7] then return 0 end
 local time = redis.call('TIME')
-local now = whole(time[1] * 1000 + math.floor(time[2] / 1000))
+local now = integer(time[1] * 1000 + math.floor(time[2] / 1000))
 redis.call('SET', queue_key('notification') .. ':' .. number, ARGV[5])
 redis.call('SET', known, ARGV[8], 'PX', ARGV[9])
 redis.call('ZADD', queue_key(ARGV[10]), number, number)

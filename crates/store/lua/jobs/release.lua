@@ -7,7 +7,7 @@
 -- Returns for each job 'ok' | 'gone' (another claim stands, or none) | 'late' (a response to an earlier claim arrived meanwhile: the claim
 --         must be ended with what it said)
 -- A released claim leaves no trace in its record: `released` says for a while that it was not lost, to a renewal that is under way.
--- shared: whole.lua
+-- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua
 local time = redis.call('TIME')
@@ -27,7 +27,7 @@ for number, key in ipairs(keys) do
     answers[number] = 'late'
   else
     answers[number] = 'ok'
-    due = whole(math.max(now, tonumber(due)))
+    due = integer(math.max(now, tonumber(due)))
     soonest = math.min(soonest, tonumber(due))
     local _, after = string.find(claim, ',"after":', #beginning, true)
     local place = #released
@@ -61,7 +61,7 @@ if #restored > 0 then redis.call('HSET', queue_key('claims'), unpack(restored)) 
 if #ended > 0 then redis.call('HDEL', queue_key('claims'), unpack(ended)) end
 if #leaving > 0 then redis.call('ZREM', queue_key('due_queries'), unpack(leaving)) end
 if soonest < math.huge then
-  bring_forward(whole(soonest))
+  bring_forward(integer(soonest))
   if soonest <= now then redis.pcall('PUBLISH', ARGV[2], queue) end
 end
 return answers

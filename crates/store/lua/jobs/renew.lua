@@ -7,7 +7,7 @@
 --       (ms, 0 = none), then for each job: key, how the claim's text begins
 -- Returns {now (ms), fence, era, 1 if Redis has lost writes else 0, what is no longer this worker's}: of each such job its key, its claim
 --         and its record ('' = none), and '1' if the claim was released
--- shared: whole.lua
+-- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua
 -- shared: lost_writes.lua
@@ -21,7 +21,7 @@ local lost = has_lost_writes(receipt, fence, now, known_receipt, known_fence, to
 local keys, renewed, gone = {}, {}, {}
 for at = 9, #ARGV, 2 do keys[#keys + 1] = ARGV[at] end
 local claims = #keys > 0 and redis.call('HMGET', queue_key('claims'), unpack(keys)) or {}
-local lease_end = whole(now + tonumber(ARGV[3]))
+local lease_end = integer(now + tonumber(ARGV[3]))
 for number, key in ipairs(keys) do
   local beginning, claim = ARGV[8 + 2 * number], claims[number] or ''
   if string.sub(claim, 1, #beginning) == beginning then

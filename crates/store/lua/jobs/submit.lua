@@ -6,13 +6,13 @@
 --       record goes on after `created_at`
 -- Returns the era, then in turns the number of a job that is not new, counted from 1, and what it met: {record, claim ('' = none)} of the
 --         job that is there | the key of the first job with this business key
--- shared: whole.lua
+-- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua
 -- shared: ranks.lua
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local now_text = whole(now)
+local now_text = integer(now)
 local era = redis.call('HGET', KEYS[2], 'era')
 local beginning = ARGV[4] .. ',"created_at":' .. now_text .. (era and ',"era":' .. era or '')
 local WORDS = 3

@@ -1,9 +1,9 @@
-//! What is done to a job by others than the worker that has claimed it: an operator's action, a deadline. Each is written if the job still
-//! is what was seen.
+//! Actions on a job by others than the worker that claimed it: an operator's action, a deadline. Each is written only
+//! if the job has not changed since it was read.
 
 use std::time::Duration;
 
-use bursar_domain::{Due, HistoryEvent, Millis, Next, Queue, Reason};
+use bursar_domain::{Due, HistoryEvent, Millis, Queue, Reason, Transition};
 
 use super::apply::{Applied, Guarded, Place, Seen};
 use super::commit::place_of;
@@ -13,56 +13,56 @@ use crate::Store;
 use crate::StoreError;
 use crate::reply::score;
 
-/// What became of an action.
+/// The result of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Acted {
+pub enum ActionOutcome {
     /// It is done.
     Done,
     /// A worker has claimed the job: nothing was done.
     Claimed,
-    /// The job is not what was seen any more: nothing was done.
+    /// The job has changed since it was read: nothing was done.
     Changed,
     /// The queue is paused for the reason that was named: nothing was done.
     Paused,
 }
 
-/// What is to be done to a job.
+/// An action on a job.
 #[derive(Clone, Debug)]
 pub struct Action<'a> {
-    /// What follows.
-    pub next: &'a Next,
-    /// Why.
+    /// The transition.
+    pub next: &'a Transition,
+    /// The reason.
     pub reason: Option<Reason>,
     /// The event for the job's history; its time is set here.
     pub event: HistoryEvent,
-    /// Whether an operator orders a call: deadlines run anew from it.
+    /// True if an operator orders a call: deadlines restart from it.
     pub orders_call: bool,
     /// Nothing is done while the queue is paused for this reason.
     pub unless_paused: Option<&'a Reason>,
 }
 
 impl Store {
-    /// Does something to a job that still is what was `seen`.
+    /// Applies an action to a job, if the job is still as `seen`.
     ///
     /// # Errors
     /// [`StoreError`]: it may have been done; look before repeating.
-    pub async fn act(&self, seen: &JobRecord, action: Action<'_>) -> Result<Acted, StoreError> {
+    pub async fn act(&self, seen: &JobRecord, action: Action<'_>) -> Result<ActionOutcome, StoreError> {
         if seen.worker.is_some() {
-            return Ok(Acted::Claimed);
+            return Ok(ActionOutcome::Claimed);
         }
         let now = self.now().await?;
         let write = write(seen, &action, now);
         let paused = action.unless_paused.map(Reason::recorded).unwrap_or_default();
         match self.apply(&seen.queue, &[write], &paused).await?.pop() {
-            Some(Applied::Done) => Ok(Acted::Done),
-            Some(Applied::Paused) => Ok(Acted::Paused),
-            Some(Applied::Changed { .. } | Applied::Owned(_) | Applied::Repeated) | None => Ok(Acted::Changed),
+            Some(Applied::Done) => Ok(ActionOutcome::Done),
+            Some(Applied::Paused) => Ok(ActionOutcome::Paused),
+            Some(Applied::Changed { .. } | Applied::Owned(_) | Applied::Repeated) | None => Ok(ActionOutcome::Changed),
         }
     }
 
-    /// After Redis's clock was set back: brings due times and leases that were reckoned by the other clock to where they belong. A job that
-    /// was changed in what is the future now was changed by the other clock; what is due is as far from now as it was from then. Returns
-    /// how many jobs that changed; done twice, it changes nothing more.
+    /// After Redis's clock was set back: moves due times and leases that came from the wrong clock to their right
+    /// times. A job whose last change is in the future was changed by the wrong clock, and its due time keeps its
+    /// distance from that change. Returns the number of changed jobs; repeating it changes nothing.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
@@ -86,7 +86,7 @@ impl Store {
                 }
             }
         }
-        // When the queue is looked at was reckoned by the other clock, too. The next claim finds when that is to be.
+        // The queue's own due time came from the wrong clock, too. The next claim computes it.
         let now = self.now().await?;
         let mut pipeline = redis::Pipeline::new();
         let ready = queue_keys.below_base("ready");
@@ -171,7 +171,7 @@ pub(crate) fn write(seen: &JobRecord, action: &Action<'_>, now: Millis) -> Guard
         Due::Query(at) => Due::Query(at.max(now)),
         Due::Never => Due::Never,
     };
-    let place = place_of(&Next { due, ..next.clone() });
+    let place = place_of(&Transition { due, ..next.clone() });
     Guarded::new(seen.key.as_str(), &seen.seen.claim, Seen::Text(seen.seen.record.clone()))
         .with_record(record, seen.state, place, now)
 }

@@ -1,4 +1,5 @@
-//! What happened last in queues, for charts and rates: their newest events, how many jobs ended when, and which wait.
+//! Recent activity of queues, for charts and rates: their newest events, the number of ended jobs over time, and the
+//! waiting jobs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use crate::Store;
 use crate::StoreError;
 use crate::reply::from_reply;
 
-/// Entries of each partition's stream that one round trip reads, and how many round trips there are at most: queues share a stream, and
-/// one that is quiet has its events far behind.
+/// The entries of each partition's stream that one round trip reads, and the largest number of round trips. Queues
+/// share a stream, so a quiet queue has its events far behind.
 const ENTRIES_AT_ONCE: usize = 250;
 const MAX_LOOKS: usize = 8;
 
@@ -34,13 +35,13 @@ pub struct Stretch {
     pub ended: u64,
     /// The first of them.
     pub some: Vec<Key>,
-    /// Jobs that came before a person in it, and wait for one still.
+    /// Jobs that were moved to review in it and are still there.
     pub in_review: u64,
 }
 
 impl Store {
-    /// How many jobs of a queue ended in each of `count` stretches of time, of this length each, the first beginning at `from`; and at
-    /// most `some` of each.
+    /// The number of jobs of a queue that ended in each of `count` consecutive intervals of this length from `from` on;
+    /// and at most `some` of the jobs of each.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -115,8 +116,8 @@ impl Store {
             let streams = replies.split_off(1.min(replies.len()));
             let (seconds, micros): (u64, u64) = from_reply("TIME", replies.first())?;
             recent.now = recent.now.max(Millis(seconds * 1_000 + micros / 1_000));
-            let asked: Vec<u16> = until.keys().copied().collect();
-            for (partition, stream) in asked.into_iter().zip(streams) {
+            let requested: Vec<u16> = until.keys().copied().collect();
+            for (partition, stream) in requested.into_iter().zip(streams) {
                 let entries: Vec<Entry> = from_reply("XREVRANGE", Some(&stream))?;
                 let oldest = (entries.len() == ENTRIES_AT_ONCE).then(|| entries.last().map(|entry| entry.0.clone()));
                 let wanted = places.get(&partition).map(Vec::as_slice).unwrap_or_default();
@@ -134,7 +135,8 @@ impl Store {
     }
 }
 
-/// Adds what entries, newest first, say of the wanted queues. `true` when one of these has fewer events than it may have.
+/// Collects the events of the wanted queues from entries, newest first. `true` if one of the queues may have further
+/// events.
 fn take_newest(
     queues: &[Queue],
     wanted: &[usize],

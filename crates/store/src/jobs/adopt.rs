@@ -1,8 +1,8 @@
 //! Handing a queue's jobs to another name, after its account was renamed.
 //!
-//! The two queues may be in two partitions, so each job takes three guarded steps: the old queue's job is claimed by the adoption, for
-//! ever; the new queue gets it; the old one's is deleted. Whoever dies in between leaves a claimed job that no worker sends, and the next
-//! adoption goes on with it.
+//! The two queues may be in two partitions, so each job takes three guarded steps: the adoption claims the old queue's
+//! job without a lease end; the new queue gets the job; the old one is deleted. If the process dies in between, the old
+//! job stays claimed, no worker sends it, and the next adoption continues with it.
 
 mod found_keys;
 mod hand_over;
@@ -20,10 +20,10 @@ use crate::{Store, StoreError};
 use handed::{Handed, token};
 use there::{There, is_same_tombstone};
 
-/// How often a job is looked at again that changes meanwhile.
+/// The number of tries for a job that changes meanwhile.
 const TRIES: usize = 8;
 
-/// What became of a queue's jobs.
+/// The result of adopting a queue's jobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Adopted {
     /// Jobs that are the new queue's now.
@@ -32,21 +32,21 @@ pub struct Adopted {
     pub in_doubt: usize,
     /// Keys whose worker's lease has not ended: try again when it has.
     pub claimed: Vec<String>,
-    /// Keys for which the new queue has a job of its own, and that job's key. A person must decide.
+    /// The keys for which the new queue already has a job, and that job's key. An operator must decide.
     pub conflicts: Vec<(String, String)>,
     /// Keys whose record this build cannot read.
     pub unreadable: Vec<String>,
 }
 
 impl Adopted {
-    /// Whether nothing was left behind.
+    /// True if no job was left behind.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.claimed.is_empty() && self.conflicts.is_empty() && self.unreadable.is_empty()
     }
 }
 
-/// The queues of an adoption, and the operator who ordered it.
+/// The queues of an adoption, and the operator who started it.
 #[derive(Clone, Copy)]
 struct Adoption<'a> {
     from: &'a Queue,
@@ -67,7 +67,7 @@ impl Adoption<'_> {
     }
 }
 
-/// What became of one job.
+/// The result for one job.
 enum Fate {
     Moved(State),
     Gone,
@@ -162,7 +162,7 @@ impl Store {
         self.hand_over(adoption, handed, there, now).await
     }
 
-    /// A person must decide: the job stays in the old queue, as it was before an adoption claimed it.
+    /// An operator must decide: the job stays in the old queue, as it was before the adoption claimed it.
     async fn leave(&self, from: &Queue, handed: Handed, other: String) -> Result<Fate, StoreError> {
         if handed.is_underway {
             let now = self.now().await?;

@@ -1,4 +1,5 @@
-//! One guarded write: what was decided about a job is written if its claim and its record still are what was seen.
+//! One guarded write: a decision about a job is written if its claim and its record have not changed since they were
+//! read.
 
 use bursar_domain::{Millis, Queue, State};
 use redis::Value;
@@ -10,10 +11,10 @@ use crate::StoreError;
 use crate::reply::from_reply;
 use crate::scripts::EVENTS_KEPT;
 
-/// Jobs of one call: a bound on how long the script holds Redis.
+/// Jobs of one call: a bound on the time that the script blocks Redis.
 pub(crate) const MAX_APPLIED: usize = 256;
 
-/// Where a job goes.
+/// The set that a job goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// It stays where it is.
@@ -22,7 +23,7 @@ pub enum Place {
     Sends(Millis),
     /// To be queried, not before this moment.
     Queries(Millis),
-    /// Before a person.
+    /// Needs review.
     Review,
     /// Among those that have ended.
     Done,
@@ -39,7 +40,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// Where the record's state belongs: no call is made about the job before `at`.
+    /// The place for the record's state: no call about the job is made before `at`.
     pub(crate) fn of(record: &StoredJob, at: Millis) -> Self {
         match record.state {
             State::Queued => Self::Sends(record.run_at.unwrap_or_default().max(at)),
@@ -49,7 +50,7 @@ impl Place {
         }
     }
 
-    /// Where a job goes that a late response says more of: it is looked at once more.
+    /// The place of a job after a late response with new information: it is due again.
     pub(crate) const fn after_late_response(state: State, now: Millis) -> Self {
         match state {
             State::NeedsReview => Self::Review,
@@ -64,7 +65,7 @@ impl Place {
     }
 }
 
-/// Whose records a write is about.
+/// The records that a write is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Records {
     Jobs,
@@ -73,7 +74,7 @@ pub(crate) enum Records {
 }
 
 impl Records {
-    /// What the records' names begin with.
+    /// The first part of the records' keys.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Jobs => "job",
@@ -82,7 +83,7 @@ impl Records {
         }
     }
 
-    /// The hash with their claims. Nobody claims a notification.
+    /// The hash of their claims. Notifications have no claims.
     pub(crate) const fn claims(self) -> &'static str {
         match self {
             Self::Jobs | Self::Notifications => "claims",
@@ -91,7 +92,7 @@ impl Records {
     }
 }
 
-/// What must be there for a write to happen.
+/// The conditions of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// Any record, or none.
@@ -129,7 +130,7 @@ pub struct Guarded {
     pub(crate) state: Option<State>,
     /// The webhook event, as JSON; empty for none.
     pub(crate) webhook: String,
-    /// What the response is known by; empty for nothing.
+    /// The id of the response; empty for none.
     pub(crate) response: String,
     /// Lines for the history's list.
     pub(crate) history: Vec<String>,
@@ -139,13 +140,13 @@ pub struct Guarded {
     pub(crate) responses: Vec<String>,
     /// Further webhook events, as JSON, before `webhook`.
     pub(crate) outbox: Vec<String>,
-    /// What was tried of the first of them; empty for nothing.
+    /// The delivery record of the first event; empty for none.
     pub(crate) delivery: String,
-    /// The name of an event about the job that is published besides its state.
+    /// The name of an event about the job that is published in addition to its state.
     pub(crate) published: Option<&'static str>,
-    /// Why the queue is paused from now on, as recorded.
+    /// The reason for which the queue is paused from now on, as recorded.
     pub(crate) pauses: Option<String>,
-    /// What responses are no longer known by.
+    /// Response ids to remove.
     pub(crate) forgotten: Vec<String>,
     pub(crate) deletes_history: bool,
     /// Deletes the record and all that is kept of the job, with these business keys.
@@ -181,8 +182,8 @@ impl Guarded {
         }
     }
 
-    /// Writes this record of a job that was in the state `before`. A new state is published, and the producer is told of it where there is
-    /// something to tell; events that are too many for the record go to the history's list.
+    /// Writes this record of a job that was in the state `before`. A new state is published, and a webhook event is
+    /// queued if the producer expects one; events beyond the record's bound go to the history's list.
     pub(crate) fn with_record(mut self, mut record: StoredJob, before: State, place: Place, decided: Millis) -> Self {
         if record.state != before {
             self.webhook = record.webhook_event(decided);
@@ -193,7 +194,7 @@ impl Guarded {
     }
 }
 
-/// What became of a guarded write.
+/// The result of a guarded write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Applied {
     Done,
@@ -202,7 +203,7 @@ pub(crate) enum Applied {
         claim: String,
         record: String,
     },
-    /// Nothing was written: the response is known by what this job's was.
+    /// Nothing was written: the response id belongs to another job.
     Owned(String),
     /// Nothing was written: the queue is paused for the reason that was named.
     Paused,
@@ -211,8 +212,8 @@ pub(crate) enum Applied {
 }
 
 impl Store {
-    /// Writes what was decided about some jobs of a queue, each by itself; one answer for each, in order. Nothing is written while the
-    /// queue is paused for the reason `unless_paused` (as recorded; empty: whatever it is).
+    /// Writes decisions about some jobs of a queue, each independently; one result for each, in order. Nothing is
+    /// written while the queue is paused for the reason `unless_paused` (as recorded; empty: for any reason).
     pub(crate) async fn apply(
         &self,
         queue: &Queue,
@@ -254,7 +255,7 @@ impl Store {
     }
 }
 
-/// What several writes have in common, as the script reads it.
+/// The common part of several writes, in the script's form.
 fn shape(write: &Guarded, more: &[String]) -> String {
     let place = match write.place {
         Place::Same => "-",
@@ -284,7 +285,7 @@ fn shape(write: &Guarded, more: &[String]) -> String {
 }
 
 impl Guarded {
-    /// When it is due where it goes, or since when it is there.
+    /// The due time in its place, or the time since which it is there.
     const fn due(&self) -> Option<Millis> {
         match self.place {
             Place::Sends(at) | Place::Queries(at) | Place::Again(at) => Some(at),
@@ -293,7 +294,7 @@ impl Guarded {
         }
     }
 
-    /// Only who enters or leaves the sets of sends is known there by its group.
+    /// Only jobs that enter or leave the sets of sends need their group.
     fn needs_group(&self) -> bool {
         !self.group.is_empty() && (self.claim_seen.is_empty() || matches!(self.place, Place::Sends(_)))
     }
@@ -339,7 +340,7 @@ fn push(call: &mut crate::scripts::Call<'_>, writes: &[Guarded]) {
     }
 }
 
-/// What most writes have nothing of: words of a letter and a text.
+/// The parts that most writes lack: items of a letter and a text.
 fn further(write: &Guarded) -> Vec<String> {
     let quarantine = if let Place::Quarantine(why) = &write.place { Some(format!("q{why}")) } else { None };
     let deletes = write.deletes_history.then(|| "d".to_owned()).into_iter();
@@ -358,14 +359,14 @@ fn further(write: &Guarded) -> Vec<String> {
     words.chain(published).chain(pauses).chain(outbox).chain(delivery).chain(gone).collect()
 }
 
-/// How a job's member of the sets of sends goes on behind its key.
+/// The end of a job's member in the sets of sends, after its key.
 pub(crate) fn member_end(group: &str) -> String {
     if group.is_empty() { String::new() } else { format!(" {group}") }
 }
 
 fn applied(reply: &Value) -> Result<Applied, StoreError> {
     let unreadable =
-        || StoreError::Unreadable { what: "the reply of apply".into(), detail: format!("{reply:?} is no answer") };
+        || StoreError::Unreadable { what: "the reply of apply".into(), detail: format!("{reply:?} is no valid reply") };
     if let Ok(word) = redis::from_redis_value_ref::<String>(reply) {
         return match word.as_str() {
             "paused" => Ok(Applied::Paused),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bursar_domain::{
-    Answer, Call, Facts, Key, Millis, Names, OnAmbiguous, Queue, Reason, Received, State, TraceParent,
+    Call, JobProgress, Key, Millis, Names, OnAmbiguous, Outcome, Queue, Reason, Received, State, TraceParent,
 };
 use redis::{Pipeline, Value};
 
@@ -12,26 +12,26 @@ use super::apply::{Guarded, Place, Seen};
 use super::overlay::{ClaimEntry, Era};
 use super::read::lossy;
 use super::record::{StoredJob, Unreadable};
-use crate::jobs::wish::whole_millis;
+use crate::jobs::claim_request::whole_millis;
 use crate::scripts::EVENTS_KEPT;
-use crate::{Claim, ClaimId, Lapsed, MAX_CLAIM, RECEIPT_KEPT, Sends, Store, StoreError};
+use crate::{Claim, ClaimId, ExpiredLeases, MAX_CLAIM, RECEIPT_KEPT, Sends, Store, StoreError};
 
-/// Jobs at both ends of what is due that are looked at for a probe. What waits longest is mostly in doubt, and what is in doubt may be so
-/// by its own responses, which say nothing of the gateway.
+/// The jobs at both ends of the due sends that are examined for a probe. The oldest are mostly in doubt, often because
+/// of their own responses, which say nothing about the gateway.
 const PROBE_LOOK: isize = 64;
 
-/// Which send a probe may be.
+/// The sends that may be a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Probe(pub(crate) String);
 
-/// What a claim gave.
+/// The result of a claim.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claimed {
-    /// When, in Redis time.
+    /// The time, in Redis time.
     pub now: Millis,
-    /// When to claim again at the latest; `None` when nothing waits that this worker may claim.
+    /// The latest time of the next claim; `None` if no job waits that this worker may claim.
     pub next_due: Option<Millis>,
-    /// Whether sends are due that were left: there was no room, the queue is paused, or this worker may not claim them now.
+    /// True if due sends were left: there was no room, the queue is paused, or this worker may not claim them now.
     pub sends_left: bool,
     /// The jobs.
     pub jobs: Vec<ClaimedJob>,
@@ -43,21 +43,21 @@ pub struct Claimed {
     pub fence: u64,
     /// The queue's era.
     pub era: u64,
-    /// Whether this claim found that Redis has lost writes; it then took nothing.
+    /// True if this claim found that Redis has lost writes; it then took nothing.
     pub lost_writes: bool,
-    /// Whether the queue's jobs are another gateway's than the worker's; it then took nothing.
+    /// True if the queue's jobs belong to another gateway than the worker's; it then took nothing.
     pub other_gateway: bool,
-    /// Whether the queue may be new because Redis was emptied; no send was claimed. Claim with [`Claim::looked`] once
-    /// [`Store::incarnations`] has said that it is the Redis that the worker knows.
+    /// True if the queue may be new because Redis was emptied; no send was claimed. Claim with [`Claim::looked`] once
+    /// [`Store::incarnations`] has confirmed that it is the Redis that the worker knows.
     pub other_redis: bool,
 }
 
-/// What a claim found of a job: what its end is made of.
+/// A claim's data about a job, from which its end is written.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Found {
     /// The record with the claims that were lost before laid over it.
     pub(crate) record: StoredJob,
-    /// The state that the record itself has: what was published of it.
+    /// The state in the record: the last published one.
     pub(crate) stored_state: State,
     pub(crate) claim: ClaimEntry,
     pub(crate) claim_text: String,
@@ -68,11 +68,11 @@ pub(crate) struct Found {
 pub struct ClaimedJob {
     /// Its key.
     pub key: Key,
-    /// What it was due for. For a send, the intent is on record already.
+    /// The call that it was due for. For a send, the intent is already recorded.
     pub call: Call,
     /// The claim's fence.
     pub fence: u64,
-    /// Whose claim it is.
+    /// The claim's token.
     pub token: ClaimToken,
     /// The queue's era in which it was claimed.
     pub era: u64,
@@ -96,17 +96,17 @@ pub struct ClaimedJob {
     pub last_sent: Option<Millis>,
     /// The last one before this claim.
     pub sent_before: Option<Millis>,
-    /// When an operator last ordered a call.
+    /// The time of the last call that an operator ordered.
     pub ordered: Option<Millis>,
     /// Since when it was due, where that is known.
     pub due: Option<Millis>,
-    /// When it was accepted.
+    /// The time at which it was accepted.
     pub created: Option<Millis>,
-    /// What a response said that arrived when its claim had ended.
-    pub late_response: Option<Answer>,
+    /// The outcome of a response that arrived after its claim had ended.
+    pub late_response: Option<Outcome>,
     /// The trace that it belongs to.
     pub trace: Option<TraceParent>,
-    /// Why it was where it was before the claim.
+    /// The reason for its place before the claim.
     pub reason: Option<Reason>,
     /// SHA-256 of the content that was accepted.
     pub hash: Vec<u8>,
@@ -126,10 +126,10 @@ impl ClaimedJob {
         &self.found.record.fair_group
     }
 
-    /// The facts for the state machine. What the gateway can do is the caller's knowledge.
+    /// The progress for the state machine. The caller knows the gateway's capabilities.
     #[must_use]
-    pub fn facts(&self, can_query: bool, resend_tells: bool, next_day: bool) -> Facts {
-        Facts {
+    pub fn progress(&self, can_query: bool, repeat_is_answered: bool, next_day: bool) -> JobProgress {
+        JobProgress {
             state: self.state,
             sends: self.sends,
             resends: self.resends,
@@ -147,7 +147,7 @@ impl ClaimedJob {
                 _ => Received::Nothing,
             },
             not_ready: matches!(self.reason, Some(Reason::OrderNotReady(_))),
-            resend_tells,
+            repeat_is_answered,
             next_day,
             seed: self.key.seed(),
         }
@@ -188,7 +188,7 @@ impl Store {
             .push(if claim.sends == Sends::NotYet { "queries" } else { "sends" })
             .push(probe.map(|probe| probe.0).unwrap_or_default())
             .push(claim.clock.unwrap_or_default().0)
-            .push(u8::from(claim.lapsed == Lapsed::Left))
+            .push(u8::from(claim.expired_leases == ExpiredLeases::Left))
             .push(claim.gateway)
             .push(claim.incarnation)
             .push(u8::from(claim.looked));
@@ -198,7 +198,7 @@ impl Store {
         let since = self.since();
         let reply: Reply = call.run_on(self.to_claim_on(claim.over)?).await?;
         let claimed = self.claimed(queue, claim, reply).await?;
-        // No send leaves before its intent is kept as the operator asked for.
+        // No send leaves before its intent is as durable as the operator requires.
         if claimed.jobs.iter().any(|job| job.call == Call::Send) {
             self.kept(since).await?;
         }
@@ -248,7 +248,7 @@ impl Store {
         Ok(claimed)
     }
 
-    /// Puts a claimed job out of the way that this build cannot read. A claim that was lost before stands again.
+    /// Quarantines a claimed job that this build cannot read. A claim that was lost before is in force again.
     async fn quarantine(
         &self,
         queue: &Queue,
@@ -266,8 +266,8 @@ impl Store {
         self.apply(queue, &[write], "").await.map(drop)
     }
 
-    /// The send that shows how the gateway is: one of a job that was never sent, and of another group than the one that is sick, if one is
-    /// found. Of those that were never sent, too, many may be one merchant's, so not always the first one is taken.
+    /// The send that shows the gateway's health: preferably of a job that was never sent, and of another group than the
+    /// sick one. Many unsent jobs may belong to one merchant, so the first one is not always taken.
     async fn probe(&self, queue: &Queue, sick_group: &str) -> Result<Option<Probe>, StoreError> {
         let queue_keys = self.queues.of(queue);
         let mut pipeline = Pipeline::new();
@@ -298,11 +298,11 @@ impl Store {
         Ok(fastrand::choice(if well.is_empty() { sick } else { well }).map(|member| Probe(member.clone())))
     }
 
-    /// After a claim whose reply was lost: gives back, unsent, whatever that claim had taken, and returns how many jobs that were. A
-    /// claim that has not arrived yet will take nothing. To be called before the worker's next claim in the queue.
+    /// After a claim whose reply was lost: releases, unsent, all jobs that the claim had taken, and returns their
+    /// number. If the claim arrives later it takes nothing. Call it before the worker's next claim in the queue.
     ///
     /// # Errors
-    /// [`StoreError`]: try again; what is not given back comes due when its lease ends.
+    /// [`StoreError`]: try again; jobs that are not released come due when their leases end.
     pub async fn recover_claim(&self, queue: &Queue, worker: &str, number: u64) -> Result<usize, StoreError> {
         let queue_keys = self.queues.of(queue);
         let mut call =
@@ -321,7 +321,7 @@ impl Store {
     }
 }
 
-/// Why a queue is paused after lost writes, as recorded; empty where it goes on.
+/// The reason for which a queue is paused after lost writes, as recorded; empty if it goes on.
 pub(crate) fn pause_after_losses(on_ambiguous: OnAmbiguous) -> String {
     match on_ambiguous {
         OnAmbiguous::Hold => Reason::QueueLostWrites.recorded(),
@@ -340,7 +340,7 @@ pub(crate) fn job(
     let damaged = |what: &str| Unreadable::Damaged(what.to_owned());
     let record = StoredJob::read(record.ok_or_else(|| damaged("there is no record"))?)?;
     let claim = ClaimEntry::read(claim_text).ok_or_else(|| damaged("its claim cannot be read"))?;
-    // Only an error halfway through a script leaves such a job among what is due to be sent.
+    // Only an error halfway through a script leaves such a job among the due sends.
     let is_sendable = matches!(record.state, State::Queued | State::InDoubt | State::Pending);
     if claim.call == Call::Send && !is_sendable {
         return Err(damaged(&format!("it was due to be sent, and is {}", record.state)));
@@ -350,12 +350,12 @@ pub(crate) fn job(
     let is_forgotten = record.state == State::Queued && record.era < era.number;
     let mut found = record.found_by(&claim, era);
     let content = found.content.as_ref().ok_or_else(|| damaged("it has no content"))?.text().to_owned();
-    // Only a claim brings what is queued among what is to be queried, and that claim is gone.
+    // Only a claim puts a queued job among the due queries, and that claim is gone.
     if claim.call == Call::Query && found.state == State::Queued {
         found.state = State::InDoubt;
         found.reason = Some(Reason::LostWrites);
     }
-    // A person who has resumed the queue since has ordered what may have been sent to be sent.
+    // An operator who has resumed the queue since has ordered the sends of possibly sent jobs.
     let answered_for = is_forgotten && found.last_sent_at.is_none() && era.resumed >= era.number;
     if answered_for {
         found.ordered_at = found.ordered_at.max(Some(era.resumed_at));

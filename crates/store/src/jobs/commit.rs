@@ -1,8 +1,8 @@
-//! The ends of claims: the record that follows is made here, and written if the claim still stands.
+//! The ends of claims: the new record is made here, and written if the claim is still in force.
 
 use std::sync::Arc;
 
-use bursar_domain::{Answer, Call, Due, GatewayText, HistoryEvent, Millis, Next, Queue, Reason, State};
+use bursar_domain::{Call, Due, GatewayText, HistoryEvent, Millis, Outcome, Queue, Reason, State, Transition};
 
 use super::ClaimToken;
 use super::apply::{Applied, Guarded, Place, Seen};
@@ -14,7 +14,7 @@ use crate::Store;
 use crate::StoreError;
 use crate::scripts::LOG_QUIET_AFTER;
 
-/// How often a write is decided again because claim or record have changed.
+/// The number of tries for a write whose claim or record has changed.
 const TRIES: usize = 8;
 
 /// The end of one claim.
@@ -24,38 +24,38 @@ pub struct Commit {
     pub ends: Ends,
     /// The worker's idea of Redis's time when it decided.
     pub decided: Millis,
-    /// What the response, or its absence, is worth should this come too late.
+    /// The value of the response, or of its absence, if this commit is too late.
     pub evidence: Evidence,
-    /// What follows.
-    pub next: Next,
-    /// Why, with the gateway's words.
+    /// The transition.
+    pub next: Transition,
+    /// The reason, with the gateway's text.
     pub reason: Option<Reason>,
-    /// Whether the gateway was queried.
+    /// True if the gateway was queried.
     pub queried: bool,
-    /// Whether a send counts among the resends.
+    /// Counts the send among the resends, or not.
     pub resend: Resend,
     /// Numbers that the gateway named, newest last; they are added to those that are known.
     pub trade_nos: Vec<String>,
     /// The gateway's status as it wrote it, when it wrote one.
     pub gateway_status: Option<String>,
-    /// What the response is known by, where that must be no other's.
+    /// The id of the response, if it must be unique.
     pub response: Option<ResponseKnownBy>,
     /// The event for the job's history.
     pub event: Option<HistoryEvent>,
 }
 
-/// What a call taught, for a job that has moved on meanwhile.
+/// The knowledge from a call, for a job that has changed meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// The call certainly took no effect, or none was made.
     None,
     /// A send that may have taken effect.
     MaybeExecuted,
-    /// What the gateway said.
-    Said(Answer),
+    /// The gateway's outcome.
+    Said(Outcome),
 }
 
-/// Whether a send counts among the resends.
+/// Counts a send among the resends, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resend {
     /// As the claim counted it.
@@ -66,7 +66,7 @@ pub enum Resend {
     Skipped,
 }
 
-/// The claim that a commit ends, with what it found.
+/// The claim that a commit ends, with its data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ends {
     pub(crate) found: Arc<Found>,
@@ -76,8 +76,8 @@ pub struct Ends {
     pub(crate) era: u64,
 }
 
-/// What tells a response from every other one of its queue. A second response by the same is another's, or the same one over again: a
-/// mismatch, which a person must look at.
+/// The id that distinguishes a response from all others of its queue. A second response with the same id belongs to
+/// another job, or repeats the first: a mismatch, which needs review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResponseKnownBy {
     /// The gateway's number for the job, named for the first time: no other job has it.
@@ -87,7 +87,7 @@ pub enum ResponseKnownBy {
 }
 
 impl ResponseKnownBy {
-    /// The field of the queue's `responses` that it stands in.
+    /// Its field in the queue's `responses`.
     pub(crate) fn field(&self) -> String {
         match self {
             Self::TradeNo(number) => format!("trade_no:{number}"),
@@ -96,7 +96,7 @@ impl ResponseKnownBy {
     }
 }
 
-/// What became of a commit.
+/// The result of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Committed {
     /// Done.
@@ -105,14 +105,14 @@ pub enum Committed {
     Again,
     /// The job has moved on under another claim. The response is in the history, and used where nothing else decides.
     Late,
-    /// Done, but not as it was decided: the response is known by what another one is. A person must look.
+    /// Written, but not as decided: the response's id belongs to another response. The job needs review.
     Mismatch,
 }
 
 impl Commit {
     /// The end of a job's claim without a call.
     #[must_use]
-    pub fn new(job: &ClaimedJob, decided: Millis, next: Next) -> Self {
+    pub fn new(job: &ClaimedJob, decided: Millis, next: Transition) -> Self {
         Self {
             ends: Ends {
                 found: Arc::clone(&job.found),
@@ -165,7 +165,7 @@ impl Commit {
         }
         record.reason = reason;
         self.remember(&mut record, claim);
-        // A late response knows more than this call: the job is looked at once more, with it.
+        // A late response knows more than this call: the job is due again, with it.
         for late in claim.late.iter().chain(claim.lost_other_content(&was.last_claim)) {
             if is_mismatch || !is_open(record.state) {
                 record.learn(if late.other_content { &[] } else { &late.trade_nos });
@@ -185,31 +185,32 @@ impl Commit {
         }
     }
 
-    /// Why the queue is paused with this commit, as recorded, if it is.
+    /// The reason for which this commit pauses the queue, as recorded, if it does.
     fn pauses(&self) -> Option<String> {
         let why = || self.reason.as_ref().or(self.next.reason.as_ref()).cloned();
         let unnamed = || Reason::Misconfigured(GatewayText::default());
         self.next.pause_queue.then(|| why().unwrap_or_else(unnamed).recorded())
     }
 
-    /// Adds what happened to the history. Queries that changed nothing are only counted once there are very many.
+    /// Adds the event to the history. Queries without a change are only counted once there are very many.
     fn remember(&self, record: &mut StoredJob, claim: &ClaimEntry) {
         let Some(event) = self.event.clone() else { return };
         let is_news = self.is_send() || !self.queried || record.state != self.ends.found.stored_state;
         if !is_news && record.queries > LOG_QUIET_AFTER {
             return;
         }
-        // A response tells of the send that it answers.
+        // The event of a response implies the send that it answers.
         if self.is_send() && !matches!(event, HistoryEvent::Response(_)) {
             record.history.push(claim.intent());
         }
         record.history.push(event);
     }
 
-    /// Whether a response that another job's is known by makes this one a mismatch, and why.
+    /// The reason if a response id that belongs to another job makes this response a mismatch.
     fn mismatch(&self, owner: &str) -> Option<Reason> {
         let was = self.ends.found.record.state;
-        // What a query says of a job that has ended is noted as an anomaly, whoever else has its number.
+        // A query's outcome for a job that has ended is recorded as an anomaly, even if its number belongs to another
+        // job.
         if !is_open(was) {
             return None;
         }
@@ -226,8 +227,8 @@ impl Commit {
     }
 }
 
-/// Where a job goes by what follows.
-pub(crate) fn place_of(next: &Next) -> Place {
+/// The place of a job after a transition.
+pub(crate) fn place_of(next: &Transition) -> Place {
     match (next.due, next.state) {
         (Due::Send(at), _) => Place::Sends(at),
         (Due::Query(at), _) => Place::Queries(at),
@@ -236,9 +237,9 @@ pub(crate) fn place_of(next: &Next) -> Place {
     }
 }
 
-/// What a commit is waiting for.
+/// The next step of a commit.
 enum Turn {
-    /// Its claim stands, as this entry.
+    /// Its claim is in force, as this entry.
     Ends { claim: ClaimEntry, text: String, mismatch: Option<Reason>, known_by: bool },
     /// It is too late.
     Over(Committed),
@@ -283,13 +284,13 @@ impl Store {
             Turn::Over(committed) => Ok(committed),
             Turn::Ends { .. } => Err(StoreError::Unreadable {
                 what: "the claim of a job".into(),
-                detail: "it changes as fast as it is looked at".into(),
+                detail: "it changes during each try".into(),
             }),
         };
         turns.into_iter().map(answer).collect()
     }
 
-    /// What a write's outcome makes of a commit.
+    /// The commit's next step after a write's result.
     async fn turn(&self, queue: &Queue, commit: &Commit, turn: &mut Turn, applied: Applied) -> Result<(), StoreError> {
         match applied {
             Applied::Done => {
@@ -317,8 +318,8 @@ impl Store {
         Ok(())
     }
 
-    /// A claim that does not stand any more has ended, was taken over, or was lost with other writes of Redis. What its response said
-    /// is still used.
+    /// A claim that is no longer in force has ended, was taken over, or was lost with other writes of Redis. The
+    /// outcome of its response is still used.
     async fn came_late(
         &self,
         queue: &Queue,
@@ -332,7 +333,7 @@ impl Store {
             if stored.as_ref().is_ok_and(|stored| stored.last_claim == commit.ends.token.0) {
                 return Ok(Committed::Again);
             }
-            // A newer build has had it, or nobody can tell.
+            // A newer build has changed it, or it cannot be read.
             if (stored.is_err() && !record.is_empty()) || ClaimEntry::of(&claim).is_err() {
                 return Ok(Committed::Late);
             }
@@ -365,13 +366,14 @@ impl Store {
         }
         Err(StoreError::Unreadable {
             what: format!("the job {} of a late response", commit.ends.key),
-            detail: "it changes as fast as it is looked at".into(),
+            detail: "it changes during each try".into(),
         })
     }
 }
 
 impl Commit {
-    /// What is written of a response that came late: into the claim that stands, or into the record; `None` when it is known already.
+    /// The write for a response that came late: into the current claim, or into the record; `None` if it is known
+    /// already.
     fn late_write(
         &self,
         stored: &StoredJob,

@@ -1,6 +1,6 @@
 //! Webhook deliveries: an outbox's first event is claimed by one dispatcher at a time, by the scripts that jobs are claimed and applied by.
 //!
-//! A job's events are delivered at least once and in order. What was tried of the first one stands in `delivery:QUEUE:KEY`.
+//! A job's events are delivered at least once and in order. `delivery:QUEUE:KEY` records the attempts at the first one.
 
 mod commit;
 mod record;
@@ -24,12 +24,12 @@ use super::queue::Ready;
 use super::read::lossy;
 use super::record::{StoredJob, Unreadable, WebhookEvent};
 use crate::Store;
-use crate::jobs::wish::whole_millis;
+use crate::jobs::claim_request::whole_millis;
 use crate::reply::from_reply;
-use crate::{ClaimId, MAX_DELIVERIES, Operator, Origin, StoreError, Wakes};
+use crate::{ClaimId, MAX_DELIVERIES, Operator, Origin, StoreError, Wakeups};
 use record::{DeliveryEntry, StoredDelivery};
 
-/// How long an event that a newer build wrote is left to one before it is looked at again.
+/// The time for which an event that a newer build wrote is left to a newer process.
 const LEFT_TO_NEWER: Duration = Duration::from_secs(30);
 
 /// One dispatcher's wish for due events.
@@ -39,18 +39,18 @@ pub struct DeliveryClaim<'a> {
     pub dispatcher: &'a str,
     /// The number of this claim call: none is used twice by a dispatcher.
     pub number: u64,
-    /// How long what it gets is its own.
+    /// The lease of the claimed events.
     pub lease: Duration,
     /// At most so many.
     pub most: usize,
 }
 
-/// What a claim gave.
+/// The result of a claim.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClaimedDeliveries {
-    /// When, in Redis time.
+    /// The time, in Redis time.
     pub now: Millis,
-    /// When to claim again at the latest; `None` when nothing waits.
+    /// The latest time of the next claim; `None` if no event waits.
     pub next_due: Option<Millis>,
     /// One event of each job at most.
     pub due: Vec<ClaimedDelivery>,
@@ -65,26 +65,26 @@ pub struct ClaimedDeliveries {
 pub struct ClaimedDelivery {
     /// The job's key, or the notification's number.
     pub key: String,
-    /// Whose claim it is.
+    /// The claim's token.
     pub token: ClaimToken,
     /// The receiver's URL.
     pub url: String,
     /// Attempts that failed so far.
     pub failures: u32,
-    /// When it was first tried: now, if it was not before.
+    /// The time of its first attempt: now, if this is the first.
     pub first_tried: Millis,
     /// The event's number among those of its job; they are delivered in this order.
     pub sequence: u64,
-    /// When it happened.
+    /// The time at which it happened.
     pub at: Millis,
-    /// What happened.
+    /// The content.
     pub what: EventPayload,
     /// The trace that its job belongs to.
     pub trace: Option<TraceParent>,
     found: Arc<Found>,
 }
 
-/// What a webhook tells of.
+/// The content of a webhook.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EventPayload {
     /// A job ended or needs review: as it was then.
@@ -93,7 +93,7 @@ pub enum EventPayload {
     Notification(serde_json::Value),
 }
 
-/// A notification's event as it stands in the outbox.
+/// A notification's event as the outbox has it.
 #[derive(Deserialize)]
 struct NotificationEvent {
     sequence: u64,
@@ -101,7 +101,7 @@ struct NotificationEvent {
     notification: serde_json::Value,
 }
 
-/// What a claim found: what its end is made of.
+/// A claim's data, from which its end is written.
 #[derive(Clone, Debug, PartialEq)]
 struct Found {
     record: StoredDelivery,
@@ -121,7 +121,7 @@ struct Row {
     owner: Option<String>,
 }
 
-/// Why a due event is not handed to its dispatcher.
+/// The reason why a due event is not given to its dispatcher.
 enum Unfit {
     /// A newer build wrote it.
     Newer,
@@ -129,7 +129,7 @@ enum Unfit {
     Unwanted,
     /// This build cannot read the event: those behind it must not wait for it.
     Event(Arc<Found>),
-    /// There is no event, nobody to deliver it to, or nothing that says so.
+    /// There is no event, no receiver, or no record of either.
     Nobody(Unreadable),
 }
 
@@ -191,11 +191,11 @@ impl Store {
         self.ready_in("ready_deliveries", until, passed_over).await
     }
 
-    /// Subscribes to the channel that names queues with something to deliver, on a connection of its own.
+    /// Subscribes to the channel that names queues with events to deliver, on a separate connection.
     ///
     /// # Errors
     /// [`StoreError`]: try again.
-    pub async fn delivery_wakes(&self) -> Result<Wakes<Origin>, StoreError> {
+    pub async fn delivery_wakeups(&self) -> Result<Wakeups<Origin>, StoreError> {
         self.subscribe(self.queues.delivery_channel()).await
     }
 
@@ -228,7 +228,7 @@ impl Store {
             more: serde_json::Map::new(),
         });
         let mut pipeline = Pipeline::new();
-        // Due first: what is due and in quarantine is tried, what is neither would be forgotten.
+        // First makes it due: an entry that is due and quarantined is tried, an entry that is neither would be lost.
         pipeline.atomic().cmd("ZADD").arg(queue_keys.set("due_deliveries")).arg("NX").arg(at.0).arg(key).ignore();
         pipeline
             .cmd("ZADD")
@@ -244,7 +244,7 @@ impl Store {
     }
 }
 
-/// Whose events an origin's are.
+/// The type of an origin's records.
 const fn owners(origin: &Origin) -> Records {
     match origin {
         Origin::Jobs(_) => Records::Jobs,
@@ -253,7 +253,7 @@ const fn owners(origin: &Origin) -> Records {
 }
 
 impl ClaimedDeliveries {
-    /// What is written of a delivery that is not handed to the dispatcher.
+    /// The write for a delivery that is not given to the dispatcher.
     fn without(&mut self, row: Row, unfit: Unfit) -> Guarded {
         let write = Guarded::new(&row.key, &row.claim, Seen::Any);
         match unfit {
@@ -300,7 +300,7 @@ impl Row {
         }
         let owner = self.owner.as_deref().ok_or_else(|| damaged("there is no record"))?;
         let (url, trace) = receiver(origin, owner)?;
-        let url = url.ok_or_else(|| damaged("nobody is to be told"))?;
+        let url = url.ok_or_else(|| damaged("it has no receiver"))?;
         let text = self.event.as_deref().ok_or_else(|| damaged("there is no event"))?;
         let found = Arc::new(Found { record, entry, entry_text: self.claim.clone() });
         let (sequence, at, what) = happened(origin, text).ok_or_else(|| Unfit::Event(Arc::clone(&found)))?;
@@ -337,7 +337,7 @@ fn receiver(origin: &Origin, text: &str) -> Result<(Option<String>, Option<Strin
     }
 }
 
-/// An event's number, its time, and what happened; `None` for one that this build cannot read.
+/// An event's number, its time and its content; `None` if this build cannot read it.
 fn happened(origin: &Origin, text: &str) -> Option<(u64, Millis, EventPayload)> {
     match origin {
         Origin::Jobs(_) => {

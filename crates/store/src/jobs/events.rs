@@ -1,5 +1,5 @@
-//! The streams of events, one of each partition: what changed in its queues, in the order in which it did; read from any place on, and
-//! watched. An entry is `queue Q STATE "K1 K2 …"` for jobs that came to that state, or `queue Q event … reason …`.
+//! The streams of events, one of each partition: changes in its queues, in order; read from any position on, and
+//! watched. An entry is `queue Q STATE "K1 K2 …"` for jobs that reached that state, or `queue Q event … reason …`.
 
 use std::str::FromStr;
 
@@ -9,9 +9,9 @@ use redis::Pipeline;
 use super::read::lossy;
 use crate::Store;
 use crate::StoreError;
-use crate::link::Connection;
+use crate::reconnecting::Connection;
 
-/// How long one look at the streams waits for news. Shorter than the time a command may take.
+/// The longest time that one read of the streams blocks. Shorter than the time limit of a command.
 const BLOCK_MS: usize = 1_000;
 
 /// Entries of one stream that one look takes.
@@ -20,11 +20,11 @@ const TAKEN: usize = 1_000;
 /// A place in one stream; the default is before everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId {
-    /// When it happened.
+    /// The time at which it happened.
     pub at: Millis,
     /// The number of its entry among those of the same millisecond.
     pub number: u64,
-    /// Its place in that entry: what one commit changed stands together.
+    /// Its position in that entry: one commit's changes share an entry.
     pub part: u64,
 }
 
@@ -55,7 +55,7 @@ impl FromStr for EventId {
     }
 }
 
-/// One event: a job's new state (`key`, `state`), or what became of a queue (`event`, `reason`).
+/// One event: a job's new state (`key`, `state`), or a queue's change (`event`, `reason`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Its place in its partition's stream.
@@ -93,14 +93,14 @@ impl Event {
         self.field("state")?.parse().ok()
     }
 
-    /// Why that became of the queue.
+    /// The reason for the queue's change.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         self.field("reason").map(Reason::read)
     }
 }
 
-/// A watch over the streams of all partitions, on a connection of its own. It goes on after errors where it was.
+/// A watch over the streams of all partitions, on a separate connection. After an error it continues from its position.
 pub struct EventWatch {
     connection: Connection,
     streams: Vec<String>,
@@ -171,22 +171,22 @@ impl Store {
         newest.collect()
     }
 
-    /// The partitions among these whose event at this place is no longer there: a stream keeps so many, and what came right after it may
-    /// be gone as well.
+    /// The partitions among these whose event at this position is gone: a stream keeps a bounded number, so later
+    /// events may be gone as well.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn forgotten_events(&self, places: &[(u16, EventId)]) -> Result<Vec<u16>, StoreError> {
-        let asked: Vec<&(u16, EventId)> = places.iter().filter(|(_, id)| *id != EventId::default()).collect();
-        if asked.is_empty() {
+        let requested: Vec<&(u16, EventId)> = places.iter().filter(|(_, id)| *id != EventId::default()).collect();
+        if requested.is_empty() {
             return Ok(Vec::new());
         }
         let mut pipeline = Pipeline::new();
-        for (partition, id) in &asked {
+        for (partition, id) in &requested {
             pipeline.cmd("XRANGE").arg(self.queues.events(*partition)).arg(id.entry()).arg(id.entry());
         }
         let replies: Vec<Vec<Entry>> = self.query("XRANGE", &pipeline).await?;
-        let gone = asked.into_iter().zip(replies).filter(|(_, entries)| entries.is_empty());
+        let gone = requested.into_iter().zip(replies).filter(|(_, entries)| entries.is_empty());
         Ok(gone.map(|((partition, _), _)| *partition).collect())
     }
 
@@ -229,8 +229,8 @@ impl EventWatch {
     }
 }
 
-/// An entry's events, in their order. An entry that this build cannot make sense of is an event as well, so that whoever reads on from
-/// it does not stop there.
+/// An entry's events, in order. An entry that this build cannot read is an event as well, so that readers continue
+/// after it.
 pub(crate) fn events_of(partition: u16, (id, fields): Entry) -> Result<Vec<Event>, StoreError> {
     let entry: EventId = id.parse().map_err(|_| unreadable(&id))?;
     let mut fields = fields.into_iter().map(|(name, value)| (lossy(name), lossy(value))).peekable();
@@ -267,10 +267,10 @@ mod tests {
     #[test]
     fn an_entry_is_one_event_for_each_job_or_one_of_the_queue() {
         let events = events_of(7, entry(&["queue", "main/transfer", "failed", "A B", "pending", "C"])).unwrap();
-        let told: Vec<_> = events.iter().map(|event| (event.id.to_string(), event.key(), event.state())).collect();
+        let seen: Vec<_> = events.iter().map(|event| (event.id.to_string(), event.key(), event.state())).collect();
         let key = |text: &str| text.parse().ok();
         assert_eq!(
-            told,
+            seen,
             [
                 ("5-1".to_owned(), key("A"), Some(State::Failed)),
                 ("5-1.1".to_owned(), key("B"), Some(State::Failed)),

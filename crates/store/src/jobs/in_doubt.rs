@@ -1,4 +1,4 @@
-//! How many jobs are in doubt and claimed by no worker. No set has them alone, so records are read, within a bound.
+//! The number of jobs that are in doubt and unclaimed. No set has exactly these, so records are read, within a bound.
 
 use bursar_domain::{Queue, State};
 use redis::Pipeline;
@@ -11,10 +11,10 @@ use crate::Store;
 use crate::reply::from_reply;
 use crate::{LOOKED_AT, StoreError};
 
-/// Records that one count looks at, over all queues, about: ten megabytes, and a tenth of a second to read them.
+/// The approximate bound of records that one count reads, over all queues: ten megabytes, and a tenth of a second.
 const LOOKED_AT_ALL: usize = 10_000;
 
-/// Fewest jobs of each set that are looked at, however many queues there are.
+/// The least number of jobs of each set that are read.
 const LEAST: usize = 20;
 
 /// Records that one round trip reads, about: a megabyte or two.
@@ -24,7 +24,8 @@ const RECORDS_AT_ONCE: usize = 1_000;
 const QUEUES_AT_ONCE: usize = 200;
 
 impl Store {
-    /// How many jobs of a queue are in doubt and claimed by no worker, among the first [`LOOKED_AT`] of each set in which they may be.
+    /// The number of jobs of a queue that are in doubt and unclaimed, among the first [`LOOKED_AT`] of each set in
+    /// which they may be.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -32,7 +33,7 @@ impl Store {
         Ok(self.in_doubt_of(std::slice::from_ref(queue)).await?.pop().unwrap_or_default())
     }
 
-    /// The same of many queues, in their order. The more queues there are, the fewer jobs of each are looked at.
+    /// The same for many queues, in order. The more queues there are, the fewer jobs of each are read.
     ///
     /// # Errors
     /// [`StoreError`].

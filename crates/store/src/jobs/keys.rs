@@ -11,32 +11,33 @@
 //! | `due_sends:QUEUE` | sorted set | key, and its group behind a space, by when it is due to be sent (ms) |
 //! | `sends:QUEUE` | sorted set | the same, due and in fair order: by rank |
 //! | `ranks:QUEUE` | hash | the last rank of each group with a job in `sends` |
-//! | `due_queries:QUEUE` | sorted set | keys by when they are due to be queried (ms); a claimed job stands there at its lease's end |
+//! | `due_queries:QUEUE` | sorted set | keys by the time at which they are due to be queried (ms); a claimed job has its lease's end |
 //! | `review:QUEUE`, `done:QUEUE` | sorted sets | keys by the time they got there |
-//! | `claims:QUEUE` | hash | the claims that stand, by key: see `overlay.rs` |
-//! | `released:QUEUE` | hash | claims that were given back, by key and how the claim's text began → when (ms); expires |
-//! | `responses:QUEUE` | hash | what responses are known by → the key of the job that they were for |
+//! | `claims:QUEUE` | hash | the claims in force, by key: see `overlay.rs` |
+//! | `released:QUEUE` | hash | claims that were released, by key and the beginning of the claim's text → when (ms); expires |
+//! | `responses:QUEUE` | hash | response ids → the key of the job that the response was for |
 //! | `circuits:QUEUE` | hash | workers whose circuit breaker is open → until when (ms); expires |
 //! | `quarantine:QUEUE` | hash | keys whose records no build here can read → since when, and why |
-//! | `queue:QUEUE` | hash | `paused` (the reason), `fence`, `era`, `resumed`, `resumed_at`, `gateway`, `incarnation` (the Redis that was looked at before its first send), `rate_arrival` (µs), `turn`, `virtual_time` |
+//! | `queue:QUEUE` | hash | `paused` (the reason), `fence`, `era`, `resumed`, `resumed_at`, `gateway`, `incarnation` (of the Redis that was checked before its first send), `rate_arrival` (µs), `turn`, `virtual_time` |
 //! | `receipt:QUEUE:WORKER` | string | the number of the worker's last claim that gave it jobs or was given up, and the jobs; expires |
 //! | `outbox:QUEUE:KEY` | list | webhook events of a job that wait, oldest first |
-//! | `due_deliveries:QUEUE` | sorted set | keys with a waiting event, by when to try (ms); a claimed one stands there at its lease's end |
-//! | `delivery:QUEUE:KEY` | string | what was tried of the event that is next: see `deliveries/record.rs` |
+//! | `due_deliveries:QUEUE` | sorted set | keys with a waiting event, by the time of the next attempt (ms); a claimed one has its lease's end |
+//! | `delivery:QUEUE:KEY` | string | the attempts at the next event: see `deliveries/record.rs` |
 //! | `delivery_claims:QUEUE` | hash | the dispatchers' claims, by key |
 //! | `delivery_quarantine:QUEUE` | hash | keys whose events cannot be delivered → since when, and why |
 //! | `ready` | sorted set | the partition's queues in which something waits, by when it is due (ms) |
 //! | `ready_deliveries` | sorted set | the same of webhooks: queues with a waiting event, by when to try |
-//! | `events` | stream | what changed in the partition's queues, bounded |
+//! | `events` | stream | changes in the partition's queues, bounded |
 //!
-//! An account's notifications have a queue's name of their own, with `history`, `outbox` and the keys of deliveries as above, by number, and
+//! An account's notifications have a separate queue name, with `history`, `outbox` and the keys of deliveries as above,
+//! by number, and
 //!
 //! | key | type | holds |
 //! |---|---|---|
 //! | `notification:QUEUE:NUMBER` | string | the record: see `notifications/record.rs` |
-//! | `notifications:QUEUE`, `held_notifications:QUEUE` | sorted sets | the numbers of those that could be read, and of those that a person must look at |
-//! | `record:QUEUE:METHOD:RECORD` | string | what is known of the gateway's record: its versions by their content, and whether it is final; expires long after their detail |
-//! | `held_record:QUEUE:METHOD:SHA256` | string | the same for what is held |
+//! | `notifications:QUEUE`, `held_notifications:QUEUE` | sorted sets | the numbers of those that could be read, and of those that need review |
+//! | `record:QUEUE:METHOD:RECORD` | string | the gateway's record: its versions by their content, and whether it is final; expires long after their details |
+//! | `held_record:QUEUE:METHOD:SHA256` | string | the same for a held notification |
 //! | `last_notification:QUEUE` | string | the last number |
 
 use bursar_domain::Key;
@@ -55,7 +56,7 @@ pub(crate) struct JobKeys {
 /// The names of one queue's keys.
 #[derive(Clone, Debug)]
 pub(crate) struct QueueKeys {
-    /// What every key of the partition begins with.
+    /// The base of every key of the partition.
     pub(crate) base: String,
     /// The queue's name.
     pub(crate) queue: String,
@@ -71,7 +72,7 @@ impl JobKeys {
         Self { partitions, ..self }
     }
 
-    /// How many partitions there are.
+    /// The number of partitions.
     pub(crate) const fn count(&self) -> u16 {
         self.partitions
     }
@@ -123,12 +124,12 @@ impl QueueKeys {
         self.of_key("history", key.as_str())
     }
 
-    /// What is kept by this name of one job or notification.
+    /// The key of one job's or notification's data with this name.
     pub(crate) fn of_key(&self, name: &str, key: &str) -> String {
         format!("{}{name}:{}:{key}", self.base, self.queue)
     }
 
-    /// A key of the partition by what follows its base.
+    /// A key of the partition, from the part after its base.
     pub(crate) fn below_base(&self, name: &str) -> String {
         format!("{}{name}", self.base)
     }

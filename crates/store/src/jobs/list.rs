@@ -13,15 +13,15 @@ use crate::StoreError;
 /// Fewest and most rows that one step reads.
 const STEP: (usize, usize) = (50, 500);
 
-/// Rows that one page looks at, at most: where few jobs are in the wanted state, a page may come back with few or none.
+/// The rows that one page reads at most: if few jobs are in the wanted state, a page may return few or none.
 const MAX_LOOKS: usize = 10_000;
 
 /// One page of a listing.
 #[derive(Clone, Debug, Default)]
 pub struct Listed {
-    /// The jobs of this page. One that cannot be read is among them whatever state is wanted.
+    /// The jobs of this page. A job that cannot be read is included for every wanted state.
     pub jobs: Vec<StoredAs>,
-    /// Where the next page starts; `None` at the end. There may be a next page behind an empty one.
+    /// The start of the next page; `None` at the end. There may be a next page after an empty one.
     pub next: Option<Cursor>,
 }
 
@@ -29,7 +29,7 @@ pub struct Listed {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cursor(Option<Behind>);
 
-/// As a text for whoever comes back with it; not for reading.
+/// An opaque text that the caller passes back.
 impl std::fmt::Display for Cursor {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.as_ref().map_or(Ok(()), |behind| std::fmt::Display::fmt(behind, out))
@@ -45,7 +45,7 @@ impl FromStr for Cursor {
 }
 
 impl StoredAs {
-    /// Whether a list of jobs in `state` names it: one that cannot be read is in every list.
+    /// True if a list of jobs in `state` includes it: a job that cannot be read is in every list.
     pub(crate) fn is_in(&self, state: Option<State>) -> bool {
         match self {
             Self::Job(job) => state.is_none_or(|state| job.state == state),

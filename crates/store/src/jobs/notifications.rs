@@ -1,6 +1,8 @@
-//! The gateways' notifications: stored once, every change of a record as a version, before the gateway is told that it was.
+//! The gateways' notifications. Each is stored, every change of a record as a version, before the gateway gets its
+//! `success`.
 //!
-//! An account's notifications stand in the partition of their own queue, as records beside what is known of each of the gateway's records.
+//! An account's notifications are in the partition of their own queue, as records with the data of each of the
+//! gateway's records.
 
 mod read;
 pub(super) mod record;
@@ -17,7 +19,7 @@ use super::apply::{Applied, Guarded, Records, Seen};
 use super::keys::QueueKeys;
 use super::record::{Unreadable, record_version};
 use crate::Store;
-use crate::jobs::wish::whole_millis;
+use crate::jobs::claim_request::whole_millis;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Origin, StoreError, crash_point};
 use record::{KnownRecord, StoredNotification, embedded};
@@ -38,7 +40,7 @@ const MAX_VERSIONS: usize = 100;
 /// Notifications of each list that one that arrives makes room for.
 const FORGOTTEN_AT_ONCE: isize = 20;
 
-/// How often it is decided again because something else is known by now.
+/// The number of tries for a decision whose record has changed.
 const TRIES: usize = 8;
 
 /// A notification whose signature was verified.
@@ -52,25 +54,25 @@ pub struct VerifiedNotification<'a> {
     pub hash: [u8; 32],
     /// Its content as it was signed.
     pub content: &'a str,
-    /// When the gateway wrote it.
+    /// The time at which the gateway wrote it.
     pub written: Option<Millis>,
     /// The rule by which it was signed.
     pub sign_rule: &'a str,
-    /// Whether it says something that may not go back.
+    /// True if its status may not change back.
     pub finality: Finality,
-    /// Why a person must look at it before anybody relies on it.
+    /// The reason why it needs review before it is used.
     pub held_reason: Option<&'a HeldReason>,
     /// The receiver of its webhook.
     pub callback_url: Option<&'a str>,
     /// The kind of the job that it names, if it names one.
     pub kind: Option<Kind>,
-    /// How long notifications are kept.
+    /// The time for which notifications are kept.
     pub retention: Duration,
     /// The greatest age of a notification that is passed on: an older one is held.
     pub max_age: Duration,
 }
 
-/// Whether a record is in a state that may not go back.
+/// The finality of a record's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finality {
     /// It is.
@@ -81,20 +83,20 @@ pub enum Finality {
     Unsaid,
 }
 
-/// What became of a notification.
+/// The result of receiving a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreOutcome {
     /// It is stored.
     New,
     /// It is stored as a further version of its record.
     Changed,
-    /// It is stored, and went back from what was final.
+    /// It is stored; its status changed back from a final one.
     Regressed,
     /// It was stored before.
     Again,
     /// It was stored before, and the job that it names may not have it in its history.
     Unlinked,
-    /// It is held, for a person.
+    /// It is held for review.
     Held,
     /// It is held, now or before, because it was written too long ago.
     TooOld,
@@ -104,15 +106,15 @@ pub enum StoreOutcome {
     TooMany,
 }
 
-/// What Redis knows of a notification's record.
+/// The stored data of a notification's record.
 struct Known {
     now: Millis,
-    /// Of its record, and of its content among those that are held: each as text.
+    /// The data of its record, and of its content among the held ones, each as text.
     record: Option<String>,
     held: Option<String>,
 }
 
-/// What follows.
+/// The decision.
 enum Decision {
     /// It is not stored.
     Refused(StoreOutcome),
@@ -122,7 +124,7 @@ enum Decision {
     Stored(Box<Stored>),
 }
 
-/// A notification to be stored, and what is then known of its record.
+/// A notification to be stored, and the new data of its record.
 struct Stored {
     notification: StoredNotification,
     known: KnownRecord,
@@ -141,7 +143,7 @@ impl Store {
     /// with it, 0 when it is not stored. Safe to repeat.
     ///
     /// # Errors
-    /// [`StoreError`]: it may not be stored; the gateway must be told so, and delivers it again.
+    /// [`StoreError`]: it may not be stored; do not answer `success`, and the gateway delivers it again.
     pub async fn receive_notification(
         &self,
         account: &AccountName,
@@ -159,7 +161,7 @@ impl Store {
         }
         let stored = stored.ok_or_else(|| StoreError::Unreadable {
             what: "what is known of a notification's record".into(),
-            detail: "it changes as fast as it is looked at".into(),
+            detail: "it changes during each try".into(),
         })?;
         self.kept(since).await?;
         crash_point("after_notification");
@@ -232,7 +234,7 @@ impl Store {
         Ok(text)
     }
 
-    /// Writes a notification if it still is what was seen.
+    /// Writes a notification if it has not changed since it was read.
     pub(super) async fn rewrite_notification(
         &self,
         queue_keys: &QueueKeys,
@@ -290,8 +292,8 @@ impl Store {
         Ok((written == 1).then_some((outcome, number)))
     }
 
-    /// Each that arrives makes room for itself: what has expired goes, but for what is still to be delivered. Should this stop half-way,
-    /// the next one goes on.
+    /// Each new notification makes room for itself: expired ones are removed unless they are still to be delivered. If
+    /// this stops halfway, the next notification continues it.
     async fn forget_expired(&self, queue_keys: &QueueKeys, now: Millis, retention: Duration) -> Result<(), StoreError> {
         let until = now.0.saturating_sub(whole_millis(retention));
         for filter in [NotificationFilter::Read, NotificationFilter::Held] {
@@ -339,7 +341,7 @@ fn forget(
     for name in [Records::Notifications.name(), "history", "outbox", "delivery"] {
         gone.del(queue_keys.of_key(name, &number)).ignore();
     }
-    // One that was held is received again once it can be read; what could be read is known for long.
+    // A held notification is received again once it can be read; the data of readable ones are kept for long.
     if let (NotificationFilter::Held, Some(stored)) = (filter, stored) {
         gone.del(queue_keys.below_base(&held_key(queue_keys, &stored.method, &stored.sha256))).ignore();
     }
@@ -355,7 +357,8 @@ impl VerifiedNotification<'_> {
         self.hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The key with what is known of its record, below the partition's base. One that names no record is one of its own.
+    /// The key of the record's data, below the partition's base. A notification without a record id counts as its own
+    /// record.
     fn record_key(&self, queue_keys: &QueueKeys) -> String {
         let hash = self.hash();
         format!("record:{}:{}:{}", queue_keys.queue, self.method, self.record_id.unwrap_or(&hash))
@@ -365,7 +368,7 @@ impl VerifiedNotification<'_> {
         held_key(queue_keys, self.method, &self.hash())
     }
 
-    /// What follows from what is known.
+    /// The decision from the stored data.
     fn decide(&self, queue_keys: &QueueKeys, known: Known) -> Result<Decision, StoreError> {
         let Known { now, record, held } = known;
         let age = self.written.map(|written| now.since(written));
@@ -444,7 +447,7 @@ impl VerifiedNotification<'_> {
     }
 }
 
-/// The webhook event of a notification, as JSON; empty where nobody is told.
+/// The webhook event of a notification, as JSON; empty if there is no receiver.
 fn webhook_event(account: &AccountName, number: u64, stored: &StoredNotification) -> String {
     if stored.callback_url.is_none() {
         return String::new();

@@ -1,19 +1,19 @@
-//! Operators' actions on jobs and queues: each is recorded with who and why.
+//! Operators' actions on jobs and queues: each is recorded with the operator and the reason.
 
 use bursar_domain::{
-    ActionKind, DeadlinePassed, HistoryEvent, Key, Next, Operation, OperationRefused, OperatorAction, Queue, Reason,
-    State,
+    ActionKind, DeadlinePassed, HistoryEvent, Key, Operation, OperationRefused, OperatorAction, Queue, Reason, State,
+    Transition,
 };
 use serde_json::Map;
 
 use super::record::Unreadable;
-use super::{Acted, Action, JobRecord, StoredAs};
+use super::{Action, ActionOutcome, JobRecord, StoredAs};
 use crate::{Store, StoreError};
 
-/// How often an operation is tried again when the job changes meanwhile.
+/// The number of tries for an operation whose job changes meanwhile.
 const TRIES: usize = 5;
 
-/// Who acts, and why.
+/// The operator, and the reason.
 #[derive(Clone, Copy, Debug)]
 pub struct Operator<'a> {
     /// A name: a login, a token's name.
@@ -30,7 +30,7 @@ impl Operator<'_> {
     }
 }
 
-/// What became of an operation.
+/// The result of an operation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operated {
     /// Done; the job as it is now.
@@ -41,7 +41,7 @@ pub enum Operated {
     Unreadable(Unreadable),
     /// A worker is calling the gateway about it at this moment; try again when it has finished.
     Claimed(Box<JobRecord>),
-    /// It is not what the operator saw: nothing was done.
+    /// The job has changed since the operator saw it: nothing was done.
     Changed,
     /// Its state does not allow it.
     Refused(OperationRefused),
@@ -71,10 +71,10 @@ impl Store {
             }
         }
         if operated == Operated::Changed {
-            // It changes as fast as it is looked at: workers are at it.
+            // It changes during each try, because workers process it.
             operated = self.operable(queue, key).await?.map_or_else(|outcome| outcome, Operated::Claimed);
         }
-        // A refusal vouches for the state that it names, as an action does for what it did.
+        // A refusal confirms the state that it names, as an action confirms its own, so it must be durable too.
         self.kept(since).await?;
         Ok(operated)
     }
@@ -88,8 +88,8 @@ impl Store {
         })
     }
 
-    /// Does `operation` to a job that still is what the operator `saw`: of two who decide at once, the second has not
-    /// decided about what there is then.
+    /// Applies `operation` to a job that is still as the operator `saw` it: if two operators decide at the same time,
+    /// the second one has not seen the first one's result.
     ///
     /// # Errors
     /// [`StoreError`]: it may have been done; look before repeating.
@@ -137,32 +137,32 @@ impl Store {
             unless_paused: certain.map(|_| &Reason::JournalAhead),
         };
         match self.act(record, action).await? {
-            Acted::Done => {
+            ActionOutcome::Done => {
                 let there = self.operable(&record.queue, &record.key).await?;
                 Ok(there.map_or_else(|outcome| outcome, Operated::Done))
             }
-            Acted::Claimed => Ok(Operated::Claimed(Box::new(record.clone()))),
-            Acted::Changed => Ok(Operated::Changed),
-            Acted::Paused => Ok(Operated::Refused(OperationRefused {
+            ActionOutcome::Claimed => Ok(Operated::Claimed(Box::new(record.clone()))),
+            ActionOutcome::Changed => Ok(Operated::Changed),
+            ActionOutcome::Paused => Ok(Operated::Refused(OperationRefused {
                 state: record.state,
                 what: certain.unwrap_or_default(),
-                rule: "a journal knows of sends that Redis has forgotten: run `bursar reconcile --journal` first",
+                rule: "a journal has sends that Redis has lost: run `bursar reconcile --journal` first",
             })),
         }
     }
 
-    /// Applies what its deadline makes of a job that waits to be sent, if it still is what was `seen` and no worker has claimed it.
-    /// `false` when it is not.
+    /// Applies the transition of a passed deadline to a job that waits to be sent, if it is still as `seen` and
+    /// unclaimed. `false` if it is not.
     ///
     /// # Errors
     /// [`StoreError`]: it may have been done; look before repeating.
-    pub async fn end_overdue(&self, seen: &JobRecord, next: &Next) -> Result<bool, StoreError> {
+    pub async fn end_overdue(&self, seen: &JobRecord, next: &Transition) -> Result<bool, StoreError> {
         let at = self.now().await?;
         let (from, to, reason) = (seen.state, next.state, next.reason.clone());
         let event = HistoryEvent::DeadlinePassed(DeadlinePassed { at, from, to, reason, more: Map::new() });
         let unless_paused = Some(&Reason::JournalAhead);
         let action = Action { next, reason: next.reason.clone(), event, orders_call: false, unless_paused };
-        Ok(self.act(seen, action).await? == Acted::Done)
+        Ok(self.act(seen, action).await? == ActionOutcome::Done)
     }
 
     /// Pauses a queue for every worker, because a journal knows of its sends more than Redis. `false` when it was paused already.
@@ -173,8 +173,8 @@ impl Store {
         self.pause(queue, &Reason::JournalAhead).await
     }
 
-    /// The journals' sends of this queue are on record again, up to this fence: the queue's fence is no lower from now on, and a pause
-    /// that waited for this is over. It is no operator's order to send what may have been sent.
+    /// Confirms that the journals' sends of this queue are recorded again, up to this fence: the queue's fence rises to
+    /// it, and a pause that waited for this ends. It is no operator's order to send what may have been sent.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
@@ -219,5 +219,5 @@ const fn needs_certainty(operation: Operation) -> Option<&'static str> {
 
 /// Only a query after its end comes here: every other operation is refused by the state already.
 fn expired(state: State) -> OperationRefused {
-    OperationRefused { state, what: "asked about", rule: "its detail has expired; only its end is still known" }
+    OperationRefused { state, what: "queried", rule: "its details have expired; only its end is still known" }
 }

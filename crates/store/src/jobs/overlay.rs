@@ -1,15 +1,16 @@
-//! A claim entry, and what it makes of the record beside it.
+//! A claim entry, and its effect on the job's record.
 //!
-//! A claim does not touch the record: for a send its entry in `claims:QUEUE` is the intent, on record before the first byte leaves.
-//! A later claim of a job whose claim was lost holds the lost entry in its own (`after`), so that no send is forgotten. Everyone who
-//! shows a job or decides about it reads record and entry through this module.
+//! A claim does not change the record: for a send its entry in `claims:QUEUE` is the intent, recorded before the first
+//! byte leaves. If a claim is lost, the next claim of the job includes the lost entry (`after`), so that no send is
+//! forgotten. All code that shows a job or decides about it reads record and entry through this module.
 
-use bursar_domain::{Answer, Call, ClaimEvent, HistoryEvent, Millis, Reason, State};
+use bursar_domain::{Call, ClaimEvent, HistoryEvent, Millis, Outcome, Reason, State};
 use serde::{Deserialize, Serialize};
 
 use super::record::{StoredJob, Unreadable};
 
-/// A worker's claim, as it stands in `claims:QUEUE`. `claim.lua` writes one, and the scripts know a claim by how its text begins.
+/// A worker's claim, in `claims:QUEUE`. `claim.lua` writes it, and the scripts identify a claim by the beginning of its
+/// text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClaimEntry {
     /// The claim's token: the worker's name, a slash, and the number of that worker's claim call.
@@ -18,7 +19,7 @@ pub(crate) struct ClaimEntry {
     pub(crate) call: Call,
     pub(crate) fence: u64,
     pub(crate) at: Millis,
-    /// What responses to earlier claims said that arrived while this one stood.
+    /// The responses to earlier claims that arrived while this one was in force.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) late: Vec<LateResponse>,
     /// The claim before it, which was lost. The scripts rely on it being the last field.
@@ -26,32 +27,32 @@ pub(crate) struct ClaimEntry {
     pub(crate) after: Option<Box<ClaimEntry>>,
 }
 
-/// What is used of a response that arrived when its claim had ended.
+/// The used part of a response that arrived after its claim had ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LateResponse {
-    /// What it said; absent where the send may have been executed and nothing was said.
+    /// Its outcome; absent if the send may have been executed without a response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) outcome: Option<Answer>,
+    pub(crate) outcome: Option<Outcome>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) trade_nos: Vec<String>,
-    /// Whether it answers a send of other content by the same key, which Redis had forgotten when it accepted this one.
+    /// True if it answers a send of other content with the same key, which Redis had lost when it accepted this one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) other_content: bool,
 }
 
-/// What a queue knows of lost writes.
+/// A queue's knowledge of lost writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Era {
-    /// How often Redis was found to have lost writes.
+    /// The number of times that Redis was found to have lost writes.
     pub(crate) number: u64,
     /// The era that a person answered for by resuming the queue.
     pub(crate) resumed: u64,
-    /// When (ms).
+    /// The time (ms).
     pub(crate) resumed_at: Millis,
 }
 
 impl ClaimEntry {
-    /// The entry of a job that nobody had claimed before.
+    /// The entry of a job that was unclaimed before.
     pub(crate) fn new(token: &str, call: Call, fence: u64, at: Millis) -> Self {
         Self { token: token.to_owned(), call, fence, at, late: Vec::new(), after: None }
     }
@@ -61,7 +62,7 @@ impl ClaimEntry {
         serde_json::from_str(text).ok().filter(|claim: &Self| !claim.knows(""))
     }
 
-    /// The claim of what stands beside a record: none where there is nothing.
+    /// The claim from an entry's text: none for an empty one.
     pub(crate) fn of(text: &str) -> Result<Option<Self>, Unreadable> {
         match (text.is_empty(), Self::read(text)) {
             (true, _) => Ok(None),
@@ -70,7 +71,7 @@ impl ClaimEntry {
         }
     }
 
-    /// The text of the claim that was lost before, of a claim with this token, whether or not it can be read; empty for none.
+    /// The text of the claim that was lost before a claim with this token, readable or not; empty for none.
     pub(crate) fn text_before<'a>(text: &'a str, token: &str) -> &'a str {
         let own = text.strip_prefix(Self::beginning(token).as_str()).and_then(|rest| rest.strip_suffix('}'));
         own.and_then(|own| own.split_once(",\"after\":")).map_or("", |(_, before)| before)
@@ -80,7 +81,7 @@ impl ClaimEntry {
         serde_json::to_string(self).unwrap_or_default() // texts and numbers: writing them cannot fail
     }
 
-    /// How the text of every claim with this token begins.
+    /// The beginning of the text of every claim with this token.
     pub(crate) fn beginning(token: &str) -> String {
         format!("{{\"claim\":{},", serde_json::Value::from(token))
     }
@@ -90,18 +91,18 @@ impl ClaimEntry {
         self.token.rsplit_once('/').map_or(self.token.as_str(), |(worker, _)| worker)
     }
 
-    /// Tells if an adoption has claimed the job, and no worker: no claim call has the number 0.
+    /// True if an adoption has claimed the job, and no worker: no claim call has the number 0.
     pub(crate) fn is_adoption(&self) -> bool {
         self.token.rsplit_once('/').is_some_and(|(_, number)| number == "0")
     }
 
-    /// Tells if this claim, or one that was lost before it, has the token.
+    /// True if this claim, or one that was lost before it, has the token.
     pub(crate) fn knows(&self, token: &str) -> bool {
         self.token == token || self.after.as_ref().is_some_and(|after| after.knows(token))
     }
 
-    /// What was said of other content while claims stood that were lost since the record's last one ended: whatever follows from this claim,
-    /// a person must look.
+    /// The responses about other content that arrived during claims that were lost since the record's last one ended:
+    /// whatever this claim's outcome, the job needs review.
     pub(crate) fn lost_other_content(&self, last_claim: &str) -> Vec<&LateResponse> {
         let mut found = Vec::new();
         let mut lost = self.after.as_deref();
@@ -131,12 +132,13 @@ pub(crate) struct SendCounts {
 }
 
 impl StoredJob {
-    /// The claim that stands beside the record; `None` for one whose end the record tells.
+    /// The claim in force; `None` if the record already includes its end.
     pub(crate) fn standing(&self, claim: Option<ClaimEntry>) -> Option<ClaimEntry> {
         claim.filter(|claim| claim.token != self.last_claim)
     }
 
-    /// The same in the queue's present era: what was queued in an earlier one may have been sent, and Redis has forgotten it.
+    /// The same in the queue's current era: a job that was queued in an earlier one may have been sent, and Redis has
+    /// lost the send.
     pub(crate) fn in_era(mut self, era: Era) -> Self {
         if self.state == State::Queued && self.era < era.number {
             self.state = State::InDoubt;
@@ -169,7 +171,7 @@ impl StoredJob {
         }
     }
 
-    /// Whether it has ended: then a claim to send it was no send, for no worker is given one of such a job.
+    /// True if it has ended: a claim to send it was no send then, because no worker gets a send of such a job.
     const fn has_ended(&self) -> bool {
         !is_open(self.state)
     }
@@ -202,15 +204,15 @@ impl StoredJob {
         }
     }
 
-    /// When it was sent first, if it is sent now. What may have been sent before, and Redis does not know when, was sent no earlier
-    /// than it was accepted: deadlines count from there.
+    /// The time of the first send, if it is sent now. A send that may have been made earlier, at an unknown time, was
+    /// made after the job was accepted: deadlines count from there.
     fn first_sent_at(&self, now: Millis) -> Option<Millis> {
         let unknown = (self.state != State::Queued).then_some(self.created_at).flatten();
         Some(self.first_sent_at.or(unknown).unwrap_or(now))
     }
 
-    /// Takes note of a late response. `true` when the job must be looked at again because of it; what other content is about leaves it
-    /// to a person.
+    /// Records a late response. `true` if it makes the job due again; a response about other content leaves the job to
+    /// an operator.
     pub(crate) fn heed(&mut self, late: &LateResponse) -> bool {
         if late.other_content {
             let open = is_open(self.state);
@@ -222,7 +224,7 @@ impl StoredJob {
         }
         let teaches = late.trade_nos.iter().any(|number| !self.trade_nos.contains(number));
         // Accepted by a number that is known: a person has no less before him than this.
-        if self.state == State::NeedsReview && late.outcome == Some(Answer::Accepted) && !teaches {
+        if self.state == State::NeedsReview && late.outcome == Some(Outcome::Accepted) && !teaches {
             return false;
         }
         self.learn(&late.trade_nos);
@@ -232,7 +234,7 @@ impl StoredJob {
         if late.outcome.is_some() {
             self.late_outcome = late.outcome;
         }
-        // A doubt that taught nothing more changes what was believed unsent, and nothing else.
+        // A response without information changes only a job that was believed unsent.
         if late.outcome.is_none() && self.state != State::Queued {
             return false;
         }
@@ -243,7 +245,7 @@ impl StoredJob {
         true
     }
 
-    /// The job as it is seen while this claim stands: a send that is out may have been executed.
+    /// The job as it is seen while this claim is in force: a send in flight may have been executed.
     pub(crate) fn seen_under(self, claim: Option<&ClaimEntry>, era: Era) -> Self {
         let Some(claim) = claim else { return self.in_era(era) };
         let mut seen = self.found_by(claim, era);
@@ -383,12 +385,12 @@ mod tests {
         for (state, response, again, becomes, remembered) in [
             (State::Queued, late(None, &[]), true, State::InDoubt, None),
             (State::InDoubt, late(None, &["T2"]), false, State::InDoubt, None),
-            (State::InDoubt, late(Some(Answer::Failed), &[]), true, State::InDoubt, Some(Answer::Failed)),
-            (State::Pending, late(Some(Answer::Accepted), &["T2"]), true, State::Pending, Some(Answer::Accepted)),
-            (State::NeedsReview, late(Some(Answer::Accepted), &["T1"]), false, State::NeedsReview, None),
-            (State::NeedsReview, late(Some(Answer::Accepted), &["T2"]), true, State::InDoubt, Some(Answer::Accepted)),
-            (State::NeedsReview, late(Some(Answer::Succeeded), &[]), true, State::InDoubt, Some(Answer::Succeeded)),
-            (State::Succeeded, late(Some(Answer::Failed), &["T2"]), false, State::Succeeded, None),
+            (State::InDoubt, late(Some(Outcome::Failed), &[]), true, State::InDoubt, Some(Outcome::Failed)),
+            (State::Pending, late(Some(Outcome::Accepted), &["T2"]), true, State::Pending, Some(Outcome::Accepted)),
+            (State::NeedsReview, late(Some(Outcome::Accepted), &["T1"]), false, State::NeedsReview, None),
+            (State::NeedsReview, late(Some(Outcome::Accepted), &["T2"]), true, State::InDoubt, Some(Outcome::Accepted)),
+            (State::NeedsReview, late(Some(Outcome::Succeeded), &[]), true, State::InDoubt, Some(Outcome::Succeeded)),
+            (State::Succeeded, late(Some(Outcome::Failed), &["T2"]), false, State::Succeeded, None),
             (State::Queued, other.clone(), true, State::NeedsReview, None),
             (State::Failed, other.clone(), false, State::Failed, None),
         ] {

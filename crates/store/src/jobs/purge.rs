@@ -14,20 +14,20 @@ use crate::Store;
 use crate::reply::{from_reply, score};
 use crate::{MAX_BATCH, StoreError, crash_point};
 
-/// Lines of one history that are looked through for what its responses are known by: two for each send that a job makes at most.
+/// The lines of one history that are read for response ids: two for each send that a job makes at most.
 const MAX_LINES: isize = 2_048;
 
 /// Queues that one round trip reads.
 const QUEUES_AT_ONCE: usize = 500;
 
 impl Store {
-    /// Reduces at most `limit` jobs that ended longer than `retention` ago to tombstones; returns how many.
+    /// Reduces at most `limit` jobs that ended longer than `retention` ago to tombstones; returns their number.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn purge(&self, queue: &Queue, retention: Duration, limit: usize) -> Result<usize, StoreError> {
         let queue_keys = self.queues.of(queue);
-        let until = self.now().await?.0.saturating_sub(crate::jobs::wish::whole_millis(retention));
+        let until = self.now().await?.0.saturating_sub(crate::jobs::claim_request::whole_millis(retention));
         let mut pipeline = Pipeline::new();
         pipeline.cmd("ZRANGE").arg(queue_keys.set("done")).arg("-inf").arg(until).arg("BYSCORE");
         pipeline.arg("LIMIT").arg(0).arg(limit.min(MAX_BATCH));
@@ -54,10 +54,11 @@ impl Store {
             let text = lossy(text.unwrap_or_default());
             let stored = StoredJob::read(&text);
             match stored {
-                // It is queried again, or its producer is still to be told: its time begins again, and it blocks nothing behind it.
+                // It is being queried again, or its webhook is still to be delivered: its retention restarts, and it
+                // blocks no later job.
                 Ok(_) if claim.is_some() || waits.iter().any(Option::is_some) => busy.push(key),
                 Ok(stored) if !is_open(stored.state) => writes.push(tombstone(key, &stored, text, &lines)),
-                // Never throw away what has not ended, or what cannot be read.
+                // Never delete a job that has not ended, or that cannot be read.
                 Ok(_) | Err(_) => busy.push(key),
             }
         }
@@ -79,7 +80,7 @@ impl Store {
         Ok(reduced)
     }
 
-    /// When the job ended that has been kept longest, of each queue; `None` where none is kept. Many are read in a few round trips.
+    /// The end time of each queue's oldest ended job; `None` if there is none. Many are read in a few round trips.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
@@ -96,7 +97,7 @@ impl Store {
         Ok(oldest)
     }
 
-    /// What a response is known by belongs to one job: another's stays.
+    /// A response id belongs to one job: ids of other jobs stay.
     async fn forget_only_own(&self, queue: &Queue, writes: &mut [Guarded]) -> Result<(), StoreError> {
         let queue_keys = self.queues.of(queue);
         let ids: Vec<&String> = writes.iter().flat_map(|write| &write.forgotten).collect();
@@ -130,7 +131,7 @@ fn tombstone(key: &Key, stored: &StoredJob, text: String, lines: &[Vec<u8>]) -> 
     }
 }
 
-/// What the responses in a job's history, in its record and in these lines, are known by where they named no number.
+/// The request ids of the responses in a job's record and in these history lines, where a response named no number.
 pub(crate) fn request_ids(stored: &StoredJob, lines: &[impl AsRef<[u8]>]) -> Vec<ResponseKnownBy> {
     let older = lines.iter().map(|line| HistoryEvent::read(line.as_ref()));
     let request_id = |event| {

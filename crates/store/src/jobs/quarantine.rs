@@ -12,7 +12,7 @@ use super::record::{StoredJob, Unreadable};
 use crate::Store;
 use crate::{Operator, StoreError};
 
-/// How often a retry or a drop is decided again because the job has changed.
+/// The number of tries for a retry or a drop whose job has changed.
 const TRIES: usize = 5;
 
 /// Entries that one call reads, about.
@@ -25,13 +25,13 @@ pub struct Quarantined {
     pub key: String,
     /// Since when; 0 where the entry does not say.
     pub since: Millis,
-    /// Why: `unreadable_record`, `workers_lost`, or another build's word.
+    /// The reason: `unreadable_record`, `workers_lost`, or another build's code.
     pub code: String,
     /// More about it.
     pub detail: String,
 }
 
-/// What became of a retry.
+/// The result of a retry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Retried {
     /// The job is where its state belongs.
@@ -42,24 +42,24 @@ pub enum Retried {
     NotThere,
     /// The job still cannot be read: nothing was done.
     Unreadable(Unreadable),
-    /// The job changes as fast as it is looked at: nothing was done.
+    /// The job changes during each try: nothing was done.
     Changed,
 }
 
-/// What became of a drop.
+/// The result of a drop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dropped {
-    /// The key is out of quarantine, and holds what it held. A submission by it is still refused.
+    /// The key has left quarantine, and its data are unchanged. A submission with this key is still refused.
     Done,
     /// The key is not in quarantine.
     NotThere,
     /// There is a job that this build or a newer one can read: it is to be retried.
     Readable,
-    /// The job changes as fast as it is looked at: nothing was done.
+    /// The job changes during each try: nothing was done.
     Changed,
 }
 
-/// What an entry of the quarantine says.
+/// A quarantine entry.
 #[derive(Deserialize)]
 struct Entry {
     at: Millis,
@@ -68,10 +68,10 @@ struct Entry {
     detail: String,
 }
 
-/// Where to go on, and keys with their entries.
+/// The position to continue from, and keys with their entries.
 type Page = (String, Vec<(Vec<u8>, Vec<u8>)>);
 
-/// A key in quarantine as it is looked at.
+/// The data of a key in quarantine.
 struct Look {
     entry: String,
     claim: String,
@@ -79,7 +79,7 @@ struct Look {
     stored: Result<StoredJob, Unreadable>,
     era: Era,
     now: Millis,
-    /// Whether the job is in a set.
+    /// True if the job is in a set.
     is_back: bool,
 }
 
@@ -104,7 +104,7 @@ impl Look {
         })
     }
 
-    /// The record with the claims that were lost, for which nobody answers any more: they are told by the record from now on. Every send
+    /// The record with its lost claims, which have no worker any more: the record includes them from now on. Every send
     /// among them may have been executed.
     fn settled(&self, stored: &StoredJob) -> Result<StoredJob, Unreadable> {
         if self.claim.is_empty() {
@@ -217,8 +217,8 @@ impl Store {
         Ok(Retried::Changed)
     }
 
-    /// Takes a key out of quarantine under which there is nothing that any build can read, on an operator's word. That word is in the
-    /// key's history; what the key holds is left as it is, and so are its claims.
+    /// Takes an unreadable key out of quarantine for an operator. The action is in the key's history; the key's data
+    /// and claims are left unchanged.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.

@@ -1,4 +1,4 @@
-//! What a queue says of itself: paused or not, its fence, its era, its gateway; and which queues have something due.
+//! The state of a queue: paused or not, its fence, its era, its gateway; and the queues with due work.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub const READY_AT_ONCE: usize = 500;
 /// Queues that [`Store::find_overlooked`] reads in one round trip: four commands each.
 const LOOKED_THROUGH_AT_ONCE: usize = 250;
 
-/// How long something is due before its queue is overlooked. Longer than a paused queue's sends are left alone.
+/// The time after which due work counts as overlooked. Longer than a paused queue's sends are left alone.
 const OVERLOOKED_AFTER: Duration = Duration::from_secs(120);
 
 /// The highest fence to which one is raised: Lua's numbers count exactly to 2^53, and claims go on from here.
@@ -28,7 +28,7 @@ const HIGHEST_FENCE: u64 = (1 << 53) - (1 << 40);
 pub struct Ready<T = Queue> {
     /// The queue.
     pub queue: T,
-    /// When its next job is due.
+    /// The due time of its next job.
     pub due: Millis,
 }
 
@@ -42,11 +42,11 @@ impl Store {
         }
         let since = self.since();
         let changed: u8 = call.run(self).await?;
-        self.kept(since).await?; // also what was so already: it may have been written a moment ago
+        self.kept(since).await?; // also if nothing changed: the present state may have been written a moment ago
         Ok(changed == 1)
     }
 
-    /// Pauses a queue: nothing new is sent, what was sent is followed. `false` when it was paused already.
+    /// Pauses a queue: nothing new is sent, earlier sends are queried. `false` if it was paused already.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
@@ -54,7 +54,7 @@ impl Store {
         self.change(queue, &["pause", &reason.recorded()]).await
     }
 
-    /// Resumes a queue on an operator's word, who answers for what was lost until now. `false` when it was not paused.
+    /// Resumes a queue for an operator, who takes responsibility for earlier losses. `false` if it was not paused.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
@@ -119,9 +119,9 @@ impl Store {
         self.ready_in("ready", until, passed_over).await
     }
 
-    /// Has those of these queues looked at in which something has been due for a while and that are not called ready by now. Returns those
-    /// that were not called so at all, which no script leaves behind: somebody has written into Redis, or a key of a foreign type has ended
-    /// a script halfway.
+    /// Marks those of these queues as ready that have had due work for a while and are not in the ready set. Returns
+    /// those that were not marked at all, which no script leaves behind: Redis was edited, or a key of a foreign type
+    /// ended a script halfway.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.

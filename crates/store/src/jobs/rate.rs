@@ -8,8 +8,8 @@ use crate::Store;
 use crate::StoreError;
 
 impl Store {
-    /// Takes one call's place in the queue's rate, which workers and everybody else share. `None` when it was taken; else how long to
-    /// wait before the next try.
+    /// Takes one call's token of the queue's rate, which all processes share. `None` if it was taken; else the time
+    /// until the next try.
     ///
     /// # Errors
     /// [`StoreError`]: a place may have been taken all the same; nothing else has happened.

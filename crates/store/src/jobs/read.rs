@@ -1,6 +1,6 @@
-//! Reading jobs. No list fails because of one record: what this build cannot read is named as such.
+//! Reading jobs. No list fails because of one record: a record that this build cannot read is reported as such.
 
-use bursar_domain::{Answer, HistoryEvent, Key, Millis, Queue, Reason, State};
+use bursar_domain::{HistoryEvent, Key, Millis, Outcome, Queue, Reason, State};
 use redis::Pipeline;
 
 use super::apply::member_end;
@@ -21,12 +21,12 @@ pub enum StoredAs {
     Unreadable {
         /// Its key.
         key: Key,
-        /// Why.
+        /// The reason.
         why: Unreadable,
     },
 }
 
-/// One job: its record with the claim that stands laid over it.
+/// One job: its record combined with its claim.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobRecord {
     /// Account and kind.
@@ -37,9 +37,9 @@ pub struct JobRecord {
     pub state: State,
     /// SHA-256 of the content; of a tombstone, its first half.
     pub hash: Vec<u8>,
-    /// When it was accepted; `None` for a tombstone.
+    /// The time at which it was accepted; `None` for a tombstone.
     pub created: Option<Millis>,
-    /// When it last changed.
+    /// The time of its last change.
     pub updated: Option<Millis>,
     /// The fence of its last claim.
     pub fence: u64,
@@ -55,9 +55,9 @@ pub struct JobRecord {
     pub first_sent: Option<Millis>,
     /// The last intent to send.
     pub last_sent: Option<Millis>,
-    /// When an operator last ordered a call.
+    /// The time of the last call that an operator ordered.
     pub ordered: Option<Millis>,
-    /// Who has claimed it.
+    /// The worker that has claimed it.
     pub worker: Option<String>,
     /// The bytes that it sends; `None` for a tombstone.
     pub content: Option<String>,
@@ -65,17 +65,17 @@ pub struct JobRecord {
     pub trade_nos: Vec<String>,
     /// The gateway's status as it wrote it.
     pub gateway_status: Option<String>,
-    /// Why it is where it is.
+    /// The reason for its state.
     pub reason: Option<Reason>,
-    /// What a response said that came too late.
-    pub late_outcome: Option<Answer>,
-    /// Where its end is to be reported.
+    /// The outcome of a late response.
+    pub late_outcome: Option<Outcome>,
+    /// The URL for its webhooks.
     pub callback_url: Option<String>,
-    /// When it is called about next, or since when that is due; while it is claimed, when the lease ends.
+    /// The time of its next call, past if it is due; for a claimed job, the end of the lease.
     pub due: Option<Millis>,
     /// The newest events, oldest first, that the record itself has.
     pub recent: Vec<HistoryEvent>,
-    /// What was read, for a write that is made of it.
+    /// The texts that were read, for a write based on them.
     pub(crate) seen: Seen,
 }
 
@@ -138,7 +138,7 @@ impl Store {
         }
         let queue_keys = self.queues.of(queue);
         let mut pipeline = Pipeline::new();
-        // Claims first: one that ends in between is told by the record itself, which then has its token.
+        // Claims first: if a claim ends in between, the record read afterwards includes its end, and has its token.
         pipeline.cmd("HMGET").arg(queue_keys.set("claims"));
         for key in keys {
             pipeline.arg(key.as_str());
@@ -193,7 +193,7 @@ impl Store {
         Ok(())
     }
 
-    /// When the sends among these are due.
+    /// The due times of the sends among these.
     async fn find_due_sends(&self, queue: &Queue, jobs: &mut [StoredAs]) -> Result<(), StoreError> {
         let waiting: Vec<&mut JobRecord> = jobs
             .iter_mut()
@@ -228,7 +228,7 @@ impl Store {
         let lines = self.history_list(&self.queues.of(&job.queue), job.key.as_str()).await?;
         let mut events: Vec<HistoryEvent> = lines.iter().map(|line| HistoryEvent::read(line)).collect();
         events.extend(job.recent.iter().cloned());
-        events.sort_by_key(|event| event.at().unwrap_or_default()); // stable: what has one time stays in order
+        events.sort_by_key(|event| event.at().unwrap_or_default()); // stable: events of the same time stay in order
         Ok(events)
     }
 
@@ -241,7 +241,7 @@ impl Store {
     }
 }
 
-/// What a queue's hash says of its era: `era`, `resumed`, `resumed_at`.
+/// The era fields of a queue's hash: `era`, `resumed`, `resumed_at`.
 pub(crate) type EraFields = (Option<u64>, Option<u64>, Option<u64>);
 
 pub(crate) fn era_of((number, resumed, resumed_at): EraFields) -> Era {
@@ -278,7 +278,7 @@ impl StoredAs {
 }
 
 impl JobRecord {
-    /// Whether it waits for a call.
+    /// True if it waits for a call.
     const fn waits(&self) -> bool {
         match self.state {
             State::Queued | State::InDoubt | State::Pending => true,
@@ -294,7 +294,7 @@ impl StoredJob {
     }
 }
 
-/// A job of its claim and its record. What a claim says that this build cannot read is not known: the job may be being sent.
+/// A job from its claim and its record. If this build cannot read the claim, the job may be being sent.
 pub(crate) fn record(
     queue: &Queue,
     key: &Key,

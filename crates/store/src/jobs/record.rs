@@ -3,7 +3,7 @@
 //! Fields that are empty or zero are left out. Fields that this build does not know are kept when it writes the record back, so that
 //! builds of two neighbouring versions can work on one Redis.
 
-use bursar_domain::{Answer, HistoryEvent, Job, Millis, Reason, State, TraceParent};
+use bursar_domain::{HistoryEvent, Job, Millis, Outcome, Reason, State, TraceParent};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -27,7 +27,7 @@ pub fn record_version() -> u32 {
     RECORD_VERSION
 }
 
-/// Events that a record holds; older ones are moved to `history:QUEUE:KEY`.
+/// The events in a record; older ones are moved to `history:QUEUE:KEY`.
 pub const INLINE_EVENTS: usize = 8;
 
 /// Bytes of the content's hash that a tombstone keeps.
@@ -36,23 +36,24 @@ pub(crate) const TOMBSTONE_HASH_BYTES: usize = 16;
 /// The gateway's numbers that are kept for one job.
 const MAX_TRADE_NOS: usize = 8;
 
-/// A job as it is stored. While a worker has claimed it the record stays as it was before, and the claim entry beside it says the
-/// rest: [`super::overlay`] lays one over the other.
+/// A job as it is stored. While a worker has claimed it, the record stays unchanged, and the claim entry has the rest:
+/// [`super::overlay`] combines the two.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StoredJob {
     /// The record's version.
     pub(crate) v: u32,
     pub(crate) state: State,
-    /// When it was accepted (ms of Redis time); absent in a tombstone, which has nothing but its state and half of its hash.
+    /// The time at which it was accepted (ms of Redis time); absent in a tombstone, which has only its state and half
+    /// of its hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) created_at: Option<Millis>,
     /// The earliest moment to send it, where its producer named one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) run_at: Option<Millis>,
-    /// When it last changed.
+    /// The time of its last change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) updated_at: Option<Millis>,
-    /// How often the queue's Redis had been found to have lost writes when the job was accepted.
+    /// The queue's era at that time: the number of noticed losses.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) era: u64,
     /// The fence of the last claim that ended.
@@ -76,12 +77,12 @@ pub(crate) struct StoredJob {
     pub(crate) first_sent_at: Option<Millis>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) last_sent_at: Option<Millis>,
-    /// When an operator last ordered a call.
+    /// The time of the last call that an operator ordered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ordered_at: Option<Millis>,
-    /// What a response said that arrived when its claim had ended.
+    /// The outcome of a response that arrived after its claim had ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) late_outcome: Option<Answer>,
+    pub(crate) late_outcome: Option<Outcome>,
     /// SHA-256 of the content, Base64; of a tombstone, its first half.
     #[serde(rename = "sha256")]
     pub(crate) hash: Hash,
@@ -117,7 +118,7 @@ pub(crate) struct StoredJob {
     pub(crate) more: Map<String, Value>,
 }
 
-/// Why a text is no record for this build.
+/// The reason why this build cannot read a record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// A newer build wrote it: it is left for one.
@@ -135,7 +136,7 @@ impl StoredJob {
     /// Reads a record's text.
     pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
         match serde_json::from_str::<Self>(text) {
-            // What this build writes back has its own layout.
+            // This build writes records back in its own layout.
             Ok(record) if record.v <= record_version() => Ok(Self { v: record_version(), ..record }),
             Ok(record) => Err(Unreadable::Newer { v: record.v }),
             Err(error) => Err(newer(text).unwrap_or_else(|| Unreadable::Damaged(error.to_string()))),
@@ -147,7 +148,7 @@ impl StoredJob {
         serde_json::to_string(self).unwrap_or_default() // texts, numbers and raw JSON: writing them cannot fail
     }
 
-    /// What stays of it when its detail goes.
+    /// The rest of it when its details are deleted.
     pub(crate) fn tombstone(&self) -> Self {
         Self {
             state: self.state,
@@ -190,10 +191,10 @@ impl StoredJob {
         }
     }
 
-    /// The record of a job that is accepted. What the script adds is when, and in which era.
+    /// The record of a job that is accepted. The script adds the time and the era.
     ///
     /// # Errors
-    /// When its content is no JSON.
+    /// If its content is no JSON.
     pub(crate) fn accepted(job: &Job, group: &str) -> Result<Self, StoreError> {
         let content = Raw::new(job.content.text()).ok_or_else(|| StoreError::Unreadable {
             what: format!("the content of job {}", job.key),
@@ -214,7 +215,7 @@ impl StoredJob {
         self.created_at.is_none()
     }
 
-    /// Tells if content of this hash is the job's own.
+    /// True if this hash is that of the job's content.
     pub(crate) fn has_hash(&self, hash: &[u8]) -> bool {
         let compared = if self.is_tombstone() { hash.get(..self.hash.0.len()).unwrap_or(hash) } else { hash };
         !self.hash.0.is_empty() && self.hash.0 == compared
@@ -231,7 +232,7 @@ impl StoredJob {
         self.trade_nos.drain(..surplus);
     }
 
-    /// The webhook event that tells of the job's state at that moment, as JSON, and counts it; empty where nobody is told of it.
+    /// Counts and returns the webhook event for the job's state at that moment, as JSON; empty if there is no receiver.
     pub(crate) fn webhook_event(&mut self, at: Millis) -> String {
         let is_told = match self.state {
             State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled => true,
@@ -273,16 +274,16 @@ pub(crate) fn newer(text: &str) -> Option<Unreadable> {
     (v > record_version()).then_some(Unreadable::Newer { v })
 }
 
-/// What a producer is told of a job: its end, or that a person must look.
+/// The webhook event of a job: its end, or that it needs review.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WebhookEvent {
     /// Its number among the job's events.
     pub sequence: u32,
-    /// When it happened.
+    /// The time at which it happened.
     pub at: Millis,
     /// The state.
     pub state: State,
-    /// When the job was accepted.
+    /// The time at which the job was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Millis>,
     /// Requests that may have left.
@@ -330,7 +331,7 @@ impl<'de> Deserialize<'de> for Hash {
 pub(crate) struct Raw(Box<RawValue>);
 
 impl Raw {
-    /// `None` for what is no JSON.
+    /// `None` for a text that is no JSON.
     pub(crate) fn new(text: &str) -> Option<Self> {
         RawValue::from_string(text.to_owned()).ok().map(Self)
     }
@@ -384,7 +385,7 @@ mod tests {
         assert_eq!(read.text(), text);
         assert!(text.contains(CONTENT), "{text}");
         let value: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(value["content"]["total_amount"], 10, "whoever reads Redis by hand finds JSON in JSON");
+        assert_eq!(value["content"]["total_amount"], 10, "a reader of Redis finds JSON in JSON");
     }
 
     #[test]

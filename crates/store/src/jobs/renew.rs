@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Call, Due, Millis, Next, OnAmbiguous, Queue};
+use bursar_domain::{Call, Due, Millis, OnAmbiguous, Queue, Transition};
 use redis::Value;
 
 use super::apply::member_end;
@@ -11,20 +11,20 @@ use super::commit::{Commit, Committed, Resend};
 use super::overlay::ClaimEntry;
 use super::record::StoredJob;
 use crate::Store;
-use crate::jobs::wish::whole_millis;
+use crate::jobs::claim_request::whole_millis;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Known, MAX_CLAIM, StoreError};
 
-/// What a worker says when it renews leases.
+/// A worker's renewal of leases.
 #[derive(Clone, Copy, Debug)]
 pub struct Renewal<'a> {
     /// The worker's name.
     pub worker: &'a str,
-    /// How long the jobs stay its own from now.
+    /// The lease of the jobs from now on.
     pub lease: Duration,
-    /// What it remembers of the queue.
+    /// The worker's knowledge of the queue.
     pub known: Known,
-    /// What the account does about unanswered sends: where it holds, lost writes pause the queue.
+    /// The account's policy on unanswered sends: under `hold`, lost writes pause the queue.
     pub on_ambiguous: OnAmbiguous,
     /// Its idea of Redis's time.
     pub clock: Option<Millis>,
@@ -43,16 +43,16 @@ impl<'a> Renewal<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClaimToken(pub String);
 
-/// What a renewal found.
+/// The result of a renewal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Renewed {
-    /// When, in Redis time.
+    /// The time, in Redis time.
     pub now: Millis,
     /// The queue's fence.
     pub fence: u64,
     /// The queue's era.
     pub era: u64,
-    /// Whether it found that Redis has lost writes.
+    /// True if it found that Redis has lost writes.
     pub lost_writes: bool,
     /// The keys that are no longer this worker's.
     pub gone: Vec<String>,
@@ -65,12 +65,12 @@ pub struct LeasedClaim {
     pub key: String,
     /// The claim's fence.
     pub fence: u64,
-    /// Whose it is.
+    /// The claim's token.
     pub token: ClaimToken,
 }
 
 impl Store {
-    /// Moves the leases of claimed jobs, and says what the worker knows of the queue, also where it has claimed none.
+    /// Extends the leases of claimed jobs, and reports the worker's knowledge of the queue, even without claimed jobs.
     ///
     /// # Errors
     /// [`StoreError`]: try again before the leases end.
@@ -78,9 +78,9 @@ impl Store {
         &self,
         queue: &Queue,
         renewal: &Renewal<'_>,
-        held: &[LeasedClaim],
+        leased: &[LeasedClaim],
     ) -> Result<Renewed, StoreError> {
-        let (first, others) = held.split_at(held.len().min(MAX_CLAIM));
+        let (first, others) = leased.split_at(leased.len().min(MAX_CLAIM));
         let mut renewed = self.renew_batch(queue, renewal, first).await?;
         for batch in others.chunks(MAX_CLAIM) {
             let further = self.renew_batch(queue, renewal, batch).await?;
@@ -106,8 +106,8 @@ impl Store {
             .push(renewal.known.fence)
             .push(pause_after_losses(renewal.on_ambiguous))
             .push(renewal.clock.unwrap_or_default().0);
-        for held in batch {
-            call.push(&held.key).push(ClaimEntry::beginning(&held.token.0));
+        for leased in batch {
+            call.push(&leased.key).push(ClaimEntry::beginning(&leased.token.0));
         }
         type Reply = (u64, u64, u64, u8, Vec<Value>);
         let (now, fence, era, lost, gone): Reply = call.run(self).await?;
@@ -116,21 +116,23 @@ impl Store {
         for row in gone.chunks_exact(4) {
             let text = |at: usize| row.get(at).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
             let key = text(0).unwrap_or_default();
-            let held = batch.iter().find(|held| held.key == key);
+            let leased = batch.iter().find(|leased| leased.key == key);
             let was_released = text(3).is_some_and(|word| word == "1");
             forgotten |= !was_released
-                && held.is_some_and(|held| was_lost(held, &text(1).unwrap_or_default(), &text(2).unwrap_or_default()));
+                && leased
+                    .is_some_and(|leased| was_lost(leased, &text(1).unwrap_or_default(), &text(2).unwrap_or_default()));
             renewed.gone.push(key);
         }
-        // Where the queue is in a later era than the worker knows, the loss has been noticed since.
+        // If the queue is in a later era than the worker knows, the loss has been noticed since.
         if forgotten && !renewed.lost_writes && era <= renewal.known.era && self.lost_writes(queue, era).await? {
             renewed = Renewed { fence: fence + 1, era: era + 1, lost_writes: true, ..renewed };
         }
         Ok(renewed)
     }
 
-    /// Gives back claimed jobs about which certainly no call was made. What a response to an earlier claim said meanwhile is used: such a
-    /// job is not sent, but looked at with it. Returns how many are no longer claimed.
+    /// Releases claimed jobs about which certainly no call was made. If a response to an earlier claim arrived
+    /// meanwhile, such a job is not sent, but due with the response. Returns the number of jobs that are no longer
+    /// claimed.
     ///
     /// # Errors
     /// [`StoreError`]: repeat; it is done once.
@@ -169,7 +171,7 @@ impl Store {
         Ok(committed.first() == Some(&Committed::Done))
     }
 
-    /// Gives back what a claim call took, due at that moment, with a line for the history.
+    /// Releases the jobs of a claim call, due at that moment, with a line for the history.
     pub(crate) async fn release_until(
         &self,
         queue: &Queue,
@@ -180,7 +182,7 @@ impl Store {
         Ok(self.release_each(queue, jobs, due, line).await?.iter().filter(|reply| *reply == "ok").count())
     }
 
-    /// What became of each: `ok`, `gone` or `late`.
+    /// The result of each: `ok`, `gone` or `late`.
     async fn release_each(
         &self,
         queue: &Queue,
@@ -209,24 +211,24 @@ fn unmade(job: &ClaimedJob, now: Millis) -> Commit {
         Call::Send => Due::Send(now),
         Call::Query => Due::Query(now),
     };
-    let next = Next { state: job.state, due, reason: None, pause_queue: false };
+    let next = Transition { state: job.state, due, reason: None, pause_queue: false };
     Commit { resend: Resend::Skipped, reason: job.reason.clone(), ..Commit::new(job, now, next) }
 }
 
 /// A claim that is gone from under its worker has ended, was taken over after its lease, or was lost.
-fn was_lost(held: &LeasedClaim, claim: &str, record: &str) -> bool {
+fn was_lost(leased: &LeasedClaim, claim: &str, record: &str) -> bool {
     let record = match StoredJob::read(record) {
         Ok(record) => Some(record),
         Err(_) if record.is_empty() => None,
-        Err(_) => return false, // a newer build has had it, or nobody can tell
+        Err(_) => return false, // a newer build has changed it, or it cannot be read
     };
     let Ok(claim) = ClaimEntry::of(claim) else { return false };
-    if record.as_ref().is_some_and(|record| record.is_tombstone() || record.last_claim == held.token.0) {
+    if record.as_ref().is_some_and(|record| record.is_tombstone() || record.last_claim == leased.token.0) {
         return false;
     }
-    if claim.as_ref().is_some_and(|claim| claim.knows(&held.token.0)) {
+    if claim.as_ref().is_some_and(|claim| claim.knows(&leased.token.0)) {
         return false;
     }
     let newest = claim.map(|claim| claim.fence).or(record.map(|record| record.fence)).unwrap_or(0);
-    newest <= held.fence
+    newest <= leased.fence
 }

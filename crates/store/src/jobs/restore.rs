@@ -1,7 +1,7 @@
 //! Restoring jobs that Redis has forgotten, wholly or in part, and that a journal remembers.
 
 use bursar_domain::{
-    BusinessKeyConflict, Call, HistoryEvent, Key, Millis, Next, Queue, Reason, RestoredFromJournal, State,
+    BusinessKeyConflict, Call, HistoryEvent, Key, Millis, Queue, Reason, RestoredFromJournal, State, Transition,
 };
 
 use super::apply::{Applied, BusinessKey, Guarded, Place, Seen};
@@ -11,10 +11,10 @@ use super::record::{Hash, Raw, StoredJob, Unreadable};
 use super::{JobRecord, StoredAs};
 use crate::{Store, StoreError};
 
-/// How often a write is decided again because the job has changed.
+/// The number of tries for a write whose job has changed.
 const TRIES: usize = 8;
 
-/// What a journal knows of one job's sends.
+/// A journal's knowledge of one job's sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalView<'a> {
     /// SHA-256 of the content that was sent.
@@ -37,7 +37,7 @@ pub struct JournalView<'a> {
     pub trade_nos: &'a [String],
 }
 
-/// How Redis's record of a job differs from what a journal knows.
+/// The difference between Redis's record of a job and a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JournalDiff {
     /// It knows as much, or has ended.
@@ -48,7 +48,7 @@ pub enum JournalDiff {
     Behind,
     /// It has forgotten a send, and its content is not the one that was sent.
     OtherContent,
-    /// It has ended as never executed, and a send is known that it does not count: a person must look.
+    /// It has ended as never executed, and the journal has a send that it does not count: it needs review.
     EndedUnsent,
 }
 
@@ -81,22 +81,22 @@ impl JournalDiff {
     }
 }
 
-/// What became of a job that was to be restored.
+/// The result of restoring a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Restored {
-    /// It stands as was asked for.
+    /// It is restored.
     Done,
-    /// Another job, by this key, has the same business key: a person must decide about both, unless the other one was sent already.
+    /// Another job, with this key, has the same business key: both need review, unless the other one was sent already.
     Beside(String),
-    /// It is not what was seen any more; nothing was written.
+    /// It has changed since it was read; nothing was written.
     Changed,
 }
 
 impl Store {
-    /// Restores one job as `next`, if Redis has of it what `seen` says. Its fence rises above the journal's.
+    /// Restores one job as `next`, if its record in Redis is still as `seen`. Its fence rises above the journal's.
     ///
-    /// `event` is for the job's history: who did it, and what the journal knows. A rival, another job with the same business key that may
-    /// still be sent, is put before a person first.
+    /// `event` is for the job's history: the operator, and the journal's knowledge. A rival, which is another job with
+    /// the same business key that may still be sent, is moved to review first.
     ///
     /// # Errors
     /// [`StoreError`]: it may have been done; look before repeating.
@@ -106,10 +106,10 @@ impl Store {
         key: &Key,
         seen: Option<&JobRecord>,
         journal: &JournalView<'_>,
-        next: &Next,
+        next: &Transition,
         event: RestoredFromJournal,
     ) -> Result<Restored, StoreError> {
-        // A full Redis takes no new name, and takes back what it has forgotten.
+        // A full Redis accepts no new queue name, but must accept restored jobs.
         if let Err(error @ (StoreError::Cluster | StoreError::Layout(_))) = self.introduce(&[queue]).await {
             return Err(error);
         }
@@ -143,7 +143,7 @@ impl Store {
         key: &Key,
         seen: Option<&JobRecord>,
         journal: &JournalView<'_>,
-        (next, rival): (&Next, Option<&str>),
+        (next, rival): (&Transition, Option<&str>),
         event: RestoredFromJournal,
     ) -> Result<Restoring, StoreError> {
         let now = event.at;
@@ -204,8 +204,9 @@ impl Store {
         })
     }
 
-    /// Puts the rival of a job before a person, if it may still be sent, and leaves the job itself as it is: a journal knows a send by
-    /// `key` with the business key of `journal`, of which the record of that key tells nothing. Returns the rival's key.
+    /// Moves the rival of a job to review, if the rival may still be sent, and leaves the job itself unchanged: a
+    /// journal has a send by `key` with the business key of `journal` that the record of that key lacks. Returns the
+    /// rival's key.
     ///
     /// # Errors
     /// [`StoreError`]: it may have been done; repeating it is safe.
@@ -286,20 +287,19 @@ impl Store {
         }
         Err(StoreError::Unreadable {
             what: format!("job {rival}, which has the business key of {sent}"),
-            detail: "it changes as fast as it is looked at".into(),
+            detail: "it changes during each try".into(),
         })
     }
 }
 
-/// What is written of a restored job, with its fence.
+/// The write for a restored job, with its fence.
 struct Restoring {
     fence: u64,
     guarded: Guarded,
 }
 
 impl JobRecord {
-    /// The record as everybody sees it, with the claim that stands laid over it: what follows where nobody has it any more. What late
-    /// responses said of it is kept.
+    /// The record combined with its claim, for the case that no worker has the job any more. Late responses are kept.
     pub(crate) fn as_found(&self) -> StoredJob {
         let claim = self.seen.stored.standing(ClaimEntry::read(&self.seen.claim));
         let mut found = self.seen.found.clone().seen_under(claim.as_ref(), Era::default());
@@ -309,7 +309,7 @@ impl JobRecord {
         found
     }
 
-    /// The same where the claim that stands is lost, as is found now.
+    /// The same if the current claim has just been found lost.
     pub(crate) fn as_lost(&self, now: Millis) -> StoredJob {
         let found = self.seen.found.clone();
         match found.standing(ClaimEntry::read(&self.seen.claim)) {

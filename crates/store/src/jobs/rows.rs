@@ -1,5 +1,5 @@
-//! The rows of a queue's sorted sets, read on from behind any of them: never by position, so that what is added, moved on or taken away
-//! meanwhile shifts nothing.
+//! The rows of a queue's sorted sets, read on from any row: never by position, so that concurrent changes shift
+//! nothing.
 
 use std::cmp::Ordering;
 use std::str::FromStr;
@@ -182,8 +182,8 @@ impl Store {
         Ok(Rows { set, rows, next })
     }
 
-    /// What the set has behind that row, and whether there may be more of it. Many rows can have one and the same score: then more are
-    /// read until one is new.
+    /// The rows of the set after that row, and whether there may be more. Many rows can have the same score: then more
+    /// are read until one is new.
     async fn rows_after(
         &self,
         queue: &Queue,

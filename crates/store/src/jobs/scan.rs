@@ -7,10 +7,10 @@ use super::rows::{Behind, SETS, sets_of};
 use crate::Store;
 use crate::StoreError;
 
-/// Jobs of one step at most: a bound on what is held in memory, and on how long Redis reads for it.
+/// Jobs of one step at most: a bound on memory, and on the time that Redis reads for it.
 pub const MAX_STEP: usize = 500;
 
-/// A place in a scan. What waits comes first and what has ended last, which is the way that jobs take.
+/// A position in a scan. Waiting jobs come first and ended ones last, which is the way that jobs take.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ScanCursor {
     /// The last job that was passed.
@@ -21,7 +21,7 @@ pub struct ScanCursor {
 }
 
 impl ScanCursor {
-    /// The beginning of a scan that leaves out what ended before that moment.
+    /// The beginning of a scan that omits jobs which ended before that moment.
     #[must_use]
     pub fn ended_from(moment: Millis) -> Self {
         Self { behind: None, ended_from: moment }
@@ -31,9 +31,10 @@ impl ScanCursor {
 /// One step of a scan.
 #[derive(Clone, Debug, Default)]
 pub struct Scanned {
-    /// The jobs. One that moves on meanwhile is met again, as it is then. One that cannot be read is met whatever state is wanted.
+    /// The jobs. A job that changes its set meanwhile is returned again, with its new state. A job that cannot be read
+    /// is returned for every wanted state.
     pub jobs: Vec<StoredAs>,
-    /// Where the scan goes on; `None` at its end.
+    /// The position to continue from; `None` at its end.
     pub next: Option<ScanCursor>,
 }
 
@@ -42,7 +43,7 @@ pub struct Scanned {
 pub struct DueSends {
     /// The jobs.
     pub jobs: Vec<StoredAs>,
-    /// Where the next page begins; `None` when there is none.
+    /// The start of the next page; `None` if there is none.
     pub next: Option<ScanCursor>,
 }
 
@@ -67,8 +68,8 @@ impl Store {
         Ok(Scanned { jobs, next: found.next.map(|behind| ScanCursor { behind: Some(behind), ended_from }) })
     }
 
-    /// The jobs that have been due to be sent since before `until`, at most `limit` of them, behind the cursor of the page before. What is
-    /// in the fair order is due; of a job that was claimed before, its last change says since when.
+    /// The jobs that have been due to be sent since before `until`, at most `limit` of them, after the previous page's
+    /// cursor. Jobs in the fair order are due; for a job that was claimed before, its last change is its due time.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.

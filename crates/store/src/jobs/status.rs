@@ -1,4 +1,5 @@
-//! Queues at a glance: how many jobs wait where, since when, and what keeps them. Many queues are read in a few round trips.
+//! Queues at a glance: the number of waiting jobs by set, their due times, and their blocks. Many queues are read in a
+//! few round trips.
 
 use bursar_domain::{JobView, Millis, Queue, QueueCounts, QueueView, Reason};
 use redis::{Pipeline, Value};
@@ -28,13 +29,13 @@ pub struct QueueStatus {
     pub deliveries_quarantined: u64,
     /// The earliest due time.
     pub next_due: Option<Millis>,
-    /// When this was so, in Redis time.
+    /// The time of this reading, in Redis time.
     pub now: Millis,
-    /// The earliest due time of a send. Of those in the fair order the first one tells.
+    /// The earliest due time of a send. Of those in the fair order, the first one's.
     pub next_send: Option<Millis>,
     /// The earliest due time of a query.
     pub next_query: Option<Millis>,
-    /// Why it is paused, if it is.
+    /// The reason for its pause, if it is paused.
     pub paused: Option<Reason>,
     /// For each worker whose circuit breaker is open here, when it probes, or has begun to: until one succeeds it sends nothing else.
     pub circuits_open: Vec<Millis>,
@@ -70,7 +71,7 @@ impl QueueStatus {
 }
 
 impl Store {
-    /// How many jobs of a queue wait where.
+    /// The number of a queue's waiting jobs by set.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -125,17 +126,17 @@ impl Store {
         queues: &[Queue],
         found: &mut [(QueueStatus, Option<String>)],
     ) -> Result<(), StoreError> {
-        let (mut pipeline, mut asked) = (Pipeline::new(), Vec::new());
+        let (mut pipeline, mut requested) = (Pipeline::new(), Vec::new());
         for (queue, (status, first)) in queues.iter().zip(found) {
             let Some(key) = first.as_deref().and_then(key_of) else { continue };
             pipeline.cmd("MGET").arg(self.queues.of(queue).job(&key)); // a foreign type is no text
-            asked.push(status);
+            requested.push(status);
         }
-        if asked.is_empty() {
+        if requested.is_empty() {
             return Ok(());
         }
         let texts: Vec<Vec<Option<Vec<u8>>>> = self.query("MGET", &pipeline).await?;
-        for (status, texts) in asked.into_iter().zip(texts) {
+        for (status, texts) in requested.into_iter().zip(texts) {
             let text = texts.into_iter().next().flatten().map(lossy);
             let stored = text.and_then(|text| StoredJob::read(&text).ok());
             let due = stored.and_then(|stored| stored.due_since()).unwrap_or(status.now);
@@ -150,7 +151,7 @@ fn earliest(left: Option<Millis>, right: Option<Millis>) -> Option<Millis> {
     left.into_iter().chain(right).min()
 }
 
-/// A queue's status, and what is first in its fair order.
+/// A queue's status, and the first job in its fair order.
 fn status(row: &[Value], now: Millis) -> Result<(QueueStatus, Option<String>), StoreError> {
     let count = |at: usize| from_reply::<u64>("ZCARD", row.get(at));
     let head = |at: usize| -> Result<Option<Millis>, StoreError> {

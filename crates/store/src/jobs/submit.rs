@@ -14,19 +14,19 @@ use crate::Store;
 use crate::reply::from_reply;
 use crate::{StoreError, crash_point};
 
-/// What became of one submission.
+/// The result of one submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Submission {
     /// Accepted: it is durable as far as this Redis is.
     New,
     /// The same job was accepted before; nothing changed.
     Existing(State),
-    /// Refused: the key stands for other content, or another key for the same business key. Names the first job's key.
+    /// Refused: the key belongs to other content, or another key to the same business key. Names the first job's key.
     Conflict {
         /// The key of the job that was there first.
         first: String,
     },
-    /// There is a job by this key that this build cannot read: whether it is the same is not known.
+    /// A job with this key exists that this build cannot read: it may or may not be the same.
     Unreadable(Unreadable),
 }
 
@@ -37,19 +37,19 @@ pub struct NewRecord<'a> {
     pub job: &'a Job,
     /// The group that shares the queue fairly with others; empty for the queue's own.
     pub group: &'a str,
-    /// What a unit of its work adds to its rank: 1 divided by its group's weight.
+    /// The rank of one unit of its work: 1 divided by its group's weight.
     pub step: f64,
 }
 
-/// Jobs in one call of the submit script: a bound on how long it holds Redis.
+/// Jobs in one call of the submit script: a bound on the time that it blocks Redis.
 pub const MAX_BATCH: usize = 1_000;
 
 impl Store {
     /// Submits validated jobs of any queues, in their fair orders; one answer per job, in order. Safe to repeat.
     ///
     /// # Errors
-    /// [`StoreError`]: any part of the jobs may have been accepted; repeating tells. [`StoreError::NotDurable`] when all were
-    /// answered and not kept as surely as asked for; repeating waits again.
+    /// [`StoreError`]: any part of the jobs may have been accepted; repeat to find out. [`StoreError::NotDurable`] if
+    /// all were answered but are not as durable as required; repeating waits again.
     pub async fn submit(&self, jobs: &[Job]) -> Result<Vec<Submission>, StoreError> {
         crash_point("before_submit");
         let since = self.since();
@@ -73,13 +73,13 @@ impl Store {
         }
         crash_point("after_submit");
         self.kept(since).await?;
-        answers.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| unreadable("it has fewer answers than jobs"))
+        answers.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| unreadable("it has fewer replies than jobs"))
     }
 
     /// Submits jobs of one queue, each with its place in the fair order.
     ///
     /// # Errors
-    /// [`StoreError`]: any part of the jobs may have been accepted; repeating tells.
+    /// [`StoreError`]: any part of the jobs may have been accepted; repeat to find out.
     pub async fn submit_to(&self, queue: &Queue, new: &[NewRecord<'_>]) -> Result<Vec<Submission>, StoreError> {
         let mut answers = Vec::with_capacity(new.len());
         for batch in new.chunks(MAX_BATCH) {
@@ -90,7 +90,7 @@ impl Store {
                 .push(beginning());
             for new in batch {
                 let job = new.job;
-                let business_key = job.content.about();
+                let business_key = job.content.business_key();
                 let business_key = if business_key == job.key.as_str() { "" } else { business_key };
                 call.push(format!("{}{}", job.key, member_end(new.group)))
                     .push(terms(new.step, job.run_at.unwrap_or_default(), business_key))
@@ -114,7 +114,8 @@ impl Store {
     }
 }
 
-/// How the script reads a job's place in the fair order, its due time and its business key; empty for what most jobs have.
+/// A job's place in the fair order, its due time and its business key in the script's form; empty for the most common
+/// values.
 fn terms(step: f64, run_at: Millis, business_key: &str) -> String {
     #[expect(clippy::float_cmp, reason = "one is exact")]
     let is_one = step == 1.0;
@@ -124,7 +125,7 @@ fn terms(step: f64, run_at: Millis, business_key: &str) -> String {
     format!("{step} {} {business_key}", run_at.0)
 }
 
-/// How the record of an accepted job begins.
+/// The beginning of an accepted job's record.
 fn beginning() -> String {
     format!("{{\"v\":{},\"state\":\"queued\"", record_version())
 }

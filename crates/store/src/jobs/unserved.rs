@@ -1,4 +1,4 @@
-//! Queues that nobody serves, so that no open job is out of sight.
+//! Queues that no worker serves, so that their open jobs stay visible.
 
 use bursar_domain::Queue;
 

@@ -1,19 +1,20 @@
-//! An operator's action, and a deadline, happen to the job that was looked at and to no other.
+//! An operator's action, and a deadline, change only the job as it was read.
 
 use std::time::Duration;
 
 use bursar_domain::{
-    ActionKind, Answer, DeadlinePassed, Due, HistoryEvent, Millis, Next, OnAmbiguous, OperatorAction, Reason, State,
+    ActionKind, DeadlinePassed, Due, HistoryEvent, Millis, OnAmbiguous, OperatorAction, Outcome, Reason, State,
+    Transition,
 };
-use bursar_store::{Acted, Action, Claim, Committed, JobRecord};
+use bursar_store::{Action, ActionOutcome, Claim, Committed, JobRecord};
 
 use crate::scene::{LATER, Scene, answered, holding, parse, then, transfer_json};
 
-fn next(state: State, due: Due) -> Next {
-    Next { state, due, reason: None, pause_queue: false }
+fn next(state: State, due: Due) -> Transition {
+    Transition { state, due, reason: None, pause_queue: false }
 }
 
-fn operator(kind: ActionKind, seen: &JobRecord, next: &Next) -> HistoryEvent {
+fn operator(kind: ActionKind, seen: &JobRecord, next: &Transition) -> HistoryEvent {
     HistoryEvent::OperatorAction(OperatorAction {
         at: Millis(1_700_000_000_000),
         action: kind,
@@ -25,7 +26,7 @@ fn operator(kind: ActionKind, seen: &JobRecord, next: &Next) -> HistoryEvent {
     })
 }
 
-async fn act(scene: &Scene, seen: &JobRecord, kind: ActionKind, next: &Next) -> Acted {
+async fn act(scene: &Scene, seen: &JobRecord, kind: ActionKind, next: &Transition) -> ActionOutcome {
     let action = Action {
         next,
         reason: Some(Reason::operator_action(kind, "li", "because")),
@@ -39,13 +40,17 @@ async fn act(scene: &Scene, seen: &JobRecord, kind: ActionKind, next: &Next) -> 
 #[tokio::test]
 async fn an_action_is_done_once_to_the_job_that_was_seen() {
     let scene = Scene::new().await;
-    let mut told = transfer_json("K1");
-    told["callback_url"] = serde_json::json!("https://shop.example/bursar");
-    scene.accept(&[parse(&told)]).await;
+    let mut reported = transfer_json("K1");
+    reported["callback_url"] = serde_json::json!("https://shop.example/bursar");
+    scene.accept(&[parse(&reported)]).await;
     let seen = scene.job("K1").await;
     let cancelled = next(State::Cancelled, Due::Never);
-    assert_eq!(act(&scene, &seen, ActionKind::Cancel, &cancelled).await, Acted::Done);
-    assert_eq!(act(&scene, &seen, ActionKind::Cancel, &cancelled).await, Acted::Changed, "two who decide at once");
+    assert_eq!(act(&scene, &seen, ActionKind::Cancel, &cancelled).await, ActionOutcome::Done);
+    assert_eq!(
+        act(&scene, &seen, ActionKind::Cancel, &cancelled).await,
+        ActionOutcome::Changed,
+        "two who decide at once"
+    );
     assert_eq!((scene.state("K1").await, scene.sets("K1").await), (State::Cancelled, vec!["done"]));
     assert_eq!(
         (scene.story("K1").await, scene.events().await),
@@ -63,9 +68,13 @@ async fn a_claimed_job_is_its_worker_s() {
     let before = scene.job("K1").await;
     let job = scene.claim_one("w").await;
     let cancelled = next(State::Cancelled, Due::Never);
-    assert_eq!(act(&scene, &before, ActionKind::Cancel, &cancelled).await, Acted::Changed, "it may be paid by now");
+    assert_eq!(
+        act(&scene, &before, ActionKind::Cancel, &cancelled).await,
+        ActionOutcome::Changed,
+        "it may be paid by now"
+    );
     let seen = scene.job("K1").await;
-    assert_eq!(act(&scene, &seen, ActionKind::Cancel, &cancelled).await, Acted::Claimed);
+    assert_eq!(act(&scene, &seen, ActionKind::Cancel, &cancelled).await, ActionOutcome::Claimed);
     assert_eq!(scene.commit(&then(&job, State::Succeeded, Due::Never)).await, Committed::Done);
 }
 
@@ -74,18 +83,18 @@ async fn an_action_to_call_is_due_at_once_with_new_deadlines() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let job = scene.claim_one("w").await;
-    scene.commit(&answered(&job, Answer::Silent, State::NeedsReview, Due::Never)).await;
+    scene.commit(&answered(&job, Outcome::NoResponse, State::NeedsReview, Due::Never)).await;
     let seen = scene.job("K1").await;
     scene.next_millisecond().await;
     let again = next(State::InDoubt, Due::Send(Millis(0)));
-    assert_eq!(act(&scene, &seen, ActionKind::Send, &again).await, Acted::Done);
+    assert_eq!(act(&scene, &seen, ActionKind::Send, &again).await, ActionOutcome::Done);
     let job = scene.claim_one("w").await;
     assert_eq!((job.state, job.sends, job.resends), (State::InDoubt, 2, 1));
     assert!(job.ordered > job.sent_before, "{job:?}");
     scene.commit(&then(&job, State::Succeeded, Due::Never)).await;
     let seen = scene.job("K1").await;
     let query = next(State::Succeeded, Due::Query(Millis(0)));
-    assert_eq!(act(&scene, &seen, ActionKind::Query, &query).await, Acted::Done);
+    assert_eq!(act(&scene, &seen, ActionKind::Query, &query).await, ActionOutcome::Done);
     assert_eq!(scene.sets("K1").await, ["due_queries", "done"], "it has ended all the same");
 }
 
@@ -97,7 +106,7 @@ async fn what_redis_may_have_forgotten_counts_as_sent_until_now() {
     let before = scene.job("K1").await;
     assert_eq!(before.state, State::InDoubt);
     let asked = next(State::InDoubt, Due::Query(Millis(0)));
-    assert_eq!(act(&scene, &before, ActionKind::Query, &asked).await, Acted::Done);
+    assert_eq!(act(&scene, &before, ActionKind::Query, &asked).await, ActionOutcome::Done);
     let after = scene.job("K1").await;
     assert!(after.last_sent.is_some() && after.sends == 0, "{after:?}");
 }
@@ -122,8 +131,8 @@ async fn nothing_is_done_in_a_queue_that_waits_for_its_journals() {
         orders_call: false,
         unless_paused: unless,
     };
-    assert_eq!(scene.store.act(&seen, action(Some(&Reason::JournalAhead))).await.unwrap(), Acted::Paused);
-    assert_eq!(scene.store.act(&seen, action(Some(&Reason::QueueLostWrites))).await.unwrap(), Acted::Done);
+    assert_eq!(scene.store.act(&seen, action(Some(&Reason::JournalAhead))).await.unwrap(), ActionOutcome::Paused);
+    assert_eq!(scene.store.act(&seen, action(Some(&Reason::QueueLostWrites))).await.unwrap(), ActionOutcome::Done);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What happened last, for charts and rates.
+//! Recent activity, for charts and rates.
 
 use std::time::Duration;
 
@@ -64,11 +64,11 @@ async fn a_quiet_queue_s_events_are_found_behind_a_busy_neighbour_s() {
 
     let queues = [far, scene.queue.clone(), busy, "none/transfer".parse().unwrap()];
     let recent = scene.store.recent_events(&queues, 3).await.unwrap();
-    let told: Vec<Vec<String>> = recent.events.iter().map(|events| keys(events)).collect();
-    assert_eq!(told[0], ["far"]);
-    assert_eq!(told[1], ["quiet2", "quiet1"], "newest first");
-    assert_eq!(told[2], ["busy599", "busy598", "busy597"]);
-    assert!(told[3].is_empty() && recent.now.0 <= scene.now().await && recent.now > Millis(0));
+    let reported: Vec<Vec<String>> = recent.events.iter().map(|events| keys(events)).collect();
+    assert_eq!(reported[0], ["far"]);
+    assert_eq!(reported[1], ["quiet2", "quiet1"], "newest first");
+    assert_eq!(reported[2], ["busy599", "busy598", "busy597"]);
+    assert!(reported[3].is_empty() && recent.now.0 <= scene.now().await && recent.now > Millis(0));
     assert_eq!(scene.store.recent_events(&[], 3).await.unwrap().events, Vec::<Vec<Event>>::new());
 }
 

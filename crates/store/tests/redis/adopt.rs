@@ -1,16 +1,16 @@
-//! A queue whose account was renamed is handed on job by job, and no crash in between makes two jobs of one or none of it.
+//! A queue whose account was renamed is handed over job by job; no crash in between duplicates or loses a job.
 
 mod crash;
 mod duplicates;
 
 use std::time::Duration;
 
-use bursar_domain::{Answer, Call, Due, Job, Millis, Reason, State};
+use bursar_domain::{Call, Due, Job, Millis, Outcome, Reason, State};
 use bursar_store::{Adopted, Committed, Operator, Submission};
 use serde_json::{Value, json};
 
 use crate::scene::{
-    LATER, LEASE, Scene, answered, bill_json, known_by, parse, then, told_transfer, transfer, transfer_json,
+    LATER, LEASE, Scene, answered, bill_json, known_by, parse, then, transfer, transfer_json, transfer_with_webhook,
 };
 
 const RENAMED: Operator<'_> = Operator { who: "li", why: "renamed" };
@@ -34,7 +34,7 @@ async fn state_of(scene: &Scene, key: &str) -> Option<State> {
     scene.find(key).await.map(|job| job.state)
 }
 
-/// What is kept of single jobs under the old name.
+/// The rest of single jobs under the old name.
 async fn left_of(scene: &Scene) -> Vec<String> {
     let left: Vec<String> = scene.command(&["KEYS", &format!("{}*:{}:*", scene.base(), scene.queue)]).await;
     left.into_iter().filter(|name| !name.contains(":receipt:")).collect()
@@ -84,7 +84,7 @@ async fn every_state_moves_and_a_resubmission_is_recognised() {
     for (set, ended) in [("done", "succeeded"), ("review", "needs_review")] {
         assert_eq!(new.due(set, ended).await, Some(12_345), "since when it is there");
     }
-    // Only what changed is published: nothing has ended a second time.
+    // Only changes are published: nothing has ended a second time.
     let published: Vec<String> = new.events_of_queue().await;
     assert_eq!(published, Vec::<String>::new());
     assert_eq!(adopt(&old).await, Adopted::default(), "done twice, it changes nothing more");
@@ -134,7 +134,7 @@ async fn a_dead_workers_send_is_in_doubt_and_a_live_one_is_left() {
     assert_eq!(new.story("k1").await, ["send_intent", "worker_lost", "adopted"]);
     assert_eq!((new.sets("k1").await, new.claims().await), (vec!["due_queries"], vec![]));
     // The one that is gone comes back: its word is for a queue that has the job no more.
-    let late = answered(&claimed, Answer::NotExecuted, State::Queued, Due::Send(Millis(1)));
+    let late = answered(&claimed, Outcome::NotExecuted, State::Queued, Due::Send(Millis(1)));
     assert_eq!(gone.commit(&late).await, Committed::Late);
     assert_eq!((state_of(&gone, "k1").await, state_of(&new, "k1").await), (None, Some(State::InDoubt)));
     let next = new.claim_one("w").await;
@@ -210,7 +210,7 @@ async fn a_newer_or_unreadable_record_stays() {
         (1, vec!["damaged".to_owned(), "newer".into(), "no key at all".into()])
     );
     assert_eq!(old.text("damaged").await.as_deref(), Some("{"));
-    // And so does what cannot be read in the new queue: whether it is the same is not known.
+    // The same for a job that cannot be read in the new queue: it may or may not be the same job.
     let old = Scene::new().await;
     let new = as_new(&old);
     old.submit(&["k1"]).await;
@@ -222,19 +222,19 @@ async fn a_newer_or_unreadable_record_stays() {
 #[tokio::test]
 async fn webhooks_history_and_response_ids_move_with_the_job() {
     let old = Scene::new().await;
-    old.accept(&[told_transfer("k1"), transfer("k2")]).await;
+    old.accept(&[transfer_with_webhook("k1"), transfer("k2")]).await;
     let jobs = old.claim("w", 2).await.jobs;
-    let mut commit = answered(&jobs[0], Answer::Accepted, State::NeedsReview, Due::Never);
+    let mut commit = answered(&jobs[0], Outcome::Accepted, State::NeedsReview, Due::Never);
     (commit.trade_nos, commit.response) = (vec!["T1".into()], known_by("T1"));
     old.commit(&commit).await;
     // The other one's response is the first one's, and nothing of it is its own.
-    let mut mismatch = answered(&jobs[1], Answer::Accepted, State::Pending, Due::Query(LATER));
+    let mut mismatch = answered(&jobs[1], Outcome::Accepted, State::Pending, Due::Query(LATER));
     mismatch.response = known_by("T1");
     assert_eq!(old.commit(&mismatch).await, Committed::Mismatch);
     for _ in 0..10 {
         old.operate("k1", bursar_domain::Operation::Query).await;
         let claimed = old.claim_one("w").await;
-        old.commit(&answered(&claimed, Answer::Unseen, State::NeedsReview, Due::Never)).await;
+        old.commit(&answered(&claimed, Outcome::NotFound, State::NeedsReview, Due::Never)).await;
     }
     let (story, outbox) = (old.story("k1").await, old.outbox("k1").await);
     assert!(outbox.len() > 1 && story.len() > 8, "some of it is in the list: {story:?}");

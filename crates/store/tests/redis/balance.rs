@@ -1,4 +1,4 @@
-//! What gateways told of accounts' balances: whose turn it is to ask, and what is known.
+//! The accounts' balances: the lock for querying, and the stored amounts.
 
 use std::time::Duration;
 
@@ -19,24 +19,24 @@ async fn one_of_many_queries_at_a_time_until_the_next_is_due() {
     let scene = Scene::new().await;
     let account = main_account();
     let every = Duration::from_millis(200);
-    let turn = || scene.store.balance_turn(&account, every);
+    let turn = || scene.store.balance_lock(&account, every);
     let turns = tokio::join!(turn(), turn(), turn());
     let waits: Vec<Option<Duration>> = [turns.0, turns.1, turns.2].map(Result::unwrap).to_vec();
     assert_eq!(waits.iter().filter(|wait| wait.is_none()).count(), 1, "{waits:?}");
     assert!(waits.iter().flatten().all(|wait| *wait <= every), "{waits:?}");
     eventually(SOON, "the next turn", async || turn().await.unwrap().is_none().then_some(())).await;
     let other = "shop".parse().unwrap();
-    assert_eq!(scene.store.balance_turn(&other, HOUR).await.unwrap(), None, "each account has its own");
+    assert_eq!(scene.store.balance_lock(&other, HOUR).await.unwrap(), None, "each account has its own");
 }
 
 #[tokio::test]
 async fn a_turn_taken_for_longer_than_is_waited_now_is_cut_short() {
     let scene = Scene::new().await;
     let account = main_account();
-    assert_eq!(scene.store.balance_turn(&account, HOUR).await.unwrap(), None);
+    assert_eq!(scene.store.balance_lock(&account, HOUR).await.unwrap(), None);
     let minute = Duration::from_secs(60);
     for _ in 0..2 {
-        let wait = scene.store.balance_turn(&account, minute).await.unwrap();
+        let wait = scene.store.balance_lock(&account, minute).await.unwrap();
         assert!(wait.is_some_and(|wait| wait <= minute), "{wait:?}");
     }
 }
@@ -47,23 +47,23 @@ async fn the_last_balance_is_kept_with_its_time() {
     let account = main_account();
     let known = async || scene.store.balance(&account, "paying").await.unwrap();
     let nothing = known().await;
-    assert_eq!((nothing.parts, nothing.told_at, nothing.since), (BalanceParts::default(), None, None));
+    assert_eq!((nothing.parts, nothing.answered_at, nothing.since), (BalanceParts::default(), None, None));
 
-    let keep = |told| scene.store.keep_balance(&account, "paying", told);
+    let keep = |reported| scene.store.store_balance(&account, "paying", reported);
     keep(None).await.unwrap();
     let asked = known().await;
-    assert_eq!((asked.parts, asked.told_at), (BalanceParts::default(), None));
+    assert_eq!((asked.parts, asked.answered_at), (BalanceParts::default(), None));
     assert!(asked.since.is_some_and(|since| since <= asked.now), "{asked:?}");
 
     let all = BalanceParts { available: Some(-5), frozen: Some(0), retained: Some(7), total: Some(i64::MAX) };
     keep(Some(all)).await.unwrap();
-    let told = known().await;
-    assert_eq!((told.parts, told.since), (all, asked.since));
-    assert!(told.told_at >= asked.since, "{told:?}");
+    let reported = known().await;
+    assert_eq!((reported.parts, reported.since), (all, asked.since));
+    assert!(reported.answered_at >= asked.since, "{reported:?}");
 
     keep(None).await.unwrap();
     let silent = known().await;
-    assert_eq!((silent.parts, silent.told_at), (all, told.told_at), "a failure changes nothing");
+    assert_eq!((silent.parts, silent.answered_at), (all, reported.answered_at), "a failure changes nothing");
 
     let fewer = BalanceParts { available: Some(1), ..BalanceParts::default() };
     keep(Some(fewer)).await.unwrap();

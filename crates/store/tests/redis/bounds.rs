@@ -1,4 +1,4 @@
-//! A Redis whose memory is full: nothing new is taken on, what is under way is still recorded.
+//! A Redis whose memory is full: new jobs are refused, jobs in progress are still recorded.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ async fn a_full_redis_still_records_what_became_of_what_was_sent() {
     scene.bring("woken", State::Pending).await;
     scene.submit(&["k1", "k2", "k3"]).await;
     let jobs = scene.claim("w", 3).await.jobs;
-    // Not loaded yet, most of them: that must not be what is refused.
+    // Loads most of the scripts first, so that loading them is not what is refused.
     fill(&scene).await;
     let names: Vec<_> = jobs.iter().map(held).collect();
     assert!(

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bursar_domain::{ActionKind, Answer, Call, Due, Millis, State};
-use bursar_store::{Claim, ClaimedJob, Committed, Lapsed, MAX_CLAIM, Renewal, Sends, StoreError};
+use bursar_domain::{ActionKind, Call, Due, Millis, Outcome, State};
+use bursar_store::{Claim, ClaimedJob, Committed, ExpiredLeases, MAX_CLAIM, Renewal, Sends, StoreError};
 use bursar_test_support::eventually;
 use serde_json::json;
 
@@ -24,7 +24,7 @@ async fn a_claimed_send_reads_as_in_doubt_and_leaves_its_record() {
     assert_eq!((seen.state, seen.sends, seen.worker.as_deref()), (State::InDoubt, 1, Some("w")));
     assert_eq!(scene.story("K1").await, ["send_intent"]);
     assert_eq!((scene.sets("K1").await, scene.sets("K2").await), (vec!["due_queries"], vec!["sends"]));
-    assert_eq!(keys(&scene.claim("w", 5).await), ["K2"], "nobody else's");
+    assert_eq!(keys(&scene.claim("w", 5).await), ["K2"], "no other worker's");
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn what_is_given_back_is_what_it_was() {
     assert_eq!(scene.store.release(&scene.queue, &[&job]).await.unwrap(), 0, "once");
     let again = scene.claim_one("v").await;
     assert_eq!((again.state, again.sends), (State::Queued, 1), "it was certainly not sent");
-    assert_eq!(scene.store.release(&scene.queue, &[&job]).await.unwrap(), 0, "another claim stands");
+    assert_eq!(scene.store.release(&scene.queue, &[&job]).await.unwrap(), 0, "another claim is in force");
     assert_eq!(scene.commit(&then(&again, State::Succeeded, Due::Never)).await, Committed::Done);
 }
 
@@ -52,10 +52,10 @@ async fn a_lost_send_is_in_doubt_for_every_later_claim() {
     assert_eq!(next.last_sent, lost.last_sent);
     assert_eq!(scene.store.release(&scene.queue, &[&next]).await.unwrap(), 1);
     let seen = scene.job("K1").await;
-    assert_eq!((seen.state, seen.sends), (State::InDoubt, 1), "the lost claim stands again: {seen:?}");
+    assert_eq!((seen.state, seen.sends), (State::InDoubt, 1), "the lost claim is in force again: {seen:?}");
     let third = scene.claim_one("c").await;
     assert_eq!((third.state, third.sends, third.claims_lost), (State::InDoubt, 1, 1));
-    let commit = answered(&third, Answer::Succeeded, State::Succeeded, Due::Never);
+    let commit = answered(&third, Outcome::Succeeded, State::Succeeded, Due::Never);
     assert_eq!(scene.commit(&commit).await, Committed::Done);
     assert_eq!(scene.story("K1").await, ["send_intent", "worker_lost", "response"]);
     let record = scene.record("K1").await;
@@ -149,7 +149,7 @@ async fn a_probe_is_an_unsent_job_while_one_is_found() {
     let scene = Scene::new().await;
     left_in_doubt(&scene, 200).await;
     scene.submit(&["a", "b", "c"]).await;
-    // 200 wait longer, which is more than is looked at; yet these are found from the other end.
+    // 200 wait longer, which is more than are examined; yet these are found from the other end.
     let mut unsent = Vec::new();
     for _ in 0..3 {
         let job = probed(&scene).await;
@@ -172,7 +172,7 @@ async fn a_probe_prefers_an_unsent_job_that_was_due_earlier() {
         let text = scene.text(&name).await.unwrap().replace(r#""state":"queued""#, r#""state":"in_doubt""#);
         let _: () = scene.command(&["SET", &scene.job_name(&name), &text]).await;
     }
-    assert!(rank < 2.0, "it stands before all of them");
+    assert!(rank < 2.0, "it is before all of them");
     assert_eq!(probed(&scene).await.key.as_str(), "unsent");
 }
 
@@ -181,7 +181,7 @@ async fn an_expired_lease_can_be_left_to_its_worker() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let lost = scene.lose("a").await;
-    let left = scene.claim_as(Claim { lapsed: Lapsed::Left, ..scene.wish("b", 1) }).await;
+    let left = scene.claim_as(Claim { expired_leases: ExpiredLeases::Left, ..scene.wish("b", 1) }).await;
     assert!(left.jobs.is_empty() && left.next_due > Some(left.now), "{left:?}");
     assert_eq!(scene.commit(&then(&lost, State::Pending, Due::Query(LATER))).await, Committed::Done);
 }
@@ -302,7 +302,7 @@ async fn next_due_is_the_earliest_of_everything_that_waits() {
     assert_eq!(scene.claim("w", 5).await.next_due, Some(Millis(now + 50_000)));
     scene.submit(&["a", "b"]).await;
     let claimed = scene.claim("w", 1).await;
-    assert!(claimed.next_due.unwrap() <= claimed.now, "one is due already, for whoever has a slot");
+    assert!(claimed.next_due.unwrap() <= claimed.now, "one is due already, for any worker with a slot");
     let claimed = scene.claim("w", 5).await;
     assert!((now + 29_000..now + 31_000).contains(&claimed.next_due.unwrap().0), "the end of the first lease");
 }
@@ -409,10 +409,10 @@ async fn a_job_whose_claim_is_gone_may_have_been_sent() {
     let _: u64 = scene.command(&["DEL", &scene.name("claims")]).await;
     let claimed = scene.claim_one("w2").await;
     assert_eq!((claimed.call, claimed.state), (Call::Query, State::InDoubt));
-    let late = answered(&sent_by_one, Answer::Silent, State::Failed, Due::Never);
+    let late = answered(&sent_by_one, Outcome::NoResponse, State::Failed, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);
     assert_eq!(scene.story("k1").await, ["response"], "what came too late is evidence");
-    let ended = answered(&claimed, Answer::Succeeded, State::Succeeded, Due::Never);
+    let ended = answered(&claimed, Outcome::Succeeded, State::Succeeded, Due::Never);
     assert_eq!(scene.commit(&ended).await, Committed::Done);
 }
 
@@ -427,7 +427,7 @@ async fn an_unreadable_claim_is_quarantined_and_not_called() {
     let mut quarantined: Vec<&str> = claimed.quarantined.iter().map(|(key, _)| key.as_str()).collect();
     quarantined.sort_unstable();
     assert_eq!((claimed.jobs.len(), quarantined), (0, vec!["held", "queued"]));
-    // What the claims said stays, for whoever can read it: they may have been sends.
+    // The claims' texts stay for a build that can read them: they may have been sends.
     for (name, claim) in [("held", "sparkling"), ("queued", r#"{"claim":7}"#)] {
         let kept: String = scene.command(&["HGET", &claims, name]).await;
         assert_eq!(kept, claim);

@@ -1,6 +1,6 @@
-//! What became of a claim is recorded once, under the claim that it ends.
+//! The end of a claim is recorded once, under that claim.
 
-use bursar_domain::{Answer, Call, Due, GatewayText, HistoryEvent, Millis, Operation, Reason, State};
+use bursar_domain::{Call, Due, GatewayText, HistoryEvent, Millis, Operation, Outcome, Reason, State};
 use bursar_store::{Commit, Committed, ResponseKnownBy};
 use serde_json::json;
 
@@ -11,7 +11,7 @@ async fn a_finished_jobs_record_has_its_whole_history() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let job = scene.claim_one("w").await;
-    let mut commit = answered(&job, Answer::Succeeded, State::Succeeded, Due::Never);
+    let mut commit = answered(&job, Outcome::Succeeded, State::Succeeded, Due::Never);
     commit.trade_nos = vec!["T1".into()];
     commit.gateway_status = Some("1".into());
     commit.response = known_by("T1");
@@ -79,10 +79,10 @@ async fn old_events_move_to_the_list_and_are_read_in_order() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let job = scene.claim_one("w").await;
-    scene.commit(&answered(&job, Answer::Accepted, State::Pending, Due::Query(Millis(1)))).await;
+    scene.commit(&answered(&job, Outcome::Accepted, State::Pending, Due::Query(Millis(1)))).await;
     for _ in 0..11 {
         let job = scene.claim_one("w").await;
-        scene.commit(&answered(&job, Answer::Accepted, State::Pending, Due::Query(Millis(1)))).await;
+        scene.commit(&answered(&job, Outcome::Accepted, State::Pending, Due::Query(Millis(1)))).await;
     }
     let record = scene.record("K1").await;
     assert_eq!((record["history"].as_array().unwrap().len(), &record["queries"]), (8, &json!(11)));
@@ -97,7 +97,7 @@ async fn a_response_by_another_job_s_number_goes_before_a_person() {
     let named = |job, response| Commit {
         trade_nos: vec!["T1".into()],
         response,
-        ..answered(job, Answer::Succeeded, State::Succeeded, Due::Never)
+        ..answered(job, Outcome::Succeeded, State::Succeeded, Due::Never)
     };
     let commits = [named(&jobs[0], known_by("T1")), named(&jobs[1], known_by("T1"))];
     let committed = scene.store.commit(&scene.queue, &commits).await.unwrap();
@@ -107,7 +107,8 @@ async fn a_response_by_another_job_s_number_goes_before_a_person() {
     assert_eq!((second.state, second.reason, second.trade_nos.len()), (State::NeedsReview, Some(why), 0));
     assert_eq!(scene.sets("K2").await, ["review"]);
     let request = Some(ResponseKnownBy::RequestId("r1".into()));
-    let unnamed = |job, state, due| Commit { response: request.clone(), ..answered(job, Answer::Accepted, state, due) };
+    let unnamed =
+        |job, state, due| Commit { response: request.clone(), ..answered(job, Outcome::Accepted, state, due) };
     assert_eq!(scene.commit(&unnamed(&jobs[2], State::Pending, Due::Send(Millis(1)))).await, Committed::Done);
     let again = scene.claim_one("w").await;
     assert_eq!(scene.commit(&unnamed(&again, State::Succeeded, Due::Never)).await, Committed::Mismatch, "a replay");
@@ -130,16 +131,16 @@ async fn a_job_s_own_number_is_no_mismatch() {
 #[tokio::test]
 async fn a_webhook_is_enqueued_in_the_same_step_and_once() {
     let scene = Scene::new().await;
-    let mut told = transfer_json("K1");
-    told["callback_url"] = json!("https://shop.example/bursar");
-    scene.accept(&[parse(&told)]).await;
+    let mut reported = transfer_json("K1");
+    reported["callback_url"] = json!("https://shop.example/bursar");
+    scene.accept(&[parse(&reported)]).await;
     let job = scene.claim_one("w").await;
     scene.commit(&then(&job, State::Pending, Due::Query(Millis(1)))).await;
     let outbox = format!("{}:K1", scene.name("outbox"));
     let none: Vec<String> = scene.command(&["LRANGE", &outbox, "0", "-1"]).await;
     assert_eq!(none, Vec::<String>::new());
     let job = scene.claim_one("w").await;
-    let commit = answered(&job, Answer::Succeeded, State::Succeeded, Due::Never);
+    let commit = answered(&job, Outcome::Succeeded, State::Succeeded, Due::Never);
     scene.commit(&commit).await;
     scene.commit(&commit).await;
     let events: Vec<String> = scene.command(&["LRANGE", &outbox, "0", "-1"]).await;
@@ -155,7 +156,7 @@ async fn a_commit_repeated_after_a_lost_reply_changes_nothing() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
-    let commit = answered(&claimed, Answer::Accepted, State::Pending, Due::Query(LATER));
+    let commit = answered(&claimed, Outcome::Accepted, State::Pending, Due::Query(LATER));
     assert_eq!(scene.commit(&commit).await, Committed::Done);
     let before = (scene.text("k1").await, scene.events().await);
     for _ in 0..3 {
@@ -199,7 +200,7 @@ async fn a_configuration_fault_pauses_the_queue_once() {
     let jobs = scene.claim("w", 2).await.jobs;
     let fault = |said| Some(Reason::Misconfigured(GatewayText::new(None, Some(said))));
     let pausing = |job, said| {
-        let mut commit = answered(job, Answer::ConfigFault, State::Queued, Due::Send(Millis(1)));
+        let mut commit = answered(job, Outcome::Misconfigured, State::Queued, Due::Send(Millis(1)));
         (commit.next.pause_queue, commit.reason) = (true, fault(said));
         commit
     };
@@ -228,7 +229,7 @@ async fn a_batch_is_answered_in_order_and_each_job_by_itself() {
     let other = scene.claim_one("v").await;
     assert_eq!(other.key, jobs[7].key);
     let commits: Vec<Commit> =
-        jobs.iter().map(|job| answered(job, Answer::Succeeded, State::Succeeded, Due::Never)).collect();
+        jobs.iter().map(|job| answered(job, Outcome::Succeeded, State::Succeeded, Due::Never)).collect();
     let committed = scene.store.commit(&scene.queue, &commits).await.unwrap();
     assert_eq!(committed.len(), 300);
     for (index, committed) in committed.iter().enumerate() {
@@ -244,16 +245,18 @@ async fn a_batch_is_answered_in_order_and_each_job_by_itself() {
 async fn idle_queries_are_counted_and_soon_no_longer_written() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
-    scene.commit(&answered(&scene.claim_one("w").await, Answer::Accepted, State::Pending, Due::Query(Millis(1)))).await;
+    scene
+        .commit(&answered(&scene.claim_one("w").await, Outcome::Accepted, State::Pending, Due::Query(Millis(1))))
+        .await;
     for _ in 0..230 {
         let claimed = scene.claim_one("w").await;
-        scene.commit(&answered(&claimed, Answer::Accepted, State::Pending, Due::Query(Millis(1)))).await;
+        scene.commit(&answered(&claimed, Outcome::Accepted, State::Pending, Due::Query(Millis(1)))).await;
     }
     assert_eq!((scene.job("k1").await.queries, scene.story("k1").await.len()), (230, 1 + 200));
     assert_eq!(scene.events().await, ["k1 pending"], "230 queries are one change");
     let last = scene.claim_one("w").await;
     assert_eq!(last.queries, 230);
-    scene.commit(&answered(&last, Answer::Succeeded, State::Succeeded, Due::Never)).await;
+    scene.commit(&answered(&last, Outcome::Succeeded, State::Succeeded, Due::Never)).await;
     assert_eq!(scene.story("k1").await.len(), 1 + 200 + 1, "the last word is written however long it took");
     assert_eq!(scene.events().await, ["k1 pending", "k1 succeeded"]);
 }
@@ -271,7 +274,7 @@ async fn a_history_of_a_foreign_type_blocks_no_response() {
             .iter()
             .map(|job| Commit {
                 response: known_by(&format!("T{}", job.key)),
-                ..answered(job, Answer::Accepted, State::Pending, Due::Query(Millis(1)))
+                ..answered(job, Outcome::Accepted, State::Pending, Due::Query(Millis(1)))
             })
             .collect();
         assert_eq!(scene.store.commit(&scene.queue, &commits).await.unwrap(), vec![Committed::Done; 3], "{round}");
@@ -283,7 +286,7 @@ async fn a_history_of_a_foreign_type_blocks_no_response() {
 async fn one_commit_twice_in_a_call_is_recorded_once() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
-    let commit = answered(&scene.claim_one("w").await, Answer::Failed, State::Failed, Due::Never);
+    let commit = answered(&scene.claim_one("w").await, Outcome::Failed, State::Failed, Due::Never);
     let committed = scene.store.commit(&scene.queue, &[commit.clone(), commit]).await.unwrap();
     assert_eq!(committed, [Committed::Done, Committed::Again]);
     assert_eq!((scene.story("k1").await.len(), scene.events().await), (1, vec!["k1 failed".to_owned()]));
@@ -293,7 +296,7 @@ async fn one_commit_twice_in_a_call_is_recorded_once() {
 async fn an_event_before_an_error_is_recorded_once_and_is_due() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
-    let commit = answered(&scene.claim_one("w").await, Answer::Succeeded, State::Succeeded, Due::Never);
+    let commit = answered(&scene.claim_one("w").await, Outcome::Succeeded, State::Succeeded, Due::Never);
     let _: () = scene.command(&["SET", &scene.name("done"), "foreign"]).await;
     scene.store.commit(&scene.queue, std::slice::from_ref(&commit)).await.unwrap_err();
     let _: u64 = scene.command(&["DEL", &scene.name("done")]).await;
@@ -313,11 +316,11 @@ async fn a_record_of_a_foreign_type_blocks_no_other_job() {
     let _: u64 = scene.command(&["RPUSH", &scene.job_name("bad"), "mine"]).await;
     let _: u64 = scene.command(&["HDEL", &scene.name("claims"), "bad"]).await;
     let commits: Vec<Commit> =
-        jobs.iter().map(|job| answered(job, Answer::Succeeded, State::Succeeded, Due::Never)).collect();
+        jobs.iter().map(|job| answered(job, Outcome::Succeeded, State::Succeeded, Due::Never)).collect();
     let committed = scene.store.commit(&scene.queue, &commits).await.unwrap();
     assert_eq!(committed, [Committed::Late, Committed::Done]);
     let kind: String = scene.command(&["TYPE", &scene.job_name("bad")]).await;
-    assert_eq!(kind, "list", "it is nobody's to write over");
+    assert_eq!(kind, "list", "it is never overwritten");
 }
 
 #[tokio::test]
@@ -341,7 +344,7 @@ async fn a_changed_final_state_keeps_the_first_ones_day() {
     scene.operate("k1", Operation::Query).await;
     let claimed = scene.claim_one("w").await;
     assert_eq!((claimed.call, claimed.state), (Call::Query, State::Succeeded));
-    scene.commit(&answered(&claimed, Answer::Refunded, State::Refunded, Due::Never)).await;
+    scene.commit(&answered(&claimed, Outcome::Refunded, State::Refunded, Due::Never)).await;
     assert_eq!((scene.state("k1").await, scene.due("done", "k1").await), (State::Refunded, Some(12_345)));
     assert_eq!(scene.sets("k1").await, ["done"]);
 }
@@ -352,7 +355,7 @@ async fn a_commit_without_a_call_writes_no_event() {
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
     let message = "余额不足 \"quoted\" \\ back\nline %s %d {}";
-    let mut commit = answered(&claimed, Answer::Failed, State::InDoubt, Due::Query(Millis(1)));
+    let mut commit = answered(&claimed, Outcome::Failed, State::InDoubt, Due::Query(Millis(1)));
     if let Some(HistoryEvent::Response(response)) = &mut commit.event {
         response.read.message = Some(message.into());
     }
@@ -379,14 +382,14 @@ async fn a_mismatch_needs_review_and_takes_none_of_its_numbers() {
             scene.submit(&["k1", "k2"]).await;
             let jobs = scene.claim("w", 2).await.jobs;
             let first =
-                Commit { response: id.clone(), ..answered(&jobs[0], Answer::Succeeded, State::Succeeded, Due::Never) };
+                Commit { response: id.clone(), ..answered(&jobs[0], Outcome::Succeeded, State::Succeeded, Due::Never) };
             assert_eq!(scene.commit(&first).await, Committed::Done);
             let commit = Commit {
                 response: id.clone(),
                 trade_nos: vec!["T1".into()],
                 gateway_status: Some("0".into()),
                 resend: bursar_store::Resend::GivenBack,
-                ..answered(&jobs[1], Answer::Accepted, state, due)
+                ..answered(&jobs[1], Outcome::Accepted, state, due)
             };
             assert_eq!(scene.commit(&commit).await, Committed::Mismatch, "{state}");
             let job = scene.job("k2").await;
@@ -411,10 +414,10 @@ async fn response_ids_of_a_late_or_repeated_commit_are_ignored() {
     scene.submit(&["k1"]).await;
     let lost = scene.lose("slow").await;
     let next = scene.claim_one("w").await;
-    let late = Commit { response: known_by("T2"), ..answered(&lost, Answer::Succeeded, State::Succeeded, Due::Never) };
+    let late = Commit { response: known_by("T2"), ..answered(&lost, Outcome::Succeeded, State::Succeeded, Due::Never) };
     assert_eq!(scene.commit(&late).await, Committed::Late);
     let commit =
-        Commit { response: known_by("T2"), ..answered(&next, Answer::Succeeded, State::Succeeded, Due::Never) };
+        Commit { response: known_by("T2"), ..answered(&next, Outcome::Succeeded, State::Succeeded, Due::Never) };
     assert_eq!(scene.commit(&commit).await, Committed::Done, "a claim that is gone has named nothing");
     assert_eq!(scene.commit(&commit).await, Committed::Again, "its reply was lost");
 }
@@ -429,7 +432,7 @@ async fn an_ended_job_stays_ended_for_every_holder_of_its_number() {
     scene.commit(&then(&jobs[1], State::Succeeded, Due::Never)).await;
     scene.operate("k2", Operation::Query).await;
     let claimed = scene.claim_one("w").await;
-    let again = known(answered(&claimed, Answer::Succeeded, State::Succeeded, Due::Never));
+    let again = known(answered(&claimed, Outcome::Succeeded, State::Succeeded, Due::Never));
     assert_eq!(scene.commit(&again).await, Committed::Done);
     assert_eq!(scene.state("k2").await, State::Succeeded);
 }

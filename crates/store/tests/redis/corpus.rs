@@ -1,4 +1,4 @@
-//! What fuzzing found worth keeping about records and claims (`fuzz/`), run again without libFuzzer.
+//! The corpora of fuzzing for records and claims (`fuzz/`), replayed without libFuzzer.
 
 #[path = "../../../../fuzz/properties/claim.rs"]
 mod claim;

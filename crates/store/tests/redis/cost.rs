@@ -1,15 +1,15 @@
-//! What a job costs Redis: commands executed, and bytes kept. Run with `--nocapture` to read the figures.
+//! The cost of a job in Redis: commands, and bytes. Run with `--nocapture` to read the figures.
 
 use std::collections::HashMap;
 
-use bursar_domain::{Answer, Due, Job, Millis, State};
+use bursar_domain::{Due, Job, Millis, Outcome, State};
 use bursar_store::{Commit, DeliveryClaim, DeliveryCommit, DeliveryResult, NewRecord, Origin};
 use bursar_test_support::{Fsync, Options, OwnRedis, private_redis};
 use serde_json::json;
 
-use crate::scene::{LEASE, Scene, answered, known_by, parse, told_transfer};
+use crate::scene::{LEASE, Scene, answered, known_by, parse, transfer_with_webhook};
 
-/// Calls by command, as INFO commandstats counts them; scripts and what this file itself asks are left out.
+/// Calls by command, as INFO commandstats counts them, without scripts and this file's own commands.
 pub(crate) async fn commands(scene: &Scene) -> HashMap<String, u64> {
     let info: String = scene.command(&["INFO", "commandstats"]).await;
     let calls = info.lines().filter_map(|line| {
@@ -21,7 +21,7 @@ pub(crate) async fn commands(scene: &Scene) -> HashMap<String, u64> {
     calls.collect()
 }
 
-/// How many commands were executed since.
+/// The number of commands since then.
 pub(crate) async fn since(scene: &Scene, before: &HashMap<String, u64>) -> u64 {
     let now = commands(scene).await;
     now.iter().map(|(name, calls)| calls - before.get(name).copied().unwrap_or_default()).sum()
@@ -37,7 +37,7 @@ impl<'a> Counter<'a> {
         Self { scene, before: commands(scene).await }
     }
 
-    /// What a step of `JOBS_A_BATCH` jobs executed since the last one.
+    /// The commands of a step of `JOBS_A_BATCH` jobs.
     async fn step(&mut self, what: &str, most: u64) {
         let now = commands(self.scene).await;
         let since: HashMap<&String, u64> = now
@@ -80,7 +80,7 @@ fn succeeded(job: &bursar_store::ClaimedJob) -> Commit {
         response: known_by(&number),
         trade_nos: vec![number],
         gateway_status: Some("1".into()),
-        ..answered(job, Answer::Succeeded, State::Succeeded, Due::Never)
+        ..answered(job, Outcome::Succeeded, State::Succeeded, Due::Never)
     }
 }
 
@@ -95,7 +95,7 @@ async fn each_step_of_a_batch_executes_few_commands() {
     counter.step("submit", 12 + JOBS_A_BATCH as u64).await;
     let claims = scene.claim("w", JOBS_A_BATCH).await;
     counter.step("claim to send", 24).await;
-    let pending = |job| Commit { ..answered(job, Answer::Accepted, State::Pending, Due::Query(Millis(1))) };
+    let pending = |job| Commit { ..answered(job, Outcome::Accepted, State::Pending, Due::Query(Millis(1))) };
     scene.store.commit(&scene.queue, &claims.jobs.iter().map(pending).collect::<Vec<_>>()).await.unwrap();
     counter.step("commit accepted", 20).await;
     let claims = scene.claim("w", JOBS_A_BATCH).await;
@@ -109,7 +109,8 @@ async fn deliveries_of_a_batch_execute_few_commands() {
     let (_redis, scene) = quiet().await;
     let most = JOBS_A_BATCH as u64;
     for prefix in ["warm", "k"] {
-        let jobs: Vec<Job> = (0..JOBS_A_BATCH).map(|number| told_transfer(&format!("{prefix}{number}"))).collect();
+        let jobs: Vec<Job> =
+            (0..JOBS_A_BATCH).map(|number| transfer_with_webhook(&format!("{prefix}{number}"))).collect();
         scene.accept(&jobs).await;
         let claims = scene.claim("w", JOBS_A_BATCH).await;
         let mut counter = Counter::new(&scene).await;
@@ -140,7 +141,7 @@ async fn cpu_us(scene: &Scene) -> u64 {
     ((of("used_cpu_user_main_thread:") + of("used_cpu_sys_main_thread:")) * 1e6) as u64
 }
 
-/// Not near a power of two: a table of keys that is just growing stands in memory twice.
+/// Not near a power of two: a key table that is growing is in memory twice.
 const JOBS: usize = 12_000;
 
 #[tokio::test]
@@ -181,7 +182,8 @@ async fn bytes_per_job_stay_within_their_bounds() {
     per_job("finished, with its attempts", empty, used(&scene).await, 1_300);
     println!("{}", scene.text("1001XP20250000000000").await.unwrap());
     while scene.store.purge(&scene.queue, std::time::Duration::ZERO, 1_000).await.unwrap() > 0 {}
-    // The tables are still as large as the jobs made them, so a tombstone is measured by itself, with its place in a table.
+    // The tables still have the size that the jobs gave them, so a tombstone is measured alone, with its place in a
+    // table.
     let bytes: u64 = scene.command(&["MEMORY", "USAGE", &scene.job_name("1001XP20250000000000")]).await;
     println!("tombstone: {bytes} bytes: {}", scene.text("1001XP20250000000000").await.unwrap());
     assert!(bytes + 8 <= 192, "{bytes}");

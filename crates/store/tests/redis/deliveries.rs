@@ -10,7 +10,7 @@ use bursar_store::{
 };
 use bursar_test_support::{eventually, private_redis};
 
-use crate::scene::{LATER, LEASE, SHORT_LEASE, Scene, then, told_transfer, transfer};
+use crate::scene::{LATER, LEASE, SHORT_LEASE, Scene, then, transfer, transfer_with_webhook};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -51,7 +51,7 @@ fn event(delivery: &ClaimedDelivery) -> &WebhookEvent {
 
 /// A job that needs review.
 async fn reviewed(scene: &Scene, key: &str) {
-    scene.accept(&[told_transfer(key)]).await;
+    scene.accept(&[transfer_with_webhook(key)]).await;
     let claimed = scene.claim_one("w").await;
     scene.commit(&then(&claimed, State::NeedsReview, Due::Never)).await;
 }
@@ -60,7 +60,7 @@ async fn reviewed(scene: &Scene, key: &str) {
 async fn queried_and(scene: &Scene, key: &str, state: State) {
     let _: u64 = scene.command(&["ZADD", &scene.name("due_queries"), "1", key]).await;
     let claimed = scene.claim_one("w").await;
-    // What was decided is not the same twice: a later moment than the last.
+    // Two decisions differ in time: this one is later than the last.
     let mut commit = then(&claimed, state, Due::Never);
     commit.decided = Millis(scene.now().await);
     scene.commit(&commit).await;
@@ -94,7 +94,7 @@ async fn waiting(scene: &Scene) -> u64 {
 #[tokio::test]
 async fn each_end_and_each_review_is_delivered_in_order_as_it_was() {
     let scene = Scene::new().await;
-    scene.accept(&[told_transfer("k1")]).await;
+    scene.accept(&[transfer_with_webhook("k1")]).await;
     let claimed = scene.claim_one("w").await;
     scene.commit(&then(&claimed, State::Pending, Due::Query(Millis(1)))).await;
     assert!(claim(&scene).await.due.is_empty(), "what only goes on is not delivered");
@@ -110,23 +110,26 @@ async fn each_end_and_each_review_is_delivered_in_order_as_it_was() {
     queried_and(&scene, "k1", State::Refunded).await;
 
     let first = next(&scene).await;
-    let told = event(&first);
-    assert_eq!((first.sequence, told.state, &told.reason), (1, State::NeedsReview, &Some(Reason::LostWrites)));
-    assert_eq!((&told.trade_no, told.sends, told.queries, told.created_at.is_some()), (&None, 1, 1, true));
+    let reported = event(&first);
+    assert_eq!((first.sequence, reported.state, &reported.reason), (1, State::NeedsReview, &Some(Reason::LostWrites)));
+    assert_eq!(
+        (&reported.trade_no, reported.sends, reported.queries, reported.created_at.is_some()),
+        (&None, 1, 1, true)
+    );
     assert_eq!((first.url.as_str(), first.failures), ("https://shop.example/bursar", 0));
     assert_eq!(end(&scene, &first, DeliveryResult::Delivered).await, Committed::Done);
     let second = next(&scene).await;
-    let told = event(&second);
-    assert_eq!((second.sequence, told.state, told.trade_no.as_deref()), (2, State::Succeeded, Some("new")));
-    assert_eq!((told.gateway_status.as_deref(), told.sends, told.queries), (Some("1"), 1, 2));
+    let reported = event(&second);
+    assert_eq!((second.sequence, reported.state, reported.trade_no.as_deref()), (2, State::Succeeded, Some("new")));
+    assert_eq!((reported.gateway_status.as_deref(), reported.sends, reported.queries), (Some("1"), 1, 2));
     end(&scene, &second, DeliveryResult::Delivered).await;
     let third = next(&scene).await;
     assert_eq!((third.sequence, event(&third).state), (3, State::Refunded));
     end(&scene, &third, DeliveryResult::Delivered).await;
     assert!(claim(&scene).await.due.is_empty());
     assert_eq!(waiting(&scene).await, 0);
-    let told = deliveries(&scene, "k1").await;
-    assert_eq!(told.iter().map(|line| line.sequence.unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
+    let reported = deliveries(&scene, "k1").await;
+    assert_eq!(reported.iter().map(|line| line.sequence.unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
 #[tokio::test]
@@ -153,14 +156,14 @@ async fn a_claim_is_its_dispatcher_s_until_the_lease_ends() {
     let held: String = scene.command(&["HGET", &scene.name("delivery_claims"), "k1"]).await;
     assert_eq!(serde_json::from_str::<serde_json::Value>(&held).unwrap()["after"]["claim"], stalled.token.0);
     assert_eq!(end(&scene, &again, DeliveryResult::Delivered).await, Committed::Done);
-    // A dispatcher that stood still must not take out what it has not delivered.
+    // A dispatcher that was stopped must not remove an event that it has not delivered.
     let mut late = DeliveryCommit::new(&stalled, Millis(scene.now().await), DeliveryResult::Delivered);
     late.attempt.ms = Some(58);
     assert_eq!(commit(&scene, &late).await, Committed::Late);
     assert_eq!(commit(&scene, &late).await, Committed::Late);
     assert_eq!(next(&scene).await.sequence, 2);
-    let told = deliveries(&scene, "k1").await;
-    assert_eq!(told.iter().map(|line| line.late).collect::<Vec<_>>(), [false, true], "noted once");
+    let reported = deliveries(&scene, "k1").await;
+    assert_eq!(reported.iter().map(|line| line.late).collect::<Vec<_>>(), [false, true], "noted once");
 }
 
 #[tokio::test]
@@ -288,14 +291,14 @@ async fn an_outbox_without_a_dispatcher_is_bounded_and_keeps_the_end() {
     let length: u64 = scene.command(&["LLEN", &format!("{}:k1", scene.name("outbox"))]).await;
     assert_eq!(length, 16);
     end(&scene, &first, DeliveryResult::Delivered).await;
-    let (mut told, mut last) = (vec![first.sequence], event(&first).state);
+    let (mut reported, mut last) = (vec![first.sequence], event(&first).state);
     while let Some(delivery) = claim(&scene).await.due.pop() {
         end(&scene, &delivery, DeliveryResult::Delivered).await;
-        told.push(delivery.sequence);
+        reported.push(delivery.sequence);
         last = event(&delivery).state;
     }
-    assert_eq!((told[0], told.len(), *told.last().unwrap(), last), (1, 16, 18, State::Succeeded));
-    assert!(told.is_sorted());
+    assert_eq!((reported[0], reported.len(), *reported.last().unwrap(), last), (1, 16, 18, State::Succeeded));
+    assert!(reported.is_sorted());
     let dropped = deliveries(&scene, "k1").await;
     let dropped = dropped.iter().filter(|line| line.outcome == DeliveryOutcome::Dropped).count();
     assert_eq!(dropped, 2);
@@ -304,10 +307,10 @@ async fn an_outbox_without_a_dispatcher_is_bounded_and_keeps_the_end() {
 #[tokio::test]
 async fn an_event_wakes_dispatchers_and_makes_its_queue_ready() {
     let scene = Scene::new().await;
-    let mut wakes = scene.store.delivery_wakes().await.unwrap();
+    let mut wakeups = scene.store.delivery_wakeups().await.unwrap();
     assert_eq!(ready(&scene).await, None);
     reviewed(&scene, "k1").await;
-    assert_eq!(wakes.next().await, Some(origin(&scene)));
+    assert_eq!(wakeups.next().await, Some(origin(&scene)));
     assert!(ready(&scene).await.unwrap() <= scene.now().await);
     let first = next(&scene).await;
     assert!(ready(&scene).await.unwrap() > scene.now().await, "the end of a lease");
@@ -320,7 +323,7 @@ async fn an_event_wakes_dispatchers_and_makes_its_queue_ready() {
 async fn an_end_is_delivered_even_while_memory_is_full() {
     let redis = private_redis(|options| options);
     let scene = Scene::at(redis.url()).await;
-    scene.accept(&[told_transfer("k1")]).await;
+    scene.accept(&[transfer_with_webhook("k1")]).await;
     let claimed = scene.claim_one("w").await;
     let _: () = scene.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
     scene.commit(&then(&claimed, State::Succeeded, Due::Never)).await;

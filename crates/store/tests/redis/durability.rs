@@ -1,4 +1,4 @@
-//! Acknowledged only once it is kept as the operator asked for.
+//! A write is acknowledged only once it is as durable as the operator requires.
 
 use std::sync::Arc;
 
@@ -72,12 +72,12 @@ async fn without_its_replica_a_submission_is_not_acknowledged() {
     let store = store(&primary, Durability::Replicated(1)).await.unwrap();
     for _ in 0..2 {
         let error = store.submit(&[transfer("K1")]).await.unwrap_err();
-        assert!(matches!(error, StoreError::NotDurable { asked: "replicated", .. }), "{}", error.chain());
+        assert!(matches!(error, StoreError::NotDurable { required: "replicated", .. }), "{}", error.chain());
         assert!(error.chain().contains("0 of 1"), "{}", error.chain());
     }
     let replica = replica(&primary).await;
     let again = store.submit(&[transfer("K1")]).await.unwrap();
-    assert_eq!(again, [Submission::Existing(State::Queued)], "and now it is kept as asked for");
+    assert_eq!(again, [Submission::Existing(State::Queued)], "and now it is as durable as required");
     replica.kill().unwrap();
 }
 

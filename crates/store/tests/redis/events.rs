@@ -63,16 +63,16 @@ async fn a_commits_changes_are_read_one_by_one_from_any_place() {
     let entries: u64 = scene.command(&["XLEN", &format!("{}events", scene.base())]).await;
     assert_eq!(entries, 1 + 2, "sixty-four to an entry, and the rest");
 
-    let (mut place, mut told) = (beginning, Vec::new());
+    let (mut place, mut reported) = (beginning, Vec::new());
     loop {
         let page = scene.store.events(&place, 7).await.unwrap();
         let Some(last) = page.last() else { break };
         assert!(page.len() <= 7 && page.iter().all(|event| event.state() == Some(State::Succeeded)));
         place = vec![(partition, last.id.to_string().parse().unwrap())];
         assert!(scene.store.forgotten_events(&place).await.unwrap().is_empty());
-        told.extend(keys(&page));
+        reported.extend(keys(&page));
     }
-    assert_eq!(told, changed, "each once, in the order of the commit");
+    assert_eq!(reported, changed, "each once, in the order of the commit");
     assert_eq!(scene.store.newest_events(&[partition]).await.unwrap(), place);
     let mut seen = Vec::new();
     while seen.len() < 100 {
@@ -122,12 +122,12 @@ async fn a_senseless_entry_blocks_no_other() {
         let _: String = scene.command(&["XADD", &stream, "*", "what", "ever"]).await;
     }
     scene.bring("a", State::Failed).await;
-    let (mut place, mut told) = (vec![(partition, EventId::default())], Vec::new());
+    let (mut place, mut reported) = (vec![(partition, EventId::default())], Vec::new());
     loop {
         let page = scene.store.events(&place, 2).await.unwrap();
         let Some(last) = page.last() else { break };
         place = vec![(partition, last.id)];
-        told.extend(keys(&page));
+        reported.extend(keys(&page));
     }
-    assert_eq!(told, ["a"]);
+    assert_eq!(reported, ["a"]);
 }

@@ -1,4 +1,4 @@
-//! One group's flood delays nobody else's job, and nobody waits while there is nothing else to do.
+//! One group's flood delays no other group's job, and no job waits while the queue is otherwise empty.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! A job's history, and the job as outsiders read it.
 
-use bursar_domain::{Answer, Due, GatewayText, HistoryEvent, Key, Millis, Operation, Reason, Received, State};
+use bursar_domain::{Due, GatewayText, HistoryEvent, Key, Millis, Operation, Outcome, Reason, Received, State};
 use bursar_store::{ClaimedJob, StoredAs};
 
 use crate::scene::{Scene, answered, key, names, then};
@@ -30,8 +30,8 @@ async fn a_history_is_in_order_wherever_its_events_are() {
     scene.next_millisecond().await;
     let first = scene.claim_one("w1").await;
     assert_eq!(scene.story("k1").await, ["operator_action", "send_intent"], "the send that is out");
-    scene.commit(&answered(&first, Answer::Silent, State::InDoubt, Due::Send(Millis(1)))).await;
-    // A response tells of the send that it answers.
+    scene.commit(&answered(&first, Outcome::NoResponse, State::InDoubt, Due::Send(Millis(1)))).await;
+    // The event of a response implies the send that it answers.
     assert_eq!(scene.story("k1").await, ["operator_action", "response"]);
     let second = scene.lose("w2").await;
     let third = scene.claim_one("w3").await;
@@ -44,7 +44,7 @@ async fn a_history_is_in_order_wherever_its_events_are() {
     story.sort();
     assert_eq!(story, ["operator_action", "response", "send_intent", "worker_lost"]);
     let recent: Vec<String> = scene.job("k1").await.recent.iter().map(|event| event.name().to_owned()).collect();
-    assert_eq!(recent.len(), 4, "few events stand in the record itself");
+    assert_eq!(recent.len(), 4, "few events are in the record itself");
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn the_view_of_a_job_has_what_outsiders_are_promised() {
     );
 }
 
-/// A worker compares the content with what was accepted, and goes on with the reason that its job had.
+/// A worker compares the content with the accepted one, and keeps the job's reason.
 #[tokio::test]
 async fn a_claim_hands_out_the_reason_and_what_it_says_of_a_response() {
     let scene = Scene::new().await;
@@ -99,10 +99,10 @@ async fn a_claim_hands_out_the_reason_and_what_it_says_of_a_response() {
     scene.commit(&commit).await;
     let claimed = scene.claim_one("w").await;
     assert_eq!(claimed.reason, Some(why));
-    assert_eq!(claimed.facts(false, true, false).received, Received::Response);
+    assert_eq!(claimed.progress(false, true, false).received, Received::Response);
     let mut silent = claimed;
     silent.reason = Some(Reason::LastResponse(GatewayText::default()));
-    assert_eq!(silent.facts(false, true, false).received, Received::Nothing);
+    assert_eq!(silent.progress(false, true, false).received, Received::Nothing);
 }
 
 /// "Sent" counts requests that may have left, and nothing else.

@@ -1,4 +1,4 @@
-//! Which Redis this is, and what of earlier ones is on record in it.
+//! The identity of a Redis, and its record of earlier ones.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ async fn no_send_is_claimed_on_an_unknown_redis() {
     scene.submit(&["k1", "k2"]).await;
     let here = |incarnation| Claim { incarnation, ..scene.wish("w", 1) };
     let first = scene.claim_as(here("one")).await;
-    assert!(first.other_redis && first.jobs.is_empty(), "nobody has looked: {first:?}");
+    assert!(first.other_redis && first.jobs.is_empty(), "no worker has checked: {first:?}");
     let queries = scene.claim_as(Claim { sends: Sends::NotYet, ..here("one") }).await;
     assert_eq!((calls(&queries), queries.other_redis), (vec![("asked", Call::Query)], false), "an ask pays nobody");
     let looked = scene.claim_as(Claim { looked: true, ..here("one") }).await;
@@ -47,7 +47,7 @@ async fn no_send_is_claimed_on_an_unknown_redis() {
 #[tokio::test]
 async fn who_finds_redis_emptied_can_have_every_worker_look() {
     let scene = Scene::new().await;
-    let mut wakes = scene.store.wakes().await.unwrap();
-    scene.store.wake_to_look().await.unwrap();
-    assert_eq!(wakes.next().await, Some(Wake::Look));
+    let mut wakeups = scene.store.wakeups().await.unwrap();
+    scene.store.wake_to_recheck().await.unwrap();
+    assert_eq!(wakeups.next().await, Some(Wake::Look));
 }

@@ -1,6 +1,7 @@
-//! A response whose claim has ended is evidence: it is used by what the job is by now, and ends nothing by itself.
+//! A response whose claim has ended is evidence: its use depends on the job's present state, and it ends nothing by
+//! itself.
 
-use bursar_domain::{Answer, Due, Millis, Reason, State};
+use bursar_domain::{Due, Millis, Outcome, Reason, State};
 use bursar_store::{Commit, Committed};
 
 use crate::scene::{LATER, Scene, answered, parse, then, transfer, transfer_json};
@@ -15,13 +16,13 @@ async fn a_late_response_is_found_by_the_next_claims_commit() {
     scene.submit(&["K1"]).await;
     let lost = scene.lose("a").await;
     let next = scene.claim_one("b").await;
-    let late = numbered(answered(&lost, Answer::Succeeded, State::Succeeded, Due::Never), "T1");
+    let late = numbered(answered(&lost, Outcome::Succeeded, State::Succeeded, Due::Never), "T1");
     assert_eq!(scene.commit(&late).await, Committed::Late);
     assert_eq!(scene.commit(&late).await, Committed::Late, "repeated");
-    let commit = answered(&next, Answer::Silent, State::InDoubt, Due::Send(LATER));
+    let commit = answered(&next, Outcome::NoResponse, State::InDoubt, Due::Send(LATER));
     assert_eq!(scene.commit(&commit).await, Committed::Done);
     let seen = scene.job("K1").await;
-    assert_eq!((seen.state, seen.late_outcome), (State::InDoubt, Some(Answer::Succeeded)));
+    assert_eq!((seen.state, seen.late_outcome), (State::InDoubt, Some(Outcome::Succeeded)));
     assert_eq!(
         (seen.trade_nos.as_slice(), scene.sets("K1").await),
         (["T1".to_owned()].as_slice(), vec!["due_queries"])
@@ -42,7 +43,7 @@ async fn a_late_outcome_reopens_a_review_but_no_end() {
         scene.submit(&["K1"]).await;
         let lost = scene.lose("a").await;
         let next = scene.claim_one("b").await;
-        let late = numbered(answered(&lost, Answer::Succeeded, State::Succeeded, Due::Never), "T1");
+        let late = numbered(answered(&lost, Outcome::Succeeded, State::Succeeded, Due::Never), "T1");
         scene.commit(&late).await;
         scene.commit(&then(&next, state, due)).await;
         let seen = scene.job("K1").await;
@@ -65,7 +66,7 @@ async fn a_late_response_without_a_claim_reopens_the_job() {
         let lost = scene.lose("a").await;
         let next = scene.claim_one("b").await;
         scene.commit(&then(&next, state, due)).await;
-        let late = numbered(answered(&lost, Answer::Succeeded, State::Succeeded, Due::Never), "T1");
+        let late = numbered(answered(&lost, Outcome::Succeeded, State::Succeeded, Due::Never), "T1");
         assert_eq!(scene.commit(&late).await, Committed::Late, "{state}");
         let seen = scene.job("K1").await;
         assert_eq!((seen.state, seen.trade_nos.len()), (expected, 1), "{state}");
@@ -84,7 +85,7 @@ async fn a_late_response_to_a_tombstone_changes_nothing() {
     scene.commit(&then(&next, State::Succeeded, Due::Never)).await;
     scene.store.purge(&scene.queue, std::time::Duration::ZERO, 10).await.unwrap();
     let tombstone = scene.text("K1").await;
-    let late = answered(&lost, Answer::Failed, State::Failed, Due::Never);
+    let late = answered(&lost, Outcome::Failed, State::Failed, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);
     assert_eq!((scene.text("K1").await, scene.era().await), (tombstone, None));
 }
@@ -102,10 +103,10 @@ async fn a_late_response_to_other_content_needs_review() {
         other["body"]["total_amount"] = serde_json::json!(11);
         scene.accept(&[parse(&other)]).await;
         let next = if claimed { Some(scene.claim_one("b").await) } else { None };
-        let late = answered(&forgotten, Answer::Succeeded, State::Succeeded, Due::Never);
+        let late = answered(&forgotten, Outcome::Succeeded, State::Succeeded, Due::Never);
         assert_eq!(scene.commit(&late).await, Committed::Late);
         if let Some(next) = next {
-            scene.commit(&answered(&next, Answer::Silent, State::InDoubt, Due::Send(LATER))).await;
+            scene.commit(&answered(&next, Outcome::NoResponse, State::InDoubt, Due::Send(LATER))).await;
         }
         let seen = scene.job("K1").await;
         assert_eq!(
@@ -124,7 +125,7 @@ async fn a_send_lost_by_redis_is_in_doubt_once_its_response_arrives() {
     let forgotten = scene.claim_one("a").await;
     let _: u64 = scene.command(&["DEL", &scene.name("claims"), &scene.name("due_queries"), &scene.name("queue")]).await;
     let _: u64 = scene.command(&["ZADD", &scene.name("sends"), "1", "K1"]).await;
-    let late = answered(&forgotten, Answer::Silent, State::InDoubt, Due::Send(Millis(1)));
+    let late = answered(&forgotten, Outcome::NoResponse, State::InDoubt, Due::Send(Millis(1)));
     assert_eq!(scene.commit(&late).await, Committed::Late);
     let seen = scene.job("K1").await;
     assert_eq!((seen.state, seen.sends), (State::InDoubt, 1));

@@ -1,4 +1,4 @@
-//! Which layout a Redis has is written once, before the first job; a build that finds another one touches nothing.
+//! The layout of a Redis is written once, before the first job; a build that finds another one changes nothing.
 
 use bursar_domain::State;
 use bursar_store::{LAYOUT, PARTITIONS, Settings, Store, StoreError, Submission};
@@ -84,7 +84,7 @@ async fn a_redis_keeps_the_partition_count_of_its_first_job() {
     assert_eq!(four.submit(&[transfer("K1")]).await.unwrap(), [Submission::New]);
     assert_eq!(text(&scene).await.as_deref(), Some(r#"{"layout":2,"partitions":4}"#));
 
-    // Whoever connects from now on learns it.
+    // A store that connects later learns it.
     let learnt = connect(&prefix).await.unwrap();
     assert_eq!((learnt.partitions().len(), learnt.base_of(&scene.queue)), (4, four.base_of(&scene.queue)));
     assert_eq!(learnt.submit(&[transfer("K1")]).await.unwrap(), [Submission::Existing(State::Queued)]);
@@ -92,7 +92,7 @@ async fn a_redis_keeps_the_partition_count_of_its_first_job() {
     assert!(refused.contains("4 partitions") && refused.contains("redis.partitions = 4"), "{refused}");
     connect(&prefix).await.unwrap().with_partitions(4).await.unwrap();
 
-    // One that connected before and was to use another number accepts nothing: its jobs would be in nobody's sight.
+    // A store that connected earlier with another number accepts nothing: its jobs would be invisible.
     refusal(scene.store.submit(&[transfer("K1")]).await);
 }
 

@@ -1,4 +1,5 @@
-//! A claim for one connection is made over no other: what was looked at over it says nothing of the next.
+//! A claim for one connection is made over no other, because a check made over one connection says nothing about the
+//! next.
 
 use bursar_store::Claim;
 use bursar_test_support::{Listen, Options, eventually, private_redis};
@@ -10,9 +11,9 @@ async fn a_claim_on_a_dead_connection_waits_for_the_new_preflight() {
     let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
     let scene = Scene::at(redis.url()).await;
     scene.submit(&["k1"]).await;
-    let mut links = scene.store.links();
-    let looked_at = scene.store.link().await.unwrap();
-    assert_eq!(links.newest(), looked_at);
+    let mut connection_ids = scene.store.connection_ids();
+    let looked_at = scene.store.connection_id().await.unwrap();
+    assert_eq!(connection_ids.newest(), looked_at);
 
     let _: u64 = scene.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
     let wish = || Claim { over: Some(looked_at), ..scene.wish("w", 5) };
@@ -21,11 +22,11 @@ async fn a_claim_on_a_dead_connection_waits_for_the_new_preflight() {
         assert!(claimed.is_err(), "{claimed:?}");
         assert!(scene.due("sends", "k1").await.is_some());
     }
-    // Other commands make a new connection, and tell of it.
+    // Other commands make a new connection, and announce it.
     eventually(SOON, "a new connection", async || scene.store.ping().await.map_err(|error| error.chain())).await;
-    links.changed().await;
+    connection_ids.changed().await;
     assert!(scene.store.claim(&scene.queue, &wish()).await.is_err());
-    let newest = scene.store.link().await.unwrap();
+    let newest = scene.store.connection_id().await.unwrap();
     assert_ne!(newest, looked_at);
     assert!(scene.store.preflight_over(looked_at, &crate::preflight::wanted(redis.url(), 0)).await.is_err());
     let claim = Claim { over: Some(newest), ..scene.wish("w", 5) };

@@ -7,7 +7,7 @@ use bursar_store::{Commit, Cursor, NewRecord, StoredAs};
 
 use crate::scene::{LATER, Scene, due_of, key, names, then, transfer};
 
-/// All pages; how many there were.
+/// All pages; returns their number.
 async fn all(scene: &Scene, state: Option<State>) -> (Vec<StoredAs>, usize) {
     let (mut jobs, mut pages, mut cursor) = (Vec::new(), 0, Some(Cursor::default()));
     while let Some(from) = cursor {
@@ -54,7 +54,7 @@ async fn thousands_of_jobs_are_listed_by_state_each_once() {
 async fn a_page_goes_on_behind_a_job_that_has_left() {
     for gone in [None, Some(0), Some(57), Some(99)] {
         let scene = Scene::new().await;
-        // Many groups have one and the same rank: nothing but their keys tells their order.
+        // Many groups have the same rank: only their keys define the order.
         for number in 0..300 {
             let (job, group) = (transfer(&format!("k{number:03}")), format!("shop {number}"));
             let new = [NewRecord { job: &job, group: &group, step: 1.0 }];

@@ -1,8 +1,8 @@
-//! The script ran and nobody learnt of it: whatever was lost, nothing is paid twice, forgotten or called a no.
+//! The script ran, but its reply was lost: nothing is paid twice, forgotten or called a no.
 
 use std::time::Duration;
 
-use bursar_domain::{Answer, Due, Key, Millis, Operation, State};
+use bursar_domain::{Due, Key, Millis, Operation, Outcome, State};
 use bursar_store::{Claim, Committed, Operated, StoreError, Submission};
 use bursar_test_support::{Fault, FaultProxy, Listen, Options, OwnRedis, eventually, private_redis, unique_prefix};
 
@@ -35,7 +35,7 @@ impl Lossy {
         assert!(matches!(outcome, Err(StoreError::Unreachable { .. })), "{outcome:?}");
     }
 
-    /// Runs `call`, which reads first: the reading passes, and what is lost is the reply to what has changed the record.
+    /// Runs `call`, which reads first: the reading passes, and the reply to the change of the record is lost.
     async fn losing_a_write<T>(&self, key: &str, before: Option<String>, call: impl Future<Output = T>) -> T {
         self.proxy.set(Fault::Latency(Duration::from_millis(60)));
         let lost = async {
@@ -55,7 +55,7 @@ impl Lossy {
     }
 }
 
-/// Scripts are told to the server at first use: that must not be what is lost.
+/// Loads the scripts first, so that the lost reply is not that of loading one.
 async fn warm(scene: &Scene) {
     let key: Key = "warm".parse().unwrap();
     scene.bring("warm", State::Pending).await;
@@ -166,7 +166,7 @@ async fn a_commit_whose_reply_is_lost_is_recorded_once() {
     warm(scene).await;
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
-    let commits = [answered(&claimed, Answer::Accepted, State::Pending, Due::Query(Millis(1)))];
+    let commits = [answered(&claimed, Outcome::Accepted, State::Pending, Due::Query(Millis(1)))];
     let events = scene.events().await.len();
     lossy.losing(scene.store.commit(&scene.queue, &commits)).await;
     let answer = lossy.repeat(async || scene.store.commit(&scene.queue, &commits).await).await;

@@ -1,6 +1,6 @@
-//! A Redis that knows less than its workers has lost writes: what it calls queued may have been sent.
+//! A Redis that knows less than its workers has lost writes: a job that it calls queued may have been sent.
 
-use bursar_domain::{Answer, Call, Due, Reason, State};
+use bursar_domain::{Call, Due, Outcome, Reason, State};
 use bursar_store::{Claim, Committed, Known};
 
 use crate::scene::{LATER, LEASE, Scene, answered, held, holding, pause, resume, then};
@@ -84,7 +84,7 @@ async fn a_commit_ahead_of_its_record_says_that_the_claim_was_lost() {
     // This Redis never saw the claim.
     let _: u64 = scene.command(&["DEL", &scene.name("claims"), &scene.name("queue"), &scene.name("due_queries")]).await;
     let _: u64 = scene.command(&["ZADD", &scene.name("sends"), "1", "K1"]).await;
-    let late = answered(&job, Answer::Silent, State::InDoubt, Due::Send(LATER));
+    let late = answered(&job, Outcome::NoResponse, State::InDoubt, Due::Send(LATER));
     assert_eq!(scene.commit(&late).await, Committed::Late);
     assert_eq!(scene.era().await, Some(1));
     let jobs = scene.claim("v", 5).await.jobs;
@@ -123,11 +123,11 @@ async fn what_was_queued_then_stays_possibly_sent() {
     let jobs = scene.claim("w", 5).await.jobs;
     let taken: Vec<_> = jobs.iter().map(|job| (job.key.as_str(), job.call, job.state, job.resends)).collect();
     assert_eq!(taken, [("K1", Call::Send, State::InDoubt, 1), ("K2", Call::Send, State::Queued, 0)]);
-    // Given back, it is in doubt still.
+    // After its release it is still in doubt.
     scene.store.release(&scene.queue, &[&jobs[0]]).await.unwrap();
     assert_eq!((scene.state("K1").await, scene.sets("K1").await), (State::InDoubt, vec!["due_sends"]));
     // A send that certainly did nothing leaves the doubt about the one that Redis has forgotten.
     let again = scene.claim_one("w").await;
-    scene.commit(&answered(&again, Answer::NotExecuted, State::InDoubt, Due::Send(LATER))).await;
+    scene.commit(&answered(&again, Outcome::NotExecuted, State::InDoubt, Due::Send(LATER))).await;
     assert_eq!(scene.record("K1").await["state"], "in_doubt", "and now the record itself says so");
 }

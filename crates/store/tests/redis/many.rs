@@ -4,7 +4,7 @@ use bursar_domain::{AccountName, ActionKind, Due, Queue, State};
 use bursar_store::{BalanceParts, Claim, DeliveryClaim, Origin, QueueStatus};
 use serde_json::json;
 
-use crate::scene::{LATER, LEASE, OPERATOR, Scene, parse, then, told_transfer, transfer_json};
+use crate::scene::{LATER, LEASE, OPERATOR, Scene, parse, then, transfer_json, transfer_with_webhook};
 
 /// Queues whose reading takes several round trips.
 const QUEUES: usize = 250;
@@ -83,7 +83,7 @@ async fn each_queues_gateway_and_fence_are_returned() {
 #[tokio::test]
 async fn each_origins_deliveries_are_found_among_many_idle_ones() {
     let scene = Scene::new().await;
-    scene.accept(&[told_transfer("k1"), told_transfer("k2")]).await;
+    scene.accept(&[transfer_with_webhook("k1"), transfer_with_webhook("k2")]).await;
     for claimed in scene.claim("w", 2).await.jobs {
         scene.commit(&then(&claimed, State::NeedsReview, Due::Never)).await;
     }
@@ -106,12 +106,12 @@ async fn each_balance_is_as_it_is_read_alone() {
     let scene = Scene::new().await;
     let accounts: Vec<AccountName> = queues().into_iter().map(|queue| queue.account).collect();
     let parts = BalanceParts { available: Some(7), ..BalanceParts::default() };
-    scene.store.keep_balance(&accounts[5], "paying", Some(parts)).await.unwrap();
+    scene.store.store_balance(&accounts[5], "paying", Some(parts)).await.unwrap();
     let wanted: Vec<(&AccountName, &str)> =
         accounts.iter().flat_map(|account| [(account, "collecting"), (account, "paying")]).collect();
     let balances = scene.store.balances(&wanted).await.unwrap();
     assert_eq!(balances.len(), QUEUES * 2);
-    let told: Vec<usize> = (0..balances.len()).filter(|at| balances[*at].parts == parts).collect();
-    assert_eq!(told, [11]);
-    assert!(balances.iter().enumerate().all(|(at, balance)| balance.told_at.is_some() == (at == 11)));
+    let reported: Vec<usize> = (0..balances.len()).filter(|at| balances[*at].parts == parts).collect();
+    assert_eq!(reported, [11]);
+    assert!(balances.iter().enumerate().all(|(at, balance)| balance.answered_at.is_some() == (at == 11)));
 }

@@ -1,4 +1,4 @@
-//! A slot that moves to another server of a cluster while somebody who follows `ASK` stands before it: a proxy, say.
+//! A slot that moves to another server of a cluster, behind a client that follows `ASK`, such as a proxy.
 
 use std::net::TcpListener;
 
@@ -52,7 +52,7 @@ async fn while_a_slot_migrates_no_script_runs_on_either_server() {
         .await;
     }
     let scene = Scene::at(source.server.url()).await;
-    // Jobs are refused on a cluster, until that is supported; what other scripts do there is what this is about.
+    // Jobs are refused on a cluster, which is not supported; this test is about the other scripts.
     let _: u64 = scene.command(&["HSET", &scene.name("queue"), "turn", "query"]).await;
     assert!(scene.claim("w", 1).await.jobs.is_empty());
 

@@ -1,8 +1,9 @@
-//! Random stories of producers, workers, people and passing time in two queues of one partition, told to the store and to a reference in
-//! plain Rust: after each step both were told the same and stand the same. A story that goes wrong is shortened to the steps that it needs.
+//! Random stories of producers, workers, operators and passing time in two queues of one partition, applied to the
+//! store and to a reference in plain Rust: after each step both have returned the same and have the same state. A
+//! failing story is shortened to the steps that it needs.
 //!
-//! `PROPTEST_CASES=5000` tells more stories. What went wrong once is told again first (`model-failures.txt` in Cargo's
-//! folder for this crate's tests).
+//! `PROPTEST_CASES=5000` runs more stories. Earlier failures run first (`model-failures.txt` in Cargo's folder for this
+//! crate's tests).
 
 mod picture;
 mod real;
@@ -24,7 +25,7 @@ use story::Step;
 /// Stories in one run: about a quarter of a minute.
 const STORIES: u32 = 120;
 
-/// How long a story that went wrong is shortened at most, in milliseconds.
+/// The time limit of shortening a failing story, in milliseconds.
 const SHORTENING_MS: u32 = 60_000;
 
 /// One for all stories: the connections of a story end with it.
@@ -33,12 +34,12 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 
 fn config() -> Config {
-    let told = concat!(env!("CARGO_TARGET_TMPDIR"), "/model-failures.txt");
+    let reported = concat!(env!("CARGO_TARGET_TMPDIR"), "/model-failures.txt");
     let asked_for = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     Config {
         cases: asked_for.unwrap_or(STORIES),
         max_shrink_time: SHORTENING_MS,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(told))),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(reported))),
         ..Config::default()
     }
 }
@@ -77,8 +78,8 @@ impl StateMachineTest for TheStore {
     }
 
     fn apply(mut real: Real, model: &Model, step: Step) -> Real {
-        let told = RUNTIME.block_on(real.does(&step, model));
-        assert_eq!(told, model.told, "told by the store, and what the reference says, of: {step:?}");
+        let reported = RUNTIME.block_on(real.does(&step, model));
+        assert_eq!(reported, model.reported, "the store's reply and the reference's to: {step:?}");
         real.before = model.clone();
         real
     }
@@ -86,7 +87,7 @@ impl StateMachineTest for TheStore {
     fn check_invariants(real: &Real, model: &Model) {
         model.keeps_its_promises();
         let seen = RUNTIME.block_on(Picture::of_redis(&real.scenes));
-        assert_eq!(seen, Picture::of_model(model), "how the store stands, and how the reference does");
+        assert_eq!(seen, Picture::of_model(model), "the state of the store and of the reference");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What gateways notify: kept once, each change as a version, nothing forgotten before its time.
+//! The gateways' notifications: stored once, each change as a version, and nothing deleted before its time.
 
 use std::time::Duration;
 
@@ -105,7 +105,7 @@ async fn a_changed_content_is_a_new_version_and_finals_stay() {
     assert_eq!(
         notify(&scene, &notified("0 again", now, Finality::Unsaid)).await,
         StoreOutcome::Regressed,
-        "it still stands"
+        "it is still in force"
     );
     assert_eq!(notify(&scene, &notified("1 again", now, Finality::Final)).await, StoreOutcome::Changed);
     let kept = listed(&scene, NotificationFilter::Read).await;
@@ -129,14 +129,14 @@ async fn what_is_kept_has_its_event_and_what_is_not_has_none() {
     notify(&scene, &notified("ahead", now + 6 * 60_000, Finality::Open)).await;
     let stream = name(&scene, "events").await.unwrap();
     let entries: Vec<(String, Vec<String>)> = scene.command(&["XRANGE", &stream, "-", "+"]).await;
-    let told: Vec<String> = entries
+    let reported: Vec<String> = entries
         .iter()
         .map(|(_, words)| words.chunks(2).map(|pair| pair.join("=")).collect::<Vec<_>>().join(" "))
         .collect();
     let of = |number, outcome: &str| {
         format!("queue=main/notify event=notification number={number} method={METHOD} outcome={outcome}")
     };
-    assert_eq!(told, [of(1, "new") + " kind=bill_upload", of(2, "regressed"), of(3, "held")]);
+    assert_eq!(reported, [of(1, "new") + " kind=bill_upload", of(2, "regressed"), of(3, "held")]);
 }
 
 #[tokio::test]
@@ -178,23 +178,23 @@ async fn an_unreadable_one_is_quarantined_and_returns_once_readable() {
         (apart.len(), apart[0].reason.as_ref(), &apart[0].content),
         (1, Some(&HeldReason::NotAnObject), &json!("{}}"))
     );
-    assert!(due(&scene).await.is_empty(), "nobody relies on it yet");
+    assert!(due(&scene).await.is_empty(), "it is not used yet");
     assert_eq!(notify(&scene, &VerifiedNotification { held_reason: None, ..held }).await, StoreOutcome::New);
 }
 
 #[tokio::test]
 async fn a_notification_is_forwarded_with_its_content() {
     let scene = Scene::new().await;
-    let mut wakes = scene.store.delivery_wakes().await.unwrap();
+    let mut wakeups = scene.store.delivery_wakeups().await.unwrap();
     let now = scene.now().await;
     let content = "{\"record_id\":\"r1\",\"in_acct_name\":\"王小明\"}";
-    let told =
+    let reported =
         VerifiedNotification { callback_url: Some("https://shop.example/n"), ..notified(content, now, Finality::Open) };
-    notify(&scene, &told).await;
-    notify(&scene, &told).await;
-    assert_eq!(wakes.next().await, Some(origin()));
+    notify(&scene, &reported).await;
+    notify(&scene, &reported).await;
+    assert_eq!(wakeups.next().await, Some(origin()));
     let due = due(&scene).await;
-    assert_eq!(due.len(), 1, "a repetition is told to nobody");
+    assert_eq!(due.len(), 1, "a repetition has no webhook");
     let EventPayload::Notification(view) = &due[0].what else { panic!("{due:?}") };
     assert_eq!(
         (&view["id"], &view["version"], &view["content"]["in_acct_name"]),
@@ -237,12 +237,12 @@ async fn a_forgotten_notification_is_no_news_when_repeated() {
     let others = |content: &'static str| VerifiedNotification { record_id: Some(content), ..short(content) };
     assert_eq!(notify(&scene, &others("a")).await, StoreOutcome::New);
     assert_eq!(scene.store.notification(&account(), 1).await.unwrap(), None, "its detail has expired");
-    let told = VerifiedNotification { callback_url: Some("https://shop.example/n"), ..credit };
-    assert_eq!(notify(&scene, &told).await, StoreOutcome::Again);
+    let reported = VerifiedNotification { callback_url: Some("https://shop.example/n"), ..credit };
+    assert_eq!(notify(&scene, &reported).await, StoreOutcome::Again);
     assert_eq!(scene.store.notification(&account(), 1).await.unwrap(), None, "and a replay makes none");
     let back = VerifiedNotification { written: Some(Millis(now)), ..notified("0", now, Finality::Open) };
-    assert_eq!(notify(&scene, &back).await, StoreOutcome::Regressed, "what stands for good still does");
-    assert!(due(&scene).await.is_empty(), "nobody is told");
+    assert_eq!(notify(&scene, &back).await, StoreOutcome::Regressed, "a final status stays final");
+    assert!(due(&scene).await.is_empty(), "no webhook is queued");
     let left: i64 = scene.command(&["PTTL", &name(&scene, &format!("record:*:{METHOD}:a")).await.unwrap()]).await;
     assert!(left > 399 * 86_400_000, "it is known for long after: {left}");
 }
@@ -251,13 +251,13 @@ async fn a_forgotten_notification_is_no_news_when_repeated() {
 async fn an_old_notification_is_quarantined_and_not_forwarded() {
     let scene = Scene::new().await;
     let now = scene.now().await;
-    let told = |content, age| VerifiedNotification {
+    let reported = |content, age| VerifiedNotification {
         record_id: Some(content),
         callback_url: Some("https://shop.example/n"),
         max_age: Duration::from_secs(3600),
         ..notified(content, now - age, Finality::Final)
     };
-    let replay = told("replay", 3_601_000 + 60_000);
+    let replay = reported("replay", 3_601_000 + 60_000);
     let (first, number) = scene.store.receive_notification(&account(), &replay).await.unwrap();
     assert_eq!((first, number > 0), (StoreOutcome::TooOld, true));
     assert_eq!(
@@ -265,15 +265,15 @@ async fn an_old_notification_is_quarantined_and_not_forwarded() {
         (StoreOutcome::TooOld, number),
         "however often"
     );
-    assert_eq!(notify(&scene, &told("in time", 3_500_000)).await, StoreOutcome::New);
-    assert_eq!(notify(&scene, &told("in time", 3_500_000)).await, StoreOutcome::Again);
+    assert_eq!(notify(&scene, &reported("in time", 3_500_000)).await, StoreOutcome::New);
+    assert_eq!(notify(&scene, &reported("in time", 3_500_000)).await, StoreOutcome::Again);
     let held = listed(&scene, NotificationFilter::Held).await;
     assert_eq!(held.len(), 1);
     assert_eq!(held[0].reason, Some(HeldReason::TooOld), "{held:?}");
     let due = due(&scene).await;
     assert_eq!(due.len(), 1, "only the one in time");
     // One that was kept in time is known, however old it is when it comes again.
-    let old = VerifiedNotification { max_age: Duration::from_secs(60), ..told("in time", 3_500_000) };
+    let old = VerifiedNotification { max_age: Duration::from_secs(60), ..reported("in time", 3_500_000) };
     assert_eq!(notify(&scene, &old).await, StoreOutcome::Again);
 }
 
@@ -315,9 +315,9 @@ async fn a_notification_is_read_with_versions_and_delivery() {
     let now = scene.now().await;
     notify(&scene, &notified("6", now - 10, Finality::Open)).await;
     notify(&scene, &VerifiedNotification { record_id: Some("other"), ..notified("x", now, Finality::Open) }).await;
-    let told =
+    let reported =
         VerifiedNotification { callback_url: Some("https://shop.example/n"), ..notified("1", now, Finality::Final) };
-    notify(&scene, &told).await;
+    notify(&scene, &reported).await;
     notify(
         &scene,
         &VerifiedNotification {

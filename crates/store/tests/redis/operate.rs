@@ -1,10 +1,12 @@
-//! Operators' actions, each with who and why.
+//! Operators' actions, each with the operator and the reason.
 
-use bursar_domain::{ActionKind, Call, Due, HistoryEvent, Job, Millis, Next, Operation, OperatorAction, Reason, State};
+use bursar_domain::{
+    ActionKind, Call, Due, HistoryEvent, Job, Millis, Operation, OperatorAction, Reason, State, Transition,
+};
 use bursar_store::{Operated, Operator, Unreadable, Wake};
 use serde_json::{Value, json};
 
-use crate::scene::{LATER, OPERATOR, Scene, key, parse, then, told_transfer, transfer, transfer_json};
+use crate::scene::{LATER, OPERATOR, Scene, key, parse, then, transfer, transfer_json, transfer_with_webhook};
 
 const OPERATIONS: [Operation; 4] =
     [Operation::Query, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
@@ -57,7 +59,7 @@ async fn every_operation_in_every_state_does_what_the_rules_say() {
             assert_eq!((action.action, action.from, action.to), (ActionKind::from(operation), state, next.state));
             assert_eq!((action.operator.as_str(), action.comment.as_str()), ("li", "because"));
             let orders_call = matches!(operation, Operation::Query | Operation::Send);
-            assert_eq!(job.ordered.is_some(), orders_call, "{operation:?} on {state}: deadlines run anew");
+            assert_eq!(job.ordered.is_some(), orders_call, "{operation:?} on {state}: deadlines restart");
             let due = scene.claim("w", 5).await.jobs.pop();
             match next.due {
                 Due::Send(_) => assert_eq!(due.unwrap().call, Call::Send),
@@ -185,20 +187,20 @@ async fn a_long_reason_is_whole_in_the_history_and_cut_elsewhere() {
 #[tokio::test]
 async fn an_operation_on_what_changed_meanwhile_follows_the_new_state() {
     let scene = Scene::new().await;
-    scene.accept(&[told_transfer("k1")]).await;
+    scene.accept(&[transfer_with_webhook("k1")]).await;
     scene.take_to("k1", State::NeedsReview).await;
     let resolve = async || scene.operate("k1", Operation::Resolve(State::Succeeded)).await;
     let (one, other) = tokio::join!(resolve(), resolve());
     let done = [&one, &other].iter().filter(|outcome| matches!(outcome, Operated::Done(_))).count();
     assert_eq!(done, 1, "{one:?} {other:?}");
     assert_eq!(actions(&history(&scene, "k1").await).len(), 1);
-    let told: Vec<Value> = scene.outbox("k1").await.iter().map(|event| event["state"].clone()).collect();
-    assert_eq!(told, [json!("needs_review"), json!("succeeded")], "its producer is told once of each");
+    let reported: Vec<Value> = scene.outbox("k1").await.iter().map(|event| event["state"].clone()).collect();
+    assert_eq!(reported, [json!("needs_review"), json!("succeeded")], "each is delivered once");
 }
 
 #[tokio::test]
 async fn an_action_on_a_job_that_keeps_changing_is_never_done() {
-    // Somebody answers every look with another state than the one that was seen: a lie in the record does it.
+    // A false record makes each read return another state than the expected one.
     let scene = Scene::new().await;
     scene.bring("k1", State::Pending).await;
     let (store, queue) = (scene.store.clone(), scene.queue.clone());
@@ -236,10 +238,10 @@ async fn pausing_and_resuming_report_changes_and_their_author() {
     assert!(!scene.store.pause(&scene.queue, &of(OPERATOR, ActionKind::Pause)).await.unwrap());
     let paused = scene.store.status(&scene.queue).await.unwrap().paused;
     assert_eq!(paused, Some(first), "the first one's reason stays");
-    let mut wakes = scene.store.wakes().await.unwrap();
+    let mut wakeups = scene.store.wakeups().await.unwrap();
     let resume = of(OPERATOR, ActionKind::Resume);
     assert!(scene.store.resume(&scene.queue, &resume).await.unwrap());
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())), "what waited can go at once");
+    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())), "what waited can go at once");
     assert!(!scene.store.resume(&scene.queue, &resume).await.unwrap());
     assert_eq!(scene.store.status(&scene.queue).await.unwrap().paused, None);
     assert_eq!(scene.events().await, ["paused", "resumed"]);
@@ -249,9 +251,9 @@ async fn pausing_and_resuming_report_changes_and_their_author() {
 async fn an_operation_wakes_the_workers() {
     let scene = Scene::new().await;
     scene.bring("k1", State::NeedsReview).await;
-    let mut wakes = scene.store.wakes().await.unwrap();
+    let mut wakeups = scene.store.wakeups().await.unwrap();
     scene.operate("k1", Operation::Query).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
+    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())));
 }
 
 #[tokio::test]
@@ -281,16 +283,16 @@ async fn lost_writes_forbid_cancelling_and_sending_unsent_jobs() {
 #[tokio::test]
 async fn a_job_past_its_deadline_ends_once() {
     let scene = Scene::new().await;
-    let mut told = transfer_json("k1");
-    told["callback_url"] = json!("https://shop.example/bursar");
-    let jobs: [Job; 4] = [parse(&told), transfer("k2"), transfer("k3"), transfer("k4")];
+    let mut reported = transfer_json("k1");
+    reported["callback_url"] = json!("https://shop.example/bursar");
+    let jobs: [Job; 4] = [parse(&reported), transfer("k2"), transfer("k3"), transfer("k4")];
     scene.accept(&jobs).await;
     let mut seen = Vec::new();
     for name in ["k1", "k2", "k3", "k4"] {
         seen.push(scene.job(name).await);
     }
     let reason = Some(Reason::RetryDeadlinePassed(bursar_domain::GatewayText::default()));
-    let failed = Next { state: State::Failed, due: Due::Never, reason: reason.clone(), pause_queue: false };
+    let failed = Transition { state: State::Failed, due: Due::Never, reason: reason.clone(), pause_queue: false };
     let end = async |at: usize| scene.store.end_overdue(&seen[at], &failed).await.unwrap();
     assert!(end(0).await && !end(0).await);
     let job = scene.job("k1").await;

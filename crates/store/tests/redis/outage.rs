@@ -80,7 +80,7 @@ async fn a_reset_connection_comes_back_by_itself() {
     eventually(SOON, "the store to be back", async || scene.store.ping().await).await;
 }
 
-/// How long one command may take, and a busy machine.
+/// The time limit of one command, plus the delay of a busy machine.
 const SILENT_FOR: Duration = Duration::from_millis(5_500);
 
 #[tokio::test]
@@ -104,53 +104,53 @@ async fn a_silent_wake_subscription_ends_and_a_new_one_works() {
     let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
     let proxy = FaultProxy::start(redis.url()).await;
     let scene = Scene::between(&proxy.redis_url(), redis.url(), &unique_prefix()).await;
-    let mut wakes = scene.store.wakes().await.unwrap();
+    let mut wakeups = scene.store.wakeups().await.unwrap();
     scene.submit(&["k1"]).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
+    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())));
     proxy.strand();
     let began = Instant::now();
-    assert_eq!(wakes.next().await, None);
+    assert_eq!(wakeups.next().await, None);
     assert!(began.elapsed() < 2 * SILENT_FOR, "{:?}", began.elapsed());
-    let mut wakes = scene.store.wakes().await.unwrap();
+    let mut wakeups = scene.store.wakeups().await.unwrap();
     eventually(SOON, "the store to be back", async || scene.store.ping().await).await;
     scene.submit(&["k2"]).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
+    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())));
 }
 
 #[tokio::test]
 async fn a_quiet_subscription_goes_on() {
     let scene = Scene::new().await;
-    let mut wakes = scene.store.wakes().await.unwrap();
-    let quiet = tokio::time::timeout(2 * SILENT_FOR, wakes.next()).await;
+    let mut wakeups = scene.store.wakeups().await.unwrap();
+    let quiet = tokio::time::timeout(2 * SILENT_FOR, wakeups.next()).await;
     assert!(quiet.is_err(), "{:?}", quiet.ok().flatten());
     scene.submit(&["k1"]).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
+    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())));
 }
 
 #[tokio::test]
 async fn a_wake_subscription_ends_with_its_connection() {
     let redis = private_redis(|options| options);
     let scene = Scene::at(redis.url()).await;
-    let mut wakes = scene.store.wakes().await.unwrap();
+    let mut wakeups = scene.store.wakeups().await.unwrap();
     redis.kill().unwrap();
-    assert_eq!(wakes.next().await, None);
-    assert!(scene.store.wakes().await.is_err());
+    assert_eq!(wakeups.next().await, None);
+    assert!(scene.store.wakeups().await.is_err());
     redis.start_again().unwrap();
-    let mut wakes = eventually(SOON, "a subscription", async || scene.store.wakes().await).await;
+    let mut wakeups = eventually(SOON, "a subscription", async || scene.store.wakeups().await).await;
     eventually(SOON, "the store to be back", async || scene.store.ping().await).await;
     scene.submit(&["k1"]).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
+    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())));
 }
 
 #[tokio::test]
 async fn messages_that_name_no_queue_are_passed_over() {
     let scene = Scene::new().await;
-    let mut wakes = scene.store.wakes().await.unwrap();
+    let mut wakeups = scene.store.wakeups().await.unwrap();
     for message in ["nonsense", "main/pay", ""] {
         let _: u64 = scene.command(&["PUBLISH", &format!("{}:wake", scene.prefix), message]).await;
     }
     scene.submit(&["k1"]).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
+    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())));
 }
 
 #[tokio::test]

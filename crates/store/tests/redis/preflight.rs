@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bursar_domain::Millis;
-use bursar_store::{Finding, Severity, Wanted};
+use bursar_store::{Finding, PreflightInput, Severity};
 use bursar_test_support::{Fsync, Listen, Options, OwnRedis, eventually, private_redis};
 
 use crate::scene::{SOON, Scene};
 
-pub(crate) fn wanted(url: &str, now: u64) -> Wanted {
-    Wanted {
+pub(crate) fn wanted(url: &str, now: u64) -> PreflightInput {
+    PreflightInput {
         url: url.to_owned(),
         lease: Duration::from_secs(30),
         call_timeout: Some(("main".into(), Duration::from_secs(30))),
@@ -86,7 +86,7 @@ async fn an_append_only_file_that_could_not_be_rewritten_is_refused() {
     let redis = private_redis(|options| options);
     let scene = Scene::at(redis.url()).await;
     let (_, folder): (String, String) = scene.command(&["CONFIG", "GET", "dir"]).await;
-    // A folder where the next file is to be: the rewrite cannot put it there, whoever we are.
+    // A folder with the next file's name: the rewrite cannot replace it, even as root.
     std::fs::create_dir_all(format!("{folder}/appendonlydir/appendonly.aof.2.base.rdb/x")).unwrap();
     let _: String = scene.command(&["BGREWRITEAOF"]).await;
     let findings = eventually(SOON, "the rewrite to fail", async || {
@@ -131,7 +131,7 @@ async fn a_clock_that_is_off_and_a_lease_too_short_are_refused() {
             assert_eq!(of(&findings, "clock").severity, severity, "{off_ms}");
         }
     }
-    let short = Wanted { lease: Duration::from_secs(29), ..wanted(redis.url(), scene.now().await) };
+    let short = PreflightInput { lease: Duration::from_secs(29), ..wanted(redis.url(), scene.now().await) };
     let findings = scene.store.preflight(&short).await.unwrap();
     assert_eq!(complaints(&findings, Severity::Refuse), ["worker.lease"]);
     assert!(of(&findings, "worker.lease").text.contains("main"));
@@ -178,7 +178,7 @@ async fn a_sentinel_primary_that_accepts_writes_alone_is_warned_of() {
         assert_eq!(of(&findings, "redis.tls").severity, Severity::Fine);
         redis.configure("min-replicas-to-write", if replicas == "0" { "1" } else { "0" }).await;
     }
-    let elsewhere = Wanted { url: "redis+sentinel://127.0.0.1,s2/payments".into(), ..behind_sentinels };
+    let elsewhere = PreflightInput { url: "redis+sentinel://127.0.0.1,s2/payments".into(), ..behind_sentinels };
     let findings = scene.store.preflight(&elsewhere).await.unwrap();
     assert_eq!(of(&findings, "redis.tls").severity, Severity::Warn);
 }

@@ -1,8 +1,8 @@
-//! What stays of a job when its detail has expired.
+//! The rest of a job whose details have expired.
 
 use std::time::Duration;
 
-use bursar_domain::{Answer, Due, HistoryEvent, Millis, Operation, State};
+use bursar_domain::{Due, HistoryEvent, Millis, Operation, Outcome, State};
 use bursar_store::{Commit, Committed, Operated, ResponseKnownBy, Submission};
 use serde_json::json;
 
@@ -49,7 +49,7 @@ async fn a_tombstone_is_out_of_every_hands_reach() {
     }
     assert!(!scene.store.wake(&scene.queue, &claimed.key).await.unwrap());
     assert_eq!(scene.store.release(&scene.queue, &[&claimed]).await.unwrap(), 0);
-    let late = answered(&claimed, Answer::Failed, State::Failed, Due::Never);
+    let late = answered(&claimed, Outcome::Failed, State::Failed, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);
     assert_eq!((scene.text("k1").await, scene.era().await), (before, None));
     let _: u64 = scene.command(&["ZADD", &scene.name("sends"), "1", "k1"]).await;
@@ -125,7 +125,7 @@ async fn a_job_that_has_not_ended_is_never_thrown_away() {
     assert_eq!(purge(&scene, 10).await, 0);
     assert_eq!((scene.text("k1").await, scene.text("damaged").await.as_deref()), (before, Some("{")));
     assert_eq!(scene.claim("w", 1).await.jobs.first().map(|job| job.key.as_str()), Some("k1"));
-    // A claim of it came in between: what was decided is not written.
+    // A claim came in between: the decision is not written.
     let scene = Scene::new().await;
     scene.bring("k2", State::Succeeded).await;
     let _: u64 = scene
@@ -147,19 +147,19 @@ async fn a_purge_deletes_the_jobs_own_response_ids_only() {
         }
         commit
     };
-    // More than the record holds, so that some of it is in the list.
+    // More than the record's bound, so that some events are in the list.
     let mut job = jobs[0].clone();
     for number in 0..10 {
-        let busy = answered(&job, Answer::NotExecuted, State::Queued, Due::Send(Millis(1)));
+        let busy = answered(&job, Outcome::NotExecuted, State::Queued, Due::Send(Millis(1)));
         assert_eq!(scene.commit(&request(busy, &format!("R{number}"))).await, Committed::Done);
         job = scene.claim_one("w").await;
     }
-    let done = answered(&job, Answer::Succeeded, State::Succeeded, Due::Never);
+    let done = answered(&job, Outcome::Succeeded, State::Succeeded, Due::Never);
     let done = Commit { trade_nos: vec!["T1".into()], response: known_by("T1"), ..done };
     scene.commit(&done).await;
-    let pending = answered(&jobs[1], Answer::Accepted, State::Pending, due_of(State::Pending));
+    let pending = answered(&jobs[1], Outcome::Accepted, State::Pending, due_of(State::Pending));
     scene.commit(&Commit { trade_nos: vec!["T2".into()], response: known_by("T2"), ..pending }).await;
-    let mismatch = answered(&jobs[2], Answer::Succeeded, State::Succeeded, Due::Never);
+    let mismatch = answered(&jobs[2], Outcome::Succeeded, State::Succeeded, Due::Never);
     assert_eq!(scene.commit(&Commit { response: known_by("T2"), ..mismatch }).await, Committed::Mismatch);
 
     let known = async || scene.command::<u64>(&["HLEN", &scene.name("responses")]).await;

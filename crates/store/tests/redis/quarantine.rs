@@ -1,6 +1,6 @@
-//! What is in quarantine is listed with the reason, and leaves it on an operator's word alone.
+//! Quarantined jobs are listed with the reason, and leave quarantine only by an operator's action.
 
-use bursar_domain::{Answer, Call, Due, HistoryEvent, QuarantineOutcome, State};
+use bursar_domain::{Call, Due, HistoryEvent, Outcome, QuarantineOutcome, State};
 use bursar_store::{Committed, Dropped, Operator, Quarantined, Retried, StoredAs, Submission, Unreadable};
 
 use crate::scene::{Scene, answered, key, then, transfer};
@@ -11,7 +11,7 @@ async fn set(scene: &Scene, key: &str, text: &str) {
     let _: String = scene.command(&["SET", &scene.job_name(key), text]).await;
 }
 
-/// Lets a worker find the job's record damaged; returns what it was.
+/// Lets a worker find the job's record damaged; returns the original record.
 async fn damage(scene: &Scene, key: &str) -> String {
     let whole = scene.text(key).await.unwrap();
     set(scene, key, "{\"v\":2,").await;
@@ -112,11 +112,11 @@ async fn an_earlier_lost_send_survives_and_its_response_is_used() {
     let seen = scene.job("K1").await;
     assert_eq!((seen.state, seen.sends, seen.claims_lost), (State::InDoubt, 1, 1));
     assert_eq!(scene.story("K1").await, ["send_intent", "worker_lost", "quarantine"]);
-    let late = answered(&lost, Answer::Succeeded, State::Succeeded, Due::Never);
+    let late = answered(&lost, Outcome::Succeeded, State::Succeeded, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);
     assert_eq!(scene.era().await, None, "nothing was lost of Redis");
     let next = scene.claim_one("b").await;
-    assert_eq!((next.call, next.late_response, next.sends), (Call::Query, Some(Answer::Succeeded), 1));
+    assert_eq!((next.call, next.late_response, next.sends), (Call::Query, Some(Outcome::Succeeded), 1));
     assert!(next.fence > lost.fence);
 }
 
@@ -128,7 +128,7 @@ async fn a_job_that_workers_died_of_starts_with_its_losses_counted() {
     while scene.claim_as(scene.wish("w", 1)).await.quarantined.is_empty() {
         scene.set_due("due_queries", "K1", 1).await;
         lost += 1;
-        assert!(lost < 200, "it is never put aside");
+        assert!(lost < 200, "it is never quarantined");
     }
     assert_eq!(listed(&scene).await[0].code, "workers_lost");
     assert_eq!(retry(&scene, "K1").await, Retried::Back(State::InDoubt));

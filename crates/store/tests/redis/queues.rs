@@ -1,4 +1,4 @@
-//! Which queues there are, who serves them, and whose gateway their jobs are for.
+//! The known queues, the workers that serve them, and the gateway of their jobs.
 
 use bursar_store::Claim;
 use bursar_test_support::redis;

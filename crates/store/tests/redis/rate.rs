@@ -82,7 +82,7 @@ async fn a_full_bucket_gives_every_worker_the_same_moment() {
     let again = first.next_due.unwrap();
     assert!((249..=251).contains(&(again.0 - first.now.0)), "{again:?} after {:?}", first.now);
     let refused = claim("w2").await;
-    assert_eq!((refused.jobs.len(), refused.next_due), (0, Some(again)), "another worker is told the same moment");
+    assert_eq!((refused.jobs.len(), refused.next_due), (0, Some(again)), "another worker gets the same moment");
     eventually(SOON, "that moment", async || (scene.now().await >= again.0).then_some(())).await;
     assert_eq!(claim("w2").await.jobs.len(), 1);
 }

@@ -1,4 +1,4 @@
-//! An idle worker looks at 32 heads, however many queues there are, and finds every queue in which something is due.
+//! An idle worker reads 32 sets, however many queues there are, and finds every queue with due work.
 
 use bursar_domain::{ActionKind, Due, Millis, Queue, Reason, State};
 use bursar_store::Claim;

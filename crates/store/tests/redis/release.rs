@@ -1,6 +1,6 @@
-//! Giving back what was certainly not sent, and nothing else.
+//! Releasing jobs that were certainly not sent, and no others.
 
-use bursar_domain::{Answer, Call, Due, Millis, OnAmbiguous, State};
+use bursar_domain::{Call, Due, Millis, OnAmbiguous, Outcome, State};
 use bursar_store::{Claim, ClaimedJob, Commit, Committed, Renewal, Resend, Wake};
 
 use crate::scene::{LEASE, Scene, answered, due_of, held, then};
@@ -15,9 +15,9 @@ async fn an_unsent_job_is_what_it_was_before_the_claim_and_due_now() {
     scene.submit(&["k1"]).await;
     let before = scene.job("k1").await;
     let claimed = scene.claim_one("w").await;
-    let mut wakes = scene.store.wakes().await.unwrap();
+    let mut wakeups = scene.store.wakeups().await.unwrap();
     assert_eq!(release(&scene, &claimed).await, 1);
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())), "somebody else is to look at it");
+    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())), "another worker is to claim it");
     let after = scene.job("k1").await;
     assert_eq!((after.state, after.sends, after.resends, after.claims_lost), (State::Queued, 0, 0, 0));
     assert_eq!((after.worker, after.created), (None, before.created));
@@ -91,7 +91,7 @@ async fn a_lost_resend_is_queried_after_its_next_claim_is_released() {
     scene.submit(&["k1"]).await;
     scene.lose("dead").await;
     let query = scene.claim_one("w").await;
-    scene.commit(&answered(&query, Answer::Unseen, State::InDoubt, Due::Send(Millis(1)))).await;
+    scene.commit(&answered(&query, Outcome::NotFound, State::InDoubt, Due::Send(Millis(1)))).await;
     let resend = scene.lose("dead too").await;
     assert_eq!((resend.call, resend.sends), (Call::Send, 2));
     let next = scene.claim_one("w").await;
@@ -138,7 +138,7 @@ async fn a_job_given_back_hundreds_of_times_grows_no_longer() {
     assert_eq!(scene.text("k1").await, before);
     assert_eq!(scene.claim_one("w").await.fence, 301);
     let known: u64 = scene.command(&["HLEN", &scene.name("released")]).await;
-    assert_eq!(known, 300, "so many claims of it are known for a while to have been given back");
+    assert_eq!(known, 300, "so many claims of it are known as released for a while");
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn a_resend_that_certainly_did_nothing_is_not_counted() {
     scene.submit(&["k1"]).await;
     let given_back =
         |job: &ClaimedJob| Commit { resend: Resend::GivenBack, ..then(job, State::InDoubt, Due::Send(Millis(1))) };
-    // Of the first send there is nothing to give back.
+    // A first send leaves nothing to count.
     scene.commit(&given_back(&scene.claim_one("w").await)).await;
     for _ in 0..3 {
         let again = scene.claim_one("w").await;
@@ -174,7 +174,7 @@ async fn a_resend_that_certainly_did_nothing_is_not_counted() {
     assert_eq!(scene.claim_one("w").await.resends, 2);
 }
 
-/// A renewal that is under way while a job is given back finds its claim gone.
+/// A renewal that runs while a job is released finds its claim gone.
 #[tokio::test]
 async fn a_claim_that_was_given_back_is_no_lost_write() {
     let scene = Scene::new().await;
@@ -197,7 +197,7 @@ async fn a_claim_that_was_given_back_is_no_lost_write() {
 #[tokio::test]
 async fn a_late_response_is_used_on_release() {
     for (outcome, call) in
-        [(Answer::Succeeded, Call::Query), (Answer::Silent, Call::Query), (Answer::Accepted, Call::Send)]
+        [(Outcome::Succeeded, Call::Query), (Outcome::NoResponse, Call::Query), (Outcome::Accepted, Call::Send)]
     {
         let scene = Scene::new().await;
         scene.submit(&["k1"]).await;
@@ -208,7 +208,7 @@ async fn a_late_response_is_used_on_release() {
             standing = scene.claim_one("w").await;
         }
         assert_eq!(standing.call, call);
-        let state = if outcome == Answer::Succeeded { State::Succeeded } else { State::Pending };
+        let state = if outcome == Outcome::Succeeded { State::Succeeded } else { State::Pending };
         let late = Commit { trade_nos: vec!["T1".into()], ..answered(&slow, outcome, state, due_of(state)) };
         assert_eq!(scene.commit(&late).await, Committed::Late);
         assert_eq!(release(&scene, &standing).await, 1, "{outcome:?}");
@@ -217,9 +217,9 @@ async fn a_late_response_is_used_on_release() {
             (job.state, job.sends, job.worker, &job.trade_nos[..]),
             (State::InDoubt, 1, None, &["T1".to_owned()][..])
         );
-        let expected = if outcome == Answer::Silent { None } else { Some(outcome) };
+        let expected = if outcome == Outcome::NoResponse { None } else { Some(outcome) };
         assert_eq!(job.late_outcome, expected);
-        if outcome != Answer::Silent {
+        if outcome != Outcome::NoResponse {
             assert_eq!(scene.sets("k1").await, ["due_queries"], "{outcome:?}: it is not sent");
         }
         assert_eq!(release(&scene, &standing).await, 0, "once");
@@ -238,20 +238,20 @@ async fn a_record_of_a_newer_build_is_no_lost_write() {
     let _: u64 = scene.command(&["DEL", &scene.name("claims")]).await;
     let renewed = scene.store.renew(&scene.queue, &Renewal::new("slow", LEASE), &[held(&slow)]).await.unwrap();
     assert_eq!((renewed.gone.len(), renewed.lost_writes), (1, false));
-    let late = answered(&slow, Answer::Succeeded, State::Succeeded, Due::Never);
+    let late = answered(&slow, Outcome::Succeeded, State::Succeeded, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);
     assert_eq!((scene.era().await, scene.text("k1").await.as_deref()), (None, Some(newer)));
 }
 
-/// A send whose intent stands in the worker's journal, and that was not made: the record knows as much as the journal.
+/// A send whose intent is in the worker's journal, and that was not made: the record knows as much as the journal.
 #[tokio::test]
 async fn a_withdrawn_send_keeps_its_state_and_fence() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
-    let mut wakes = scene.store.wakes().await.unwrap();
+    let mut wakeups = scene.store.wakeups().await.unwrap();
     assert!(scene.store.withdraw(&scene.queue, &claimed).await.unwrap());
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())), "somebody else is to look at it");
+    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())), "another worker is to claim it");
     let job = scene.job("k1").await;
     assert_eq!((job.state, job.fence, job.sends, job.first_sent), (State::Queued, claimed.fence, 0, None));
     assert_eq!((scene.sets("k1").await, scene.claims().await.len()), (vec!["due_sends"], 0));

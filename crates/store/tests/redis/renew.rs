@@ -24,7 +24,7 @@ async fn the_leases_of_claimed_jobs_move() {
     assert_eq!(renew(&scene, "w", HOUR, &[held(&claimed)]).await, Vec::<String>::new());
     let due = scene.due("due_queries", "k1").await.unwrap();
     assert!(due >= claimed.last_sent.unwrap().plus(HOUR).0, "{due}");
-    scene.set_due("due_queries", "k1", 1).await; // over, but nobody has taken it
+    scene.set_due("due_queries", "k1", 1).await; // over, but no other worker has taken it
     assert!(renew(&scene, "w", HOUR, &[held(&claimed)]).await.is_empty());
     assert_eq!(scene.claim("other", 1).await.jobs.len(), 0);
 }

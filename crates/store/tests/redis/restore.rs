@@ -1,11 +1,14 @@
-//! What a journal remembers comes back as what may have been executed: in doubt, under a fence above all that was before.
+//! A send from a journal is restored as one that may have been executed: in doubt, under a fence above all earlier
+//! ones.
 
-use bursar_domain::{Answer, Call, Due, Millis, Next, Reason, RestoredFromJournal, State};
+use bursar_domain::{Call, Due, Millis, Outcome, Reason, RestoredFromJournal, State, Transition};
 use bursar_store::{Commit, Committed, JobRecord, JournalDiff, JournalView, Restored, StoreError, Submission};
 use bursar_test_support::private_redis;
 use serde_json::json;
 
-use crate::scene::{LATER, Scene, answered, key, known_by, parse, then, told_transfer, transfer, transfer_json};
+use crate::scene::{
+    LATER, Scene, answered, key, known_by, parse, then, transfer, transfer_json, transfer_with_webhook,
+};
 
 const SENT: Millis = Millis(1_700_000_000_000);
 
@@ -23,8 +26,8 @@ pub(crate) fn remembered<'a>(hash: &'a [u8], content: &'a str, business_key: &'a
     }
 }
 
-fn in_doubt(due: Due) -> Next {
-    Next { state: State::InDoubt, due, reason: Some(Reason::RestoredFromJournal), pause_queue: false }
+fn in_doubt(due: Due) -> Transition {
+    Transition { state: State::InDoubt, due, reason: Some(Reason::RestoredFromJournal), pause_queue: false }
 }
 
 pub(crate) async fn restore(
@@ -42,7 +45,7 @@ pub(crate) async fn restore_as(
     name: &str,
     seen: Option<&JobRecord>,
     journal: &JournalView<'_>,
-    next: &Next,
+    next: &Transition,
 ) -> Result<Restored, StoreError> {
     let event = RestoredFromJournal {
         at: Millis(0),
@@ -96,7 +99,7 @@ async fn a_forgotten_job_has_its_content_hash_and_name_again() {
 
 #[tokio::test]
 async fn a_restored_resend_waits_its_turn_and_is_possibly_sent() {
-    let scene = Scene::of("shop/transfer").await; // by who pays
+    let scene = Scene::of("shop/transfer").await; // by payer
     let mut job = transfer_json("K1");
     job["account"] = json!("shop");
     let job = parse(&job);
@@ -147,7 +150,7 @@ async fn a_send_in_flight_during_a_restore_keeps_its_intent() {
     assert_eq!(scene.story("K1").await, ["send_intent", "restored_from_journal"]);
     let intent = &scene.job("K1").await.recent[0];
     assert_eq!(intent.claim(), Some((1, "w")));
-    let late = answered(&out, Answer::Silent, State::InDoubt, Due::Send(Millis(1)));
+    let late = answered(&out, Outcome::NoResponse, State::InDoubt, Due::Send(Millis(1)));
     assert_eq!(scene.commit(&late).await, Committed::Late);
     let story = scene.story("K1").await;
     assert_eq!(story, ["send_intent", "restored_from_journal", "response"], "what came too late is evidence");
@@ -163,31 +166,31 @@ async fn what_a_late_response_said_before_is_kept() {
     let lost = scene.lose("slow").await;
     scene.claim_one("w").await;
     let late =
-        Commit { trade_nos: vec!["T1".into()], ..answered(&lost, Answer::Succeeded, State::Succeeded, Due::Never) };
+        Commit { trade_nos: vec!["T1".into()], ..answered(&lost, Outcome::Succeeded, State::Succeeded, Due::Never) };
     assert_eq!(scene.commit(&late).await, Committed::Late);
     let seen = scene.job("K1").await;
     let known = remembered(&seen.hash, "", "K1");
     assert_eq!(restore(&scene, "K1", Some(&seen), &known, Due::Query(Millis(1))).await, Restored::Done);
     let next = scene.claim_one("v").await;
-    assert_eq!((next.call, next.late_response, next.claims_lost), (Call::Query, Some(Answer::Succeeded), 1));
+    assert_eq!((next.call, next.late_response, next.claims_lost), (Call::Query, Some(Outcome::Succeeded), 1));
     assert_eq!(next.trade_nos, ["T1"]);
 }
 
 #[tokio::test]
 async fn a_job_ended_by_an_outdated_redis_needs_review() {
     let scene = Scene::new().await;
-    scene.accept(&[told_transfer("K1")]).await;
+    scene.accept(&[transfer_with_webhook("K1")]).await;
     scene.take_to("K1", State::Cancelled).await;
     let seen = scene.job("K1").await;
     assert_eq!(JournalDiff::of(Some(&seen), &seen.hash, 7, 2), JournalDiff::EndedUnsent);
     let known = remembered(&seen.hash, "", "K1");
-    let review = Next::review(Reason::RestoredFromJournal);
+    let review = Transition::review(Reason::RestoredFromJournal);
     assert_eq!(restore_as(&scene, "K1", Some(&seen), &known, &review).await.unwrap(), Restored::Done);
     assert_eq!(scene.sets("K1").await, ["review"]);
     let after = scene.job("K1").await;
     assert_eq!((after.state, after.sends), (State::NeedsReview, 2));
-    let told: Vec<String> = scene.outbox("K1").await.iter().map(|event| event["state"].to_string()).collect();
-    assert_eq!(told, ["\"cancelled\"", "\"needs_review\""]);
+    let reported: Vec<String> = scene.outbox("K1").await.iter().map(|event| event["state"].to_string()).collect();
+    assert_eq!(reported, ["\"cancelled\"", "\"needs_review\""]);
     let diff = JournalDiff::of(Some(&after), &after.hash, 7, 2);
     assert_ne!(diff, JournalDiff::EndedUnsent, "repeated, it changes nothing");
 }
@@ -225,7 +228,7 @@ async fn a_job_that_has_changed_since_it_was_seen_is_left_as_it_is() {
     assert_eq!(restored, Restored::Changed, "a tombstone is an end");
     assert_eq!(scene.text("K2").await, tombstone);
 
-    // What is no record at all is nobody's to write over.
+    // A value that is no record is never overwritten.
     for (name, words) in [("damaged", ["SET", "{"]), ("foreign", ["RPUSH", "x"])] {
         let _: redis::Value = scene.command(&[words[0], &scene.job_name(name), words[1]]).await;
         assert_eq!(restore(&scene, name, None, &known, Due::Query(Millis(1))).await, Restored::Changed, "{name}");
@@ -255,7 +258,8 @@ async fn only_a_record_that_has_forgotten_a_send_differs() {
         assert_eq!(of(&hash, fence + 1, sends), behind, "{state}");
         assert_eq!(of(&hash, fence, sends + 1), fewer, "{state}");
         assert_eq!(of(&[0; 32], fence + 1, sends), other, "{state}");
-        // Fences begin again in a Redis that has forgotten: what was accepted since under the same key may have as many.
+        // Fences restart in a Redis that has lost its data: a job accepted later with the same key may have the same
+        // fence.
         let anew = [State::Queued, State::InDoubt, State::Pending].contains(&state);
         let expected = if anew { JournalDiff::OtherContent } else { JournalDiff::Agrees };
         assert_eq!(of(&[0; 32], fence, sends), expected, "{state}");
@@ -276,7 +280,7 @@ async fn a_send_that_is_out_counts_in_the_comparison() {
     assert_eq!(JournalDiff::of(Some(&seen), &seen.hash, out.fence + 1, 1), JournalDiff::Behind);
 }
 
-/// Redis came back empty: what a journal knows of a job's number is no other job's either.
+/// Redis came back empty: a number that a journal has for a job belongs to no other job either.
 #[tokio::test]
 async fn a_number_that_a_journal_brought_back_is_its_jobs() {
     let scene = Scene::new().await;
@@ -324,7 +328,7 @@ async fn a_restored_job_stays_in_doubt_after_more_lost_writes() {
     scene.store.lost_writes(&scene.queue, 0).await.unwrap();
     let seen = scene.job("K1").await;
     assert_eq!(seen.state, State::InDoubt);
-    // It may have been sent; the journal knows how often.
+    // It may have been sent; the journal has the number of sends.
     assert_eq!(JournalDiff::of(Some(&seen), &seen.hash, 7, 2), JournalDiff::Behind);
     let known = remembered(&seen.hash, "", "K1");
     assert_eq!(restore(&scene, "K1", Some(&seen), &known, Due::Send(Millis(1))).await, Restored::Done);

@@ -1,17 +1,20 @@
-//! What Bursar does under a user that may do nothing else, and under users that lack something.
+//! Bursar under a user with exactly its permissions, and under users that lack some.
 
 use std::collections::HashMap;
 
-use bursar_domain::{AccountName, Answer, Due, Kind, Millis, Next, Operation, Reason, RestoredFromJournal, State};
+use bursar_domain::{
+    AccountName, Due, Kind, Millis, Operation, Outcome, Reason, RestoredFromJournal, State, Transition,
+};
 use bursar_store::{
-    Act, BalanceParts, Claim, Cursor, DeliveryClaim, DeliveryCommit, DeliveryResult, Durability, EventId, Finality,
-    Finding, JournalView, NotificationFilter, Operated, Origin, Renewal, RightsWanted, ScanCursor, Severity, Store,
-    StoreError, Submission, Verdict, VerifiedNotification, Wanted,
+    BalanceParts, Claim, Cursor, DeadLetterAction, DeliveryClaim, DeliveryCommit, DeliveryResult, Durability, EventId,
+    Finality, Finding, JournalView, NotificationFilter, Operated, Origin, PreflightInput, Renewal, RightsWanted,
+    ScanCursor, Severity, Store, StoreError, Submission, Verdict, VerifiedNotification,
 };
 use bursar_test_support::{Listen, Options, OwnRedis, private_redis};
 
 use crate::scene::{
-    LATER, LEASE, OPERATOR, Scene, answered, bill, held, key, known_by, pause, resume, then, told_transfer, transfer,
+    LATER, LEASE, OPERATOR, Scene, answered, bill, held, key, known_by, pause, resume, then, transfer,
+    transfer_with_webhook,
 };
 
 const PREFIX: &str = "bursar";
@@ -50,7 +53,7 @@ async fn scene(redis: &OwnRedis) -> Scene {
 }
 
 async fn findings(store: &Store, url: &str) -> Vec<Finding> {
-    let wanted = Wanted {
+    let wanted = PreflightInput {
         url: url.to_owned(),
         lease: LEASE,
         call_timeout: None,
@@ -69,14 +72,14 @@ fn of<'a>(findings: &'a [Finding], check: &str) -> &'a Finding {
 /// A job's whole life, with all that operators, dispatchers and servers do and read.
 pub(crate) async fn live(scene: &Scene) {
     let (store, queue) = (&scene.store, &scene.queue);
-    let mut wakes = store.wakes().await.unwrap();
-    let jobs = [told_transfer("k1"), transfer("k2"), transfer("k3"), transfer("k4"), bill("b1", "o1")];
+    let mut wakeups = store.wakeups().await.unwrap();
+    let jobs = [transfer_with_webhook("k1"), transfer("k2"), transfer("k3"), transfer("k4"), bill("b1", "o1")];
     assert_eq!(scene.accept(&jobs).await, vec![Submission::New; 5]);
-    assert!(wakes.next().await.is_some());
+    assert!(wakeups.next().await.is_some());
     let first = scene.claim_one("w").await;
     let renewal = Renewal::new("w", LEASE);
     assert!(store.renew(queue, &renewal, &[held(&first)]).await.unwrap().gone.is_empty());
-    let mut accepted = answered(&first, Answer::Accepted, State::Pending, Due::Query(Millis(1)));
+    let mut accepted = answered(&first, Outcome::Accepted, State::Pending, Due::Query(Millis(1)));
     (accepted.trade_nos, accepted.response) = (vec!["T1".into()], known_by("T1"));
     scene.commit(&accepted).await;
     let again = scene.claim("w", 2).await.jobs;
@@ -90,11 +93,11 @@ pub(crate) async fn live(scene: &Scene) {
     let claimed = scene.claim("w", 4).await;
     for job in &claimed.jobs {
         let ended = if job.key == key("k1") { State::Succeeded } else { State::NeedsReview };
-        scene.commit(&answered(job, Answer::Succeeded, ended, Due::Never)).await;
+        scene.commit(&answered(job, Outcome::Succeeded, ended, Due::Never)).await;
     }
-    // What comes late, twice, and for a job that is gone.
+    // Commits that come late, twice, and for a job that is gone.
     scene.commit(&then(&first, State::Failed, Due::Never)).await;
-    scene.commit(&answered(&again[0], Answer::Succeeded, State::Succeeded, Due::Never)).await;
+    scene.commit(&answered(&again[0], Outcome::Succeeded, State::Succeeded, Due::Never)).await;
     for name in ["k2", "k3"] {
         for operation in [Operation::Cancel, Operation::Query, Operation::Send] {
             let operated = scene.operate(name, operation).await;
@@ -142,7 +145,7 @@ async fn quarantine(scene: &Scene) {
 
 async fn deliver(scene: &Scene) {
     let (store, origin) = (&scene.store, Origin::Jobs(scene.queue.clone()));
-    drop(store.delivery_wakes().await.unwrap());
+    drop(store.delivery_wakeups().await.unwrap());
     for (number, result) in
         (1..).zip([DeliveryResult::PutOff(Millis(1)), DeliveryResult::Failed(Millis(1)), DeliveryResult::Delivered])
     {
@@ -167,7 +170,7 @@ async fn restore(scene: &Scene) {
     let journal = JournalView {
         hash: &hash,
         content: job.content.text(),
-        business_key: job.content.about(),
+        business_key: job.content.business_key(),
         fence: 3,
         sends: 1,
         resends: 0,
@@ -183,7 +186,7 @@ async fn restore(scene: &Scene) {
         response: None,
         more: serde_json::Map::new(),
     };
-    let next = Next::review(Reason::RestoredFromJournal);
+    let next = Transition::review(Reason::RestoredFromJournal);
     scene.store.restore(&job.queue, &job.key, None, &journal, &next, event).await.unwrap();
     scene.store.set_rival_aside(&job.queue, &key("b10"), &journal, "li").await.unwrap();
 }
@@ -230,7 +233,7 @@ async fn import(scene: &Scene) {
     scene.store.take_tasks(&queue, &refused).await.unwrap();
     let aside = scene.store.dead_letters(&queue, 0, 5).await.unwrap();
     scene.store.dead_letter_payload(&queue, aside[0].number).await.unwrap();
-    scene.store.settle_dead_letter(&queue, aside[0].number, Act::Dropped, OPERATOR).await.unwrap();
+    scene.store.settle_dead_letter(&queue, aside[0].number, DeadLetterAction::Dropped, OPERATOR).await.unwrap();
     scene.store.settled_dead_letters(&queue, 5).await.unwrap();
     scene.store.import_status(&queue).await.unwrap();
 }
@@ -238,10 +241,10 @@ async fn import(scene: &Scene) {
 async fn balance(scene: &Scene) {
     let account = &scene.queue.account;
     for _ in 0..2 {
-        scene.store.balance_turn(account, LEASE).await.unwrap();
+        scene.store.balance_lock(account, LEASE).await.unwrap();
     }
-    let told = BalanceParts { available: Some(1), ..BalanceParts::default() };
-    scene.store.keep_balance(account, "paying", Some(told)).await.unwrap();
+    let reported = BalanceParts { available: Some(1), ..BalanceParts::default() };
+    scene.store.store_balance(account, "paying", Some(reported)).await.unwrap();
     scene.store.balance(account, "paying").await.unwrap();
 }
 
@@ -334,7 +337,7 @@ async fn a_message_that_may_not_be_published_fails_no_write() {
     assert_eq!(of(&findings, "redis.rights").severity, Severity::Fine, "{findings:?}");
 
     let (store, queue) = (&scene.store, &scene.queue);
-    assert_eq!(store.submit(&[told_transfer("k1")]).await.unwrap(), [Submission::New]);
+    assert_eq!(store.submit(&[transfer_with_webhook("k1")]).await.unwrap(), [Submission::New]);
     store.pause(queue, &pause()).await.unwrap();
     store.resume(queue, &resume()).await.unwrap();
     let claimed = scene.claim_one("w").await;

@@ -1,6 +1,6 @@
 //! Another key's job with the same business key, which a Redis took that had forgotten the first, is not sent once a journal speaks.
 
-use bursar_domain::{Call, Due, HistoryEvent, Millis, Next, Reason, State};
+use bursar_domain::{Call, Due, HistoryEvent, Millis, Reason, State, Transition};
 use bursar_store::{Committed, JournalDiff, Restored, Submission};
 use serde_json::json;
 
@@ -11,11 +11,11 @@ async fn scene() -> Scene {
     Scene::of("main/bill_upload").await
 }
 
-/// What a journal knows of `FIRST`, with the business key of this order, is restored.
+/// Restores a journal's knowledge of `FIRST`, with the business key of this order.
 async fn restore_first(scene: &Scene, order: &str) -> Restored {
     let lost = bill("FIRST", order);
     let hash = lost.content.hash();
-    let known = remembered(&hash, lost.content.text(), lost.content.about());
+    let known = remembered(&hash, lost.content.text(), lost.content.business_key());
     let seen = scene.find("FIRST").await;
     restore(scene, "FIRST", seen.as_ref(), &known, Due::Send(Millis(1))).await
 }
@@ -34,12 +34,12 @@ async fn a_job_whose_business_key_was_taken_needs_review() {
     let [HistoryEvent::BusinessKeyConflict(conflict)] = second.recent.as_slice() else { panic!("{second:?}") };
     assert_eq!(conflict.key, "FIRST");
     assert_eq!(scene.claim("w", 5).await.jobs.len(), 0, "neither is sent");
-    let told = scene.outbox("SECOND").await;
-    assert!(told.len() == 1 && told[0]["state"] == "needs_review", "its producer hears of it: {told:?}");
+    let reported = scene.outbox("SECOND").await;
+    assert!(reported.len() == 1 && reported[0]["state"] == "needs_review", "its producer hears of it: {reported:?}");
 
     let alone = bill("ALONE", "order-2");
     let hash = alone.content.hash();
-    let known = remembered(&hash, alone.content.text(), alone.content.about());
+    let known = remembered(&hash, alone.content.text(), alone.content.business_key());
     assert_eq!(restore(&scene, "ALONE", None, &known, Due::Send(Millis(1))).await, Restored::Done);
     let again = scene.accept(&[bill("OTHER", "order-2")]).await;
     assert_eq!(again, [Submission::Conflict { first: "ALONE".into() }], "its order is its own again");
@@ -53,8 +53,8 @@ async fn an_unreadable_rival_prevents_the_restore() {
     let _: String = scene.command(&["SET", &scene.job_name("SECOND"), &newer]).await;
     let lost = bill("FIRST", "order-1");
     let hash = lost.content.hash();
-    let known = remembered(&hash, lost.content.text(), lost.content.about());
-    let next = Next::review(Reason::LostWrites);
+    let known = remembered(&hash, lost.content.text(), lost.content.business_key());
+    let next = Transition::review(Reason::LostWrites);
     let first = key("FIRST");
     let restored = restore_as(&scene, "FIRST", None, &known, &next).await.unwrap_err();
     assert!(restored.to_string().contains("SECOND") && restored.to_string().contains("use that build"), "{restored}");
@@ -112,13 +112,13 @@ async fn what_a_rival_s_late_response_said_is_kept() {
     scene.accept(&[bill("SECOND", "order-1")]).await;
     let lost = scene.lose("slow").await;
     scene.claim_one("w").await;
-    let late = answered(&lost, bursar_domain::Answer::Succeeded, State::Succeeded, Due::Never);
+    let late = answered(&lost, bursar_domain::Outcome::Succeeded, State::Succeeded, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);
     restore_first(&scene, "order-1").await;
     let second = scene.job("SECOND").await;
     assert_eq!(
         (second.state, second.late_outcome, second.sends),
-        (State::NeedsReview, Some(bursar_domain::Answer::Succeeded), 1)
+        (State::NeedsReview, Some(bursar_domain::Outcome::Succeeded), 1)
     );
 }
 
@@ -154,7 +154,7 @@ async fn the_rival_of_a_job_that_ended_or_waits_is_kept_back_too() {
     scene.accept(&[bill("SECOND", "order-1")]).await;
     let sent_before = bill("FIRST", "order-1");
     let hash = sent_before.content.hash();
-    let known = remembered(&hash, sent_before.content.text(), sent_before.content.about());
+    let known = remembered(&hash, sent_before.content.text(), sent_before.content.business_key());
     let rival = async || scene.store.set_rival_aside(&scene.queue, &key("FIRST"), &known, "li").await.unwrap();
     assert_eq!(rival().await.as_deref(), Some("SECOND"));
     assert_eq!(scene.state("SECOND").await, State::NeedsReview);
@@ -162,7 +162,7 @@ async fn the_rival_of_a_job_that_ended_or_waits_is_kept_back_too() {
     assert_eq!(scene.text("FIRST").await, None, "the job itself is left as it is");
 }
 
-/// A journal speaks of what an operator has to decide about: nothing is sent while two restorations race with workers.
+/// A journal has sends that need review: nothing is sent while two restorations race with workers.
 #[tokio::test]
 async fn a_restore_racing_with_a_claim_stops_the_rival_or_lets_it_go() {
     for _ in 0..30 {

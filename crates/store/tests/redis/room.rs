@@ -71,7 +71,7 @@ async fn a_hundred_thousand_queries_do_not_delay_a_send() {
     scene.claim("w", 1).await;
     let mut costs = Vec::new();
     for queries in [10_usize, 100_000] {
-        let _: u64 = scene.command(&["DEL", &scene.name("claims")]).await; // the same jobs, claimed by nobody
+        let _: u64 = scene.command(&["DEL", &scene.name("claims")]).await; // the same jobs, unclaimed
         pending(&scene, queries).await;
         scene.submit_many(&format!("k{queries}-"), 4).await;
         let before = commands(&scene).await;
@@ -108,7 +108,7 @@ async fn a_million_due_jobs_drain_as_steadily_as_a_thousand() {
     const CLAIMS: usize = 20;
     const SLOTS: usize = 50;
     let redis = private_redis(|options| Options { fsync: Fsync::EverySecond, ..options });
-    // Only those that come first are ever looked at; the rest of the million needs no record.
+    // Only the first ones are ever read; the rest of the million needs no record.
     let backlog = redis::Script::new(
         "local members = {}
          for i = tonumber(ARGV[1]), tonumber(ARGV[2]) do

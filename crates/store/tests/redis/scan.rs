@@ -1,4 +1,4 @@
-//! Scanning a queue while others work in it, and what is due to be sent.
+//! Scanning a queue while workers change it, and the due sends.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ async fn end(scene: &Scene, prefix: &str, count: usize) {
     }
 }
 
-/// The whole scan, with something done between its steps; how often each job was met.
+/// The whole scan, with an action between its steps; returns how often each job was seen.
 async fn scanned(scene: &Scene, state: Option<State>, between: impl AsyncFn()) -> BTreeMap<String, u32> {
     let (mut met, mut steps, mut next) = (BTreeMap::new(), 0, Some(ScanCursor::default()));
     while let Some(from) = next {
@@ -109,7 +109,7 @@ async fn a_scan_may_leave_out_what_ended_before_a_moment() {
     assert_eq!(met, ["queued000000", "k000003", "k000004"]);
 }
 
-/// The keys of all pages of what has been due to be sent since before `until`.
+/// The keys on all pages of the sends that have been due since before `until`.
 async fn due_sends(scene: &Scene, until: Millis, limit: usize) -> Vec<String> {
     let (mut due, mut next, mut pages) = (Vec::new(), Some(ScanCursor::default()), 0);
     while let Some(from) = next {
@@ -147,8 +147,8 @@ async fn due_sends_are_found_in_both_sets_and_what_is_not_due_is_not() {
     }
     let page = scene.store.due_sends(&scene.queue, &ScanCursor::default(), Millis(7), 1).await.unwrap();
     let StoredAs::Job(job) = &page.jobs[0] else { panic!("{page:?}") };
-    assert_eq!((job.due, job.content.is_some(), job.facts(false).state), (Some(Millis(5)), true, State::InDoubt));
+    assert_eq!((job.due, job.content.is_some(), job.progress(false).state), (Some(Millis(5)), true, State::InDoubt));
     let _: String = scene.command(&["SET", &scene.job_name("timed1"), "damaged"]).await;
-    assert_eq!(due_sends(&scene, Millis(6), 1).await, ["timed1", "timed2"], "named, and in nobody's way");
+    assert_eq!(due_sends(&scene, Millis(6), 1).await, ["timed1", "timed2"], "named, and no obstacle");
     assert!(matches!(scene.store.job(&scene.queue, &key("timed1")).await.unwrap(), Some(StoredAs::Unreadable { .. })));
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bursar_domain::{
-    AccountRules, ActionKind, Answer, Call, Due, FairBy, FairOrder, GatewayKind, HistoryEvent, Job, Key, Millis, Next,
-    OnAmbiguous, Operation, Queue, Reason, Response, ResponseEvidence, State,
+    AccountRules, ActionKind, Call, Due, FairBy, FairOrder, GatewayKind, HistoryEvent, Job, Key, Millis, OnAmbiguous,
+    Operation, Outcome, Queue, Reason, Response, ResponseEvidence, State, Transition,
 };
 use bursar_store::{
     Claim, Claimed, ClaimedJob, Commit, Committed, Evidence, JobRecord, Known, LeasedClaim, Operated, Operator, Resend,
@@ -39,7 +39,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// On the Redis that all tests share, under a prefix of its own.
+    /// On the Redis that all tests share, under a separate prefix.
     pub(crate) async fn new() -> Self {
         Self::of("main/transfer").await
     }
@@ -81,7 +81,7 @@ impl Scene {
         }
     }
 
-    /// What every key of the queue's partition begins with.
+    /// The base of every key of the queue's partition.
     pub(crate) fn base(&self) -> String {
         self.store.base_of(&self.queue)
     }
@@ -213,7 +213,7 @@ impl Scene {
         self.command(&["GET", &self.job_name(key)]).await
     }
 
-    /// A record as anybody reads it with `GET`.
+    /// A record as `GET` returns it.
     pub(crate) async fn record(&self, key: &str) -> Value {
         serde_json::from_str(&self.text(key).await.unwrap()).unwrap()
     }
@@ -256,11 +256,11 @@ impl Scene {
         self.command(&["HKEYS", &self.name("claims")]).await
     }
 
-    /// What was published of the partition's queues: `KEY STATE` or what became of a queue.
+    /// The published events of the partition's queues: `KEY STATE`, or a queue's event.
     pub(crate) async fn events(&self) -> Vec<String> {
         let stream = format!("{}events", self.base());
         let entries: Vec<(String, Vec<String>)> = self.command(&["XRANGE", &stream, "-", "+"]).await;
-        entries.into_iter().flat_map(|(_, words)| told(&words)).collect()
+        entries.into_iter().flat_map(|(_, words)| reported(&words)).collect()
     }
 
     /// The same of this queue alone.
@@ -268,7 +268,7 @@ impl Scene {
         let stream = format!("{}events", self.base());
         let entries: Vec<(String, Vec<String>)> = self.command(&["XRANGE", &stream, "-", "+"]).await;
         let ours = entries.into_iter().filter(|(_, words)| words[1] == self.queue.to_string());
-        ours.flat_map(|(_, words)| told(&words)).collect()
+        ours.flat_map(|(_, words)| reported(&words)).collect()
     }
 
     pub(crate) async fn commit(&self, commit: &Commit) -> Committed {
@@ -280,8 +280,8 @@ impl Scene {
     }
 }
 
-/// What an entry of a stream says, shortly.
-fn told(words: &[String]) -> Vec<String> {
+/// A short form of a stream's entry.
+fn reported(words: &[String]) -> Vec<String> {
     match words[2].parse::<State>() {
         Ok(_) => words[2..]
             .chunks(2)
@@ -291,7 +291,7 @@ fn told(words: &[String]) -> Vec<String> {
     }
 }
 
-/// What a job in this state waits for, far beyond every test.
+/// The due time of a job in this state, far beyond every test.
 pub(crate) fn due_of(state: State) -> Due {
     match state {
         State::Queued => Due::Send(LATER),
@@ -347,33 +347,35 @@ pub(crate) fn bill(key: &str, order: &str) -> Job {
     parse(&bill_json(key, order))
 }
 
-/// A transfer whose producer is told of its end.
-pub(crate) fn told_transfer(key: &str) -> Job {
+/// A transfer with a webhook.
+pub(crate) fn transfer_with_webhook(key: &str) -> Job {
     let mut job = transfer_json(key);
     job["callback_url"] = json!("https://shop.example/bursar");
     parse(&job)
 }
 
-/// What follows a claim: this state, looked at again as said.
+/// The commit of a claim: this state, due then.
 pub(crate) fn then(job: &ClaimedJob, state: State, due: Due) -> Commit {
-    let next = Next { state, due, reason: None, pause_queue: false };
+    let next = Transition { state, due, reason: None, pause_queue: false };
     Commit::new(job, job.last_sent.or(job.created).unwrap_or_default(), next)
 }
 
 /// The same after a response that was understood so.
-pub(crate) fn answered(job: &ClaimedJob, outcome: Answer, state: State, due: Due) -> Commit {
+pub(crate) fn answered(job: &ClaimedJob, outcome: Outcome, state: State, due: Due) -> Commit {
     let mut commit = then(job, state, due);
     commit.queried = job.call == Call::Query;
     commit.evidence = match outcome {
-        Answer::Accepted | Answer::Succeeded | Answer::Failed | Answer::Refunded => Evidence::Said(outcome),
-        Answer::Silent | Answer::Unseen | Answer::Contradiction if job.call == Call::Send => Evidence::MaybeExecuted,
+        Outcome::Accepted | Outcome::Succeeded | Outcome::Failed | Outcome::Refunded => Evidence::Said(outcome),
+        Outcome::NoResponse | Outcome::NotFound | Outcome::Mismatch if job.call == Call::Send => {
+            Evidence::MaybeExecuted
+        }
         _ => Evidence::None,
     };
     commit.event = Some(HistoryEvent::Response(response(job, outcome)));
     commit
 }
 
-fn response(job: &ClaimedJob, outcome: Answer) -> Response {
+fn response(job: &ClaimedJob, outcome: Outcome) -> Response {
     Response {
         fence: job.fence,
         call: job.call,
@@ -407,7 +409,7 @@ pub(crate) fn key(text: &str) -> Key {
     text.parse().unwrap()
 }
 
-/// A worker that holds, remembers this fence, and claims.
+/// A worker under `hold` that knows this fence, and claims.
 pub(crate) fn holding(wish: Claim<'_>, fence: u64) -> Claim<'_> {
     let known = Known { fence, ..Known::default() };
     Claim { known, on_ambiguous: OnAmbiguous::Hold, sends: Sends::Allowed, ..wish }

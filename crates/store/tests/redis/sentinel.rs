@@ -1,4 +1,4 @@
-//! Behind Sentinel the store speaks with the primary, whichever that is, and with nobody else.
+//! Behind Sentinel the store uses only the current primary.
 
 use std::time::{Duration, Instant};
 
@@ -25,11 +25,11 @@ async fn the_store_follows_the_primary_and_leaves_the_isolated_one() {
     scene.submit(&["K1", "K2"]).await;
     assert_eq!(scene.claim("w", 1).await.jobs.len(), 1);
     eventually(SOON, "the replica to have it", async || scene.due("due_queries", "K1").await).await;
-    let mut wakes = scene.store.wakes().await.unwrap();
+    let mut wakeups = scene.store.wakeups().await.unwrap();
     redis.primary.kill().unwrap();
     redis.until_promoted().await;
     let promoted = Instant::now();
-    assert_eq!(wakes.next().await, None, "whoever listened there must listen anew");
+    assert_eq!(wakeups.next().await, None, "a subscriber there must subscribe again");
     eventually(SOON, "the new primary", async || scene.store.submit(&[transfer("K3")]).await).await;
     let took = promoted.elapsed();
     println!("the first submission after the promotion came {took:?} after it");
@@ -81,9 +81,9 @@ async fn a_hung_primary_is_waited_for_until_a_promotion() {
         redis.until_promoted().await;
         Instant::now()
     };
-    let ((outcome, told), promoted) = tokio::join!(renew, promoted);
+    let ((outcome, reported), promoted) = tokio::join!(renew, promoted);
     assert!(matches!(outcome, Err(StoreError::Unreachable { .. })), "{outcome:?}");
-    let late = told.saturating_duration_since(promoted);
+    let late = reported.saturating_duration_since(promoted);
     assert!(late < Duration::from_secs(1), "{late:?}");
     redis.primary.thaw().unwrap();
     eventually(SOON, "the new primary", async || scene.store.submit(&[transfer("K2")]).await).await;

@@ -1,4 +1,4 @@
-//! A job is accepted whole or not at all, once, and its record is JSON that anybody can read.
+//! A job is accepted whole or not at all, once, and its record is plain JSON.
 
 use bursar_domain::{Due, Millis, State};
 use bursar_store::{MAX_BATCH, NewRecord, Submission, Wake};
@@ -212,12 +212,16 @@ async fn a_far_future_due_time_is_kept_to_the_millisecond() {
 #[tokio::test]
 async fn only_new_jobs_wake_the_workers_of_their_queue() {
     let scene = Scene::new().await;
-    let mut wakes = scene.store.wakes().await.unwrap();
+    let mut wakeups = scene.store.wakeups().await.unwrap();
     scene.submit(&["k1"]).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
+    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())));
     scene.accept(&[transfer("k1")]).await;
     scene.accept(&[bill("b1", "o1")]).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due("main/bill_upload".parse().unwrap())), "the repetition woke nobody");
+    assert_eq!(
+        wakeups.next().await,
+        Some(Wake::Due("main/bill_upload".parse().unwrap())),
+        "the repetition woke no worker"
+    );
 }
 
 #[tokio::test]
@@ -269,7 +273,7 @@ async fn an_interrupted_submission_leaves_nothing_forgotten() {
     assert!(error.chain().contains("WRONGTYPE"), "{}", error.chain());
     assert_eq!((scene.text("a").await, scene.text("b").await), (None, None));
     let _: u64 = scene.command(&["DEL", &sends]).await;
-    // What is due and was not written is put aside, and nobody's loss: its producer was told nothing.
+    // A due job without a record is quarantined, and no loss: its producer got no acknowledgement.
     let _: u64 = scene.command(&["ZADD", &sends, "1", "a"]).await;
     let claimed = scene.claim("w", 5).await;
     assert_eq!((claimed.jobs.len(), claimed.quarantined.len()), (0, 1));
@@ -312,7 +316,7 @@ async fn many_producers_of_one_key_make_one_job() {
 #[tokio::test]
 async fn jobs_of_many_queues_at_once_are_each_in_their_own_fair_order() {
     let scene = Scene::new().await;
-    // By who pays, as every queue is that is not told otherwise.
+    // By payer, which is the default of every queue.
     let jobs: Vec<_> = (0..60)
         .map(|number| {
             let mut job = transfer_json(&format!("k{number:02}"));
@@ -325,6 +329,6 @@ async fn jobs_of_many_queues_at_once_are_each_in_their_own_fair_order() {
     for account in 0..3 {
         let claimed = scene.on(&format!("a{account}/transfer")).claim("w", 2).await;
         let groups: Vec<&str> = claimed.jobs.iter().map(bursar_store::ClaimedJob::group).collect();
-        assert!(groups.contains(&"last"), "{account}: the flood delays nobody else's first: {groups:?}");
+        assert!(groups.contains(&"last"), "{account}: the flood delays no other group's first: {groups:?}");
     }
 }

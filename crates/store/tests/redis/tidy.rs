@@ -1,4 +1,4 @@
-//! What every script must say and may touch.
+//! Rules for all scripts: their headers, and the keys that they use.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ fn scripts_in(folder: &str) -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     files
-        .filter(|path| path.is_file()) // what scripts share stands in a folder below
+        .filter(|path| path.is_file()) // the shared parts are in a folder below
         .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(path).unwrap()))
         .collect()
 }
@@ -65,19 +65,19 @@ fn no_jobs_script_parses_records_or_reads_another_clock() {
     }
 }
 
-/// What scripts executed, as MONITOR tells it: `… [0 lua] "hset" "key" …`.
+/// The commands of scripts in the output of MONITOR: `… [0 lua] "hset" "key" …`.
 fn executed_by_lua(line: &str) -> Option<Vec<String>> {
     let (_, words) = line.split_once(" lua] ")?;
     let inner = words.trim().strip_prefix('"')?.strip_suffix('"')?;
     Some(inner.split("\" \"").map(str::to_owned).collect())
 }
 
-/// The hash tag of a key: what its slot is made of.
+/// The hash tag of a key, which decides its slot.
 fn tag(key: &str) -> &str {
     key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or(key, |(tag, _)| tag)
 }
 
-/// A script's call, as MONITOR tells it: its first key.
+/// A script's call in the output of MONITOR: its first key.
 fn called(line: &str) -> Option<String> {
     let (_, words) = line.split_once("\"EVALSHA\" ")?;
     let words: Vec<&str> = words.trim().trim_matches('"').split("\" \"").collect();

@@ -1,4 +1,4 @@
-//! `rediss://` against a real server with certificates of an authority of one's own.
+//! `rediss://` against a real server with certificates of a private authority.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -86,12 +86,12 @@ async fn a_private_authority_is_trusted_where_it_is_configured() {
     let authority = Authority::named("ours");
     let server = Server::start(&authority, &["localhost"], None);
     let store = server.store(Some(&authority.pem())).await.unwrap();
-    let mut wakes = store.wakes().await.unwrap();
+    let mut wakeups = store.wakeups().await.unwrap();
     let job = transfer();
     assert_eq!(store.submit(std::slice::from_ref(&job)).await.unwrap(), [Submission::New]);
     let queue: Queue = job.queue.clone();
     let woken =
-        tokio::time::timeout(Duration::from_secs(10), wakes.next()).await.expect("a second connection, by TLS too");
+        tokio::time::timeout(Duration::from_secs(10), wakeups.next()).await.expect("a second connection, by TLS too");
     assert_eq!(woken, Some(Wake::Due(queue.clone())));
     let stored =
         eventually(Duration::from_secs(10), "the job", async || store.job(&queue, &job.key).await.unwrap()).await;
@@ -112,8 +112,8 @@ async fn a_redis_with_an_untrusted_certificate_gets_nothing() {
     ] {
         let error = server.store(ca_pem.as_deref()).await.unwrap_err();
         assert!(matches!(error, StoreError::Untrusted { .. }), "{error:?}");
-        let told = error.chain();
-        assert!(told.contains("redis.ca_file") && told.contains(why), "{why}: {told}");
+        let reported = error.chain();
+        assert!(reported.contains("redis.ca_file") && reported.contains(why), "{why}: {reported}");
     }
 }
 

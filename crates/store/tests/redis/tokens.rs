@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Answer, Call, Due, Millis, OnAmbiguous, Operation, Reason, State};
+use bursar_domain::{Call, Due, Millis, OnAmbiguous, Operation, Outcome, Reason, State};
 use bursar_store::{Claim, ClaimedJob, Commit, Committed, Cursor, JournalDiff, Known, Operated, Renewal, Submission};
 
 use crate::scene::{LATER, LEASE, Scene, answered, due_of, held, parse, then, transfer, transfer_json};
@@ -20,7 +20,7 @@ async fn lose_the_claim(scene: &Scene, key: &str) {
 }
 
 fn sent(job: &ClaimedJob, state: State, due: Due) -> Commit {
-    answered(job, Answer::Silent, state, due)
+    answered(job, Outcome::NoResponse, state, due)
 }
 
 /// Two claims of one job with one and the same fence, the first of which Redis has forgotten.
@@ -37,14 +37,14 @@ async fn twice_claimed() -> (Scene, ClaimedJob, ClaimedJob) {
 #[tokio::test]
 async fn a_late_commit_does_not_end_another_claim_of_the_same_fence() {
     let (scene, first, second) = twice_claimed().await;
-    let busy = answered(&first, Answer::NotExecuted, State::Queued, Due::Send(Millis(1)));
+    let busy = answered(&first, Outcome::NotExecuted, State::Queued, Due::Send(Millis(1)));
     assert_eq!(scene.commit(&busy).await, Committed::Late);
     assert_eq!(
         (scene.state("K1").await, scene.sets("K1").await),
         (State::InDoubt, vec!["due_queries"]),
         "the second is out"
     );
-    let ended = answered(&second, Answer::Succeeded, State::Succeeded, Due::Never);
+    let ended = answered(&second, Outcome::Succeeded, State::Succeeded, Due::Never);
     assert_eq!(scene.commit(&ended).await, Committed::Done);
     assert_eq!(scene.commit(&ended).await, Committed::Again);
     assert_eq!(scene.commit(&sent(&first, State::Failed, Due::Never)).await, Committed::Late);
@@ -140,9 +140,9 @@ async fn a_late_response_puts_an_unsent_job_in_doubt() {
     let jobs = scene.claim("w1", 2).await.jobs;
     lose_the_claim(&scene, "K1").await;
     lose_the_claim(&scene, "K2").await;
-    let mut told = answered(&jobs[0], Answer::Accepted, State::Pending, Due::Never);
-    told.trade_nos = vec!["T7".into()];
-    assert_eq!(scene.commit(&told).await, Committed::Late);
+    let mut reported = answered(&jobs[0], Outcome::Accepted, State::Pending, Due::Never);
+    reported.trade_nos = vec!["T7".into()];
+    assert_eq!(scene.commit(&reported).await, Committed::Late);
     assert_eq!(scene.commit(&sent(&jobs[1], State::InDoubt, Due::Never)).await, Committed::Late);
     for name in ["K1", "K2"] {
         let job = scene.job(name).await;
@@ -151,7 +151,7 @@ async fn a_late_response_puts_an_unsent_job_in_doubt() {
     assert_eq!(scene.job("K1").await.trade_nos, ["T7"]);
     let jobs = scene.claim("w2", 2).await.jobs;
     let late = |name: &str| jobs.iter().find(|job| job.key.as_str() == name).unwrap().late_response;
-    assert_eq!((late("K1"), late("K2")), (Some(Answer::Accepted), None));
+    assert_eq!((late("K1"), late("K2")), (Some(Outcome::Accepted), None));
 }
 
 #[tokio::test]
@@ -164,10 +164,10 @@ async fn a_late_response_reopens_a_review_and_changes_no_end() {
     }
     for job in scene.claim("w", 2).await.jobs {
         let state = if job.key.as_str() == "review" { State::NeedsReview } else { State::Failed };
-        scene.commit(&answered(&job, Answer::Unseen, state, Due::Never)).await;
+        scene.commit(&answered(&job, Outcome::NotFound, state, Due::Never)).await;
     }
     for job in &slow {
-        let mut late = answered(job, Answer::Succeeded, State::Succeeded, Due::Never);
+        let mut late = answered(job, Outcome::Succeeded, State::Succeeded, Due::Never);
         late.trade_nos = vec!["T1".into()];
         assert_eq!(scene.commit(&late).await, Committed::Late);
         let after = scene.text(job.key.as_str()).await;
@@ -177,7 +177,7 @@ async fn a_late_response_reopens_a_review_and_changes_no_end() {
     assert_eq!((scene.state("review").await, scene.sets("review").await), (State::InDoubt, vec!["due_queries"]));
     assert_eq!((scene.state("ended").await, scene.sets("ended").await), (State::Failed, vec!["done"]));
     let claimed = scene.claim_one("w").await;
-    assert_eq!((claimed.late_response, claimed.trade_nos.len()), (Some(Answer::Succeeded), 1));
+    assert_eq!((claimed.late_response, claimed.trade_nos.len()), (Some(Outcome::Succeeded), 1));
 }
 
 #[tokio::test]
@@ -189,11 +189,11 @@ async fn a_late_response_that_says_nothing_new_leaves_a_review_alone() {
         commit.trade_nos = vec!["T1".into()];
         commit
     };
-    scene.commit(&numbered(answered(&sending, Answer::Accepted, State::Pending, Due::Query(Millis(1))))).await;
+    scene.commit(&numbered(answered(&sending, Outcome::Accepted, State::Pending, Due::Query(Millis(1))))).await;
     let slow = scene.lose("slow").await;
     let next = scene.claim_one("w1").await;
-    scene.commit(&answered(&next, Answer::Accepted, State::NeedsReview, Due::Never)).await;
-    let known = numbered(answered(&slow, Answer::Accepted, State::Pending, Due::Never));
+    scene.commit(&answered(&next, Outcome::Accepted, State::NeedsReview, Due::Never)).await;
+    let known = numbered(answered(&slow, Outcome::Accepted, State::Pending, Due::Never));
     assert_eq!(scene.commit(&known).await, Committed::Late);
     assert_eq!((scene.state("K1").await, scene.sets("K1").await), (State::NeedsReview, vec!["review"]));
 }
@@ -204,19 +204,19 @@ async fn a_late_query_response_counts_the_forgotten_send() {
     scene.submit(&["K1"]).await;
     let accepted = scene.text("K1").await.unwrap();
     let sending = scene.claim_one("w1").await;
-    let mut commit = answered(&sending, Answer::Accepted, State::Pending, Due::Query(Millis(1)));
+    let mut commit = answered(&sending, Outcome::Accepted, State::Pending, Due::Query(Millis(1)));
     commit.trade_nos = vec!["T1".into()];
     scene.commit(&commit).await;
     let asking = scene.claim_one("w1").await;
-    // Redis comes back with what it knew when the job was accepted.
+    // Redis comes back with the state at which the job was accepted.
     let _: () = scene.command(&["SET", &scene.job_name("K1"), &accepted]).await;
     lose_the_claim(&scene, "K1").await;
-    let late = answered(&asking, Answer::Accepted, State::Pending, Due::Never);
+    let late = answered(&asking, Outcome::Accepted, State::Pending, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);
     let claimed = scene.claim_one("w2").await;
     assert_eq!(
         (claimed.state, claimed.call, claimed.late_response),
-        (State::InDoubt, Call::Query, Some(Answer::Accepted))
+        (State::InDoubt, Call::Query, Some(Outcome::Accepted))
     );
     assert_eq!(claimed.trade_nos, ["T1"], "what the worker knew makes it a job that can be queried");
     assert_eq!(claimed.sends, 1);
@@ -304,13 +304,13 @@ async fn a_send_of_other_content_needs_review_after_release_or_loss() {
     for is_lost in [false, true] {
         let (scene, first) = accepted_anew().await;
         let second = scene.claim_one("w2").await;
-        let late = answered(&first, Answer::Accepted, State::Pending, due_of(State::Pending));
+        let late = answered(&first, Outcome::Accepted, State::Pending, due_of(State::Pending));
         assert_eq!(scene.commit(&late).await, Committed::Late);
         if is_lost {
             scene.set_due("due_queries", "K1", 1).await;
             let next = scene.claim_one("w3").await;
             assert_eq!(next.call, Call::Query);
-            scene.commit(&answered(&next, Answer::Unseen, State::InDoubt, Due::Send(Millis(1)))).await;
+            scene.commit(&answered(&next, Outcome::NotFound, State::InDoubt, Due::Send(Millis(1)))).await;
         } else {
             assert_eq!(scene.store.release(&scene.queue, &[&second]).await.unwrap(), 1);
             assert_eq!(scene.store.release(&scene.queue, &[&second]).await.unwrap(), 0);
@@ -344,7 +344,7 @@ async fn workers_of_one_name_differ_by_their_claim_numbers() {
     assert_ne!(first.token, second.token);
     assert_eq!(scene.commit(&sent(&first, State::Failed, Due::Never)).await, Committed::Late);
     assert_eq!(
-        scene.commit(&answered(&second, Answer::Succeeded, State::Succeeded, Due::Never)).await,
+        scene.commit(&answered(&second, Outcome::Succeeded, State::Succeeded, Due::Never)).await,
         Committed::Done
     );
 }

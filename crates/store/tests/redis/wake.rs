@@ -14,9 +14,9 @@ async fn a_job_that_waits_to_be_queried_is_queried_at_once() {
     let scene = Scene::new().await;
     scene.bring("k1", State::Pending).await;
     assert!(scene.claim("w", 5).await.jobs.is_empty());
-    let mut wakes = scene.store.wakes().await.unwrap();
+    let mut wakeups = scene.store.wakeups().await.unwrap();
     assert!(wake(&scene, "k1").await);
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
+    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())));
     assert_eq!(scene.claim_one("w").await.call, Call::Query);
 }
 

@@ -1,10 +1,10 @@
-//! What a worker counts of one queue.
+//! The metrics of one queue.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bursar_domain::{Answer, Call, Queue, State, Unsendable};
+use bursar_domain::{Call, Outcome, Queue, State, Unsendable};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -13,18 +13,18 @@ use super::{CIRCUIT_CLOSED, CIRCUIT_OPENED, Families};
 use crate::families::Series;
 use crate::names;
 
-/// A claim that came to nothing.
+/// A claim that led to no call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
     /// Its commit came too late.
     Commit,
     /// Its lease could not be renewed.
     Lease,
-    /// It was given back unsent.
+    /// The claim was released unsent.
     GivenBack,
 }
 
-/// One queue's numbers. What happens in it for the first time gets its line on the page then, and not before.
+/// The metrics of one queue. A series gets its line on the page with its first event.
 #[derive(Debug)]
 pub struct QueueMetrics {
     queue: String,
@@ -38,8 +38,8 @@ pub struct QueueMetrics {
 /// Each series of a queue that had an event.
 #[derive(Debug, Default)]
 struct Found {
-    answers: [[Series<Counter>; Answer::ALL.len()]; Call::ALL.len()],
-    durations: [[Series<Histogram>; Answer::ALL.len()]; Call::ALL.len()],
+    answers: [[Series<Counter>; Outcome::ALL.len()]; Call::ALL.len()],
+    durations: [[Series<Histogram>; Outcome::ALL.len()]; Call::ALL.len()],
     pickup: [Series<Histogram>; Call::ALL.len()],
     ends: [Series<Histogram>; State::ALL.len()],
     commits: [Series<Counter>; State::ALL.len()],
@@ -70,7 +70,7 @@ impl QueueMetrics {
     }
 
     /// A call was answered, or was not.
-    pub fn answered(&self, call: Call, answer: Answer, took: Duration) {
+    pub fn answered(&self, call: Call, answer: Outcome, took: Duration) {
         let (of, found) = (&self.families, self.found());
         let values = [self.queue.as_str(), call.as_str(), answer.as_str()];
         found.answers[call as usize][answer as usize].of(&of.answers, names::ANSWERS, values).inc();
@@ -97,7 +97,7 @@ impl QueueMetrics {
         self.found().ends[state as usize].of(family, names::TIME_TO_END, values).observe(after.as_secs_f64());
     }
 
-    /// So many claims came to nothing.
+    /// Counts claims that led to no call.
     pub fn lost(&self, what: Lost, count: usize) {
         if count == 0 {
             return;
@@ -116,7 +116,7 @@ impl QueueMetrics {
         self.found().lost_writes.of(&self.families.lost_writes, names::LOST_WRITES, [&self.queue]).inc();
     }
 
-    /// A send was not made, for what Redis holds of the job must not be sent.
+    /// Counts a send that was skipped because the record in Redis must not be sent.
     pub fn skipped(&self, why: Unsendable) {
         let values = [self.queue.as_str(), why.label()];
         self.found().skipped[why as usize].of(&self.families.skipped, names::SENDS_SKIPPED, values).inc();
@@ -131,7 +131,7 @@ impl QueueMetrics {
     pub fn other_gateway(&self, other: bool) {
         let ever = self.found.get().and_then(|found| found.other_gateway.made()).is_some();
         if !other && !ever {
-            return; // as it is in nearly every queue, each time that the queue is looked at
+            return; // the usual case, at each visit of a queue
         }
         let gauge = self.found().other_gateway.of(&self.families.other_gateway, names::OTHER_GATEWAY, [&self.queue]);
         let other = i64::from(other);

@@ -1,24 +1,24 @@
 use std::time::Duration;
 
-use bursar_domain::{Answer, Call, State, Unsendable};
+use bursar_domain::{Call, Outcome, State, Unsendable};
 
 use super::*;
 
 #[test]
 fn enums_count_where_their_names_stand() {
-    assert!(Answer::ALL.iter().enumerate().all(|(at, answer)| *answer as usize == at));
+    assert!(Outcome::ALL.iter().enumerate().all(|(at, answer)| *answer as usize == at));
     assert!(State::ALL.iter().enumerate().all(|(at, state)| *state as usize == at));
     assert!(Call::ALL.iter().enumerate().all(|(at, call)| *call as usize == at));
     assert!(Unsendable::ALL.iter().enumerate().all(|(at, why)| *why as usize == at));
-    assert!(Doing::ALL.iter().enumerate().all(|(at, doing)| *doing as usize == at));
+    assert!(RedisOperation::ALL.iter().enumerate().all(|(at, doing)| *doing as usize == at));
 }
 
 #[test]
 fn counts_are_exported_by_queue() {
     let metrics = Metrics::default();
     let queue = metrics.queue(&"main/transfer".parse().unwrap());
-    queue.answered(Call::Send, Answer::Accepted, Duration::from_millis(30));
-    queue.answered(Call::Send, Answer::Accepted, Duration::from_millis(30));
+    queue.answered(Call::Send, Outcome::Accepted, Duration::from_millis(30));
+    queue.answered(Call::Send, Outcome::Accepted, Duration::from_millis(30));
     queue.claimed(Call::Query, Duration::from_millis(2));
     queue.committed(State::Pending);
     queue.ended(State::Succeeded, Duration::from_secs(70));
@@ -27,7 +27,7 @@ fn counts_are_exported_by_queue() {
     queue.circuit_opened();
     queue.skipped(Unsendable::Changed);
     queue.mismatch();
-    metrics.trouble(Doing::Renewing);
+    metrics.trouble(RedisOperation::Renewing);
     let working = metrics.working();
     metrics.preflight([("redis.aof", "refuse")].into_iter());
     let mut text = String::new();
@@ -48,7 +48,7 @@ fn counts_are_exported_by_queue() {
         "bursar_calls_in_flight 1".to_owned(),
         "bursar_preflight_findings{check=\"redis.aof\",severity=\"refuse\"} 1".to_owned(),
     ] {
-        assert!(text.lines().any(|told| told == line), "{line} is not in:\n{text}");
+        assert!(text.lines().any(|written| written == line), "{line} is not in:\n{text}");
     }
     for missing in
         ["state=\"failed\"", "above_max_amount", "call=\"send\",answer=\"no_response\"", "bursar_lost_leases_total"]
@@ -67,7 +67,7 @@ fn every_metric_of_a_worker_has_a_line_once_it_happened() {
     let metrics = Metrics::default();
     let queue = metrics.queue(&"main/transfer".parse().unwrap());
     let second = Duration::from_secs(1);
-    queue.answered(Call::Send, Answer::Accepted, second);
+    queue.answered(Call::Send, Outcome::Accepted, second);
     queue.claimed(Call::Send, second);
     queue.committed(State::Pending);
     queue.ended(State::Succeeded, second);
@@ -111,6 +111,6 @@ fn a_neglected_queue_is_reported_and_so_is_its_return() {
         let mut text = String::new();
         metrics.write(&mut text).unwrap();
         let line = format!("bursar_other_gateway{{queue=\"main/transfer\"}} {}", u8::from(other));
-        assert!(text.lines().any(|told| told == line), "{line} is not in:\n{text}");
+        assert!(text.lines().any(|written| written == line), "{line} is not in:\n{text}");
     }
 }

@@ -1,11 +1,11 @@
-//! What the worker costs Redis: counted, not timed.
+//! The worker's cost for Redis: counted, not timed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{Act, Scripted, World, keys};
-use bursar_domain::Answer;
+use bursar_domain::Outcome;
 use bursar_test_support::{self as harness, Options};
 
 /// Calls by command since the server's start, by `INFO commandstats`; those inside scripts are counted, too.
@@ -29,7 +29,7 @@ async fn a_job_costs_its_share_of_a_claim_and_a_commit_only() {
     world.settings.lease = Duration::from_secs(60); // no renewal comes between
     world.submit(keys(JOBS)).await;
     let before = commands(redis.url()).await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.until_done(JOBS as u64).await;
     let after = commands(redis.url()).await;
@@ -57,7 +57,7 @@ async fn claims_and_commits_travel_in_groups() {
     let world = World::on(redis.url()).await;
     world.submit(keys(1_000)).await;
     let before = calls(redis.url(), "evalsha").await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.until_done(1_000).await;
     let spent = calls(redis.url(), "evalsha").await - before;
@@ -68,22 +68,22 @@ async fn claims_and_commits_travel_in_groups() {
     worker.stop().await;
 }
 
-/// Whatever speaks to Redis: the claimer's looks at 32 partitions, the subscription's signs of life, and nothing a queue.
+/// All traffic: the claimer's scans of 32 partitions, the subscription's keep-alives, and nothing for each queue.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_workers_commands_do_not_grow_with_queues() {
     const WINDOW: Duration = Duration::from_secs(11);
     let redis = harness::private_redis(|options: Options| options);
     let world = World::on(redis.url()).await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker_of("w1", &gateway, 500);
     world.submit(keys(1)).await;
     world.until_done(1).await;
     for number in 0..200 {
         world.submit_later(&format!("a{number}/transfer")).await;
     }
-    tokio::time::sleep(Duration::from_secs(2)).await; // the leases that were noted as due have ended, and what begins has begun
+    tokio::time::sleep(Duration::from_secs(2)).await; // the leases that were noted as due have ended, and all loops are running
     let before = commands(redis.url()).await;
-    tokio::time::sleep(WINDOW).await; // the thing measured is what happens while nothing does
+    tokio::time::sleep(WINDOW).await; // the test measures an idle worker over this time
     let mut after = commands(redis.url()).await;
     for (name, count) in before {
         *after.get_mut(&name).unwrap() -= count;

@@ -1,21 +1,21 @@
-//! What the frame around the handler promises: isolation, bounds, draining, leases that outlive slow calls, grouping.
+//! The promises of the frame around the handler: isolation, bounds, draining, leases that outlive slow calls, grouping.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use crate::support::{Act, Scripted, World, keys};
-use bursar_domain::{Answer, HistoryEvent, Reading, Reason, State};
-use bursar_gateways::{BoxFuture, Gateway, Order, StatusQuery};
+use bursar_domain::{HistoryEvent, Outcome, ParsedResponse, Reason, State};
+use bursar_gateways::{BoxFuture, Gateway, GatewayRequest, StatusQuery};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_costs_one_claim_and_the_job_returns_after_its_lease() {
     let world = World::new().await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)).on("K1", &[Act::Panic]));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)).on("K1", &[Act::Panic]));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(20)).await;
     world.until_done(20).await;
-    assert_eq!(gateway.sends_of("K1"), 1, "in doubt, it was asked about and not sent again");
+    assert_eq!(gateway.sends_of("K1"), 1, "in doubt, it was queried and not sent again");
     assert_eq!(world.view("K1").await.queries, 1);
     assert!((2..=20).all(|number| gateway.sends_of(&format!("K{number}")) == 1));
     worker.stop().await;
@@ -25,7 +25,7 @@ async fn a_panic_costs_one_claim_and_the_job_returns_after_its_lease() {
 async fn a_job_that_its_workers_do_not_survive_ends_before_a_person() {
     let mut world = World::new().await;
     world.settings.lease = Duration::from_millis(150);
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)).on("K1", &vec![Act::Panic; 50]));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)).on("K1", &vec![Act::Panic; 50]));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
     let view = world.until("K1", State::NeedsReview).await;
@@ -37,7 +37,7 @@ async fn a_job_that_its_workers_do_not_survive_ends_before_a_person() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_is_claimed_than_can_be_called_about_at_once() {
     let world = World::new().await;
-    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(50)).await;
     gateway.until_in_flight(8).await;
@@ -49,7 +49,7 @@ async fn no_more_is_claimed_than_can_be_called_about_at_once() {
     worker.stop().await;
 }
 
-/// A gateway whose sends compute, each until another one computes beside it.
+/// A gateway whose sends compute, each until another one computes at the same time.
 #[derive(Default)]
 struct TwoAtOnce {
     computing: Mutex<usize>,
@@ -57,21 +57,21 @@ struct TwoAtOnce {
 }
 
 impl TwoAtOnce {
-    fn compute(&self) -> Answer {
+    fn compute(&self) -> Outcome {
         let mut computing = self.computing.lock().unwrap();
         *computing += 1;
         self.changed.notify_all();
         let waited = self.changed.wait_timeout_while(computing, Duration::from_secs(5), |computing| *computing < 2);
-        if waited.unwrap().1.timed_out() { Answer::Silent } else { Answer::Succeeded }
+        if waited.unwrap().1.timed_out() { Outcome::NoResponse } else { Outcome::Succeeded }
     }
 }
 
 impl Gateway for TwoAtOnce {
-    fn send<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(async { Reading::of(self.compute(), "") })
+    fn send<'a>(&'a self, _: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
+        Box::pin(async { ParsedResponse::of(self.compute(), "") })
     }
 
-    fn resend_tells(&self) -> bool {
+    fn repeat_is_answered(&self) -> bool {
         true
     }
 
@@ -81,12 +81,12 @@ impl Gateway for TwoAtOnce {
 }
 
 impl StatusQuery for TwoAtOnce {
-    fn covers(&self, _: &Order) -> bool {
+    fn covers(&self, _: &GatewayRequest) -> bool {
         true
     }
 
-    fn status<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(std::future::ready(Reading::of(Answer::Silent, "")))
+    fn status<'a>(&'a self, _: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
+        Box::pin(std::future::ready(ParsedResponse::of(Outcome::NoResponse, "")))
     }
 }
 
@@ -103,7 +103,7 @@ async fn what_calls_compute_is_computed_on_every_core() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_longer_than_the_lease_stays_its_workers_own() {
     let world = World::new().await;
-    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Outcome::Succeeded)));
     let (first, second) = (world.worker("w1", &gateway), world.worker("w2", &gateway));
     world.submit(keys(1)).await;
     let renewed =
@@ -128,7 +128,7 @@ fn millis(rfc3339: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_draining_worker_finishes_its_calls_and_claims_no_more() {
     let world = World::new().await;
-    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(20)).await;
     gateway.until_in_flight(8).await;
@@ -143,13 +143,13 @@ async fn a_draining_worker_finishes_its_calls_and_claims_no_more() {
 async fn a_worker_that_must_end_before_its_calls_leaves_them_in_doubt() {
     let mut world = World::new().await;
     world.settings.drain = Duration::from_millis(100);
-    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
-    gateway.until_in_flight(1).await; // what is claimed and not yet called about would be given back
+    gateway.until_in_flight(1).await; // a claimed job without a call would be released
     worker.stop().await;
     assert_eq!(world.view("K1").await.state, State::InDoubt);
-    let other = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let other = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker("w2", &other);
     let view = world.until("K1", State::Succeeded).await;
     assert_eq!((view.attempts, view.queries, other.sends_of("K1")), (1, 1, 0));
@@ -159,7 +159,7 @@ async fn a_worker_that_must_end_before_its_calls_leaves_them_in_doubt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_illegal_answer_goes_before_a_person_with_its_evidence() {
     let world = World::new().await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Unseen)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::NotFound)));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
     world.until("K1", State::NeedsReview).await;
@@ -173,8 +173,10 @@ async fn an_illegal_answer_goes_before_a_person_with_its_evidence() {
 async fn every_send_has_its_answer_on_record_in_order() {
     let mut world = World::new().await;
     world.policy.resend_after = Duration::from_millis(100);
-    let mut gateway = Scripted::new(Act::Answer(Answer::Succeeded))
-        .on("K1", &[Act::Answer(Answer::NotExecuted), Act::Answer(Answer::Silent), Act::Answer(Answer::NotExecuted)]);
+    let mut gateway = Scripted::new(Act::Outcome(Outcome::Succeeded)).on(
+        "K1",
+        &[Act::Outcome(Outcome::NotExecuted), Act::Outcome(Outcome::NoResponse), Act::Outcome(Outcome::NotExecuted)],
+    );
     gateway.can_query = false;
     let gateway = Arc::new(gateway);
     let worker = world.worker("w1", &gateway);
@@ -196,7 +198,7 @@ async fn every_send_has_its_answer_on_record_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_config_fault_pauses_the_queue_and_keeps_every_job() {
     let world = World::new().await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::ConfigFault)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Misconfigured)));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(30)).await;
     let paused = bursar_test_support::eventually(Duration::from_secs(5), "the queue to be paused", async || {
@@ -215,14 +217,14 @@ async fn a_config_fault_pauses_the_queue_and_keeps_every_job() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_is_down_is_probed_while_queries_go_on() {
     let world = World::new().await;
-    let mut gateway = Scripted::new(Act::Answer(Answer::NotExecuted)).on("K1", &[Act::Answer(Answer::Accepted)]);
+    let mut gateway = Scripted::new(Act::Outcome(Outcome::NotExecuted)).on("K1", &[Act::Outcome(Outcome::Accepted)]);
     gateway.is_down = true;
     let gateway = Arc::new(gateway);
     let worker = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
     world.until("K1", State::Pending).await;
     world.submit((2..=200).map(|number| format!("K{number}"))).await;
-    bursar_test_support::eventually(Duration::from_secs(20), "ten asks after the sends have stopped", async || {
+    bursar_test_support::eventually(Duration::from_secs(20), "ten queries after the sends have stopped", async || {
         let (sends, queries) = (gateway.sends.lock().unwrap().len(), gateway.queries.lock().unwrap().len());
         if queries >= 20 { Ok(sends) } else { Err((sends, queries)) }
     })
@@ -230,7 +232,7 @@ async fn a_gateway_that_is_down_is_probed_while_queries_go_on() {
     let sends = gateway.sends.lock().unwrap().len();
     assert!(sends < 40, "{sends} sends: what was in flight when the circuit opened, and a probe or two");
     let open = async || world.status().await.circuits_open.len();
-    bursar_test_support::eventually(Duration::from_secs(5), "the queue tells of it", async || match open().await {
+    bursar_test_support::eventually(Duration::from_secs(5), "the queue shows it", async || match open().await {
         1 => Ok(()),
         other => Err(other),
     })

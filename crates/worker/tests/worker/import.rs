@@ -8,7 +8,8 @@ use apalis::prelude::{TaskBuilder, TaskId, TaskSink};
 use apalis_redis::{Config, RedisStorage};
 use bursar_domain::{AccountRules, GatewayKind, Key, MAX_JOB_BYTES, Millis, NewJob, Queue};
 use bursar_store::{
-    Act, DeadLetter, ImportStatus, JobRecord, MAX_TASKS, Operator, Payload, Settings, Store, StoredAs, Verdict,
+    DeadLetter, DeadLetterAction, ImportStatus, JobRecord, MAX_TASKS, Operator, Payload, Settings, Store, StoredAs,
+    Verdict,
 };
 use bursar_test_support::{eventually, redis, unique_prefix};
 use bursar_worker::Import;
@@ -23,7 +24,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 const LI: Operator<'static> = Operator { who: "li", why: "looked at it" };
 
-/// A queue of its own on the Redis that all tests share.
+/// A separate queue on the Redis that all tests share.
 struct Door {
     store: Store,
     url: String,
@@ -55,7 +56,7 @@ impl Door {
         }
     }
 
-    /// Pushes what is JSON, and need not be a job.
+    /// Pushes JSON that need not be a job.
     async fn push_json(&self, value: Value) {
         self.storage::<Value>().await.push(value).await.unwrap();
     }
@@ -102,7 +103,7 @@ impl Door {
         self.store.status(&self.queue).await.unwrap().sends
     }
 
-    async fn aside(&self) -> Vec<DeadLetter> {
+    async fn dead_letters(&self) -> Vec<DeadLetter> {
         self.store.dead_letters(&self.import_queue, 0, 1_000).await.unwrap()
     }
 
@@ -210,7 +211,7 @@ async fn a_delayed_task_is_taken_at_once_and_its_job_waits() {
     assert!(due("NOW").await < Millis(later * 1000));
 }
 
-/// Each wrong thing that can be pushed, with what is said of it.
+/// Each wrong payload, with the rule that its dead letter names.
 async fn push_wrong_things(door: &Door) -> [&'static str; 8] {
     door.push(vec![transfer("TAKEN")]).await;
     door.drained().await;
@@ -245,17 +246,17 @@ async fn an_invalid_task_is_a_dead_letter_with_reason_and_bytes() {
     door.push(vec![transfer("GOOD")]).await;
     assert_eq!(door.drained().await, ImportStatus { waiting: 0, dead_letters: 8 });
     assert!(door.job("GOOD").await.is_some());
-    let aside = door.aside().await;
+    let dead_letters = door.dead_letters().await;
     for reason in reasons {
-        assert!(aside.iter().any(|entry| entry.why.starts_with(reason)), "{reason}: {aside:?}");
+        assert!(dead_letters.iter().any(|entry| entry.why.starts_with(reason)), "{reason}: {dead_letters:?}");
     }
     let payload = async |id: &str| {
-        let entry = aside.iter().find(|entry| entry.id == id.as_bytes()).unwrap();
+        let entry = dead_letters.iter().find(|entry| entry.id == id.as_bytes()).unwrap();
         door.store.dead_letter_payload(&door.import_queue, entry.number).await.unwrap()
     };
     assert_eq!(payload("bytes").await, Some(b"\x01no JSON".to_vec()));
     assert_eq!(payload("no payload").await, None);
-    let longest = aside.iter().max_by_key(|entry| entry.bytes).unwrap();
+    let longest = dead_letters.iter().max_by_key(|entry| entry.bytes).unwrap();
     let bytes = door.store.dead_letter_payload(&door.import_queue, longest.number).await.unwrap().unwrap();
     assert_eq!((bytes.len() as u64, bytes.len() > MAX_JOB_BYTES), (longest.bytes, true), "all of them");
     assert_eq!(door.left().await, [""; 0]);
@@ -267,20 +268,29 @@ async fn a_dead_letter_is_retried_or_dropped_by_an_operator() {
     let stranger = |key: &str| NewJob { account: "late".into(), ..transfer(key) };
     door.push(vec![stranger("A"), stranger("B")]).await;
     assert_eq!(door.drained().await.dead_letters, 2);
-    let aside = door.aside().await;
+    let dead_letters = door.dead_letters().await;
     let mut import = door.import("");
     let retry = async |import: &Import, entry: &DeadLetter| {
         import.retry(&door.store, &door.import_queue, entry, LI).await.unwrap()
     };
-    let refused = retry(&import, &aside[0]).await;
+    let refused = retry(&import, &dead_letters[0]).await;
     assert_eq!(refused, Verdict::Refused("account names no configured account: late".into()));
     assert_eq!(door.status().await.dead_letters, 2, "what is refused again stays");
 
     import.accounts.insert("late".into(), AccountRules::new(GatewayKind::Yzt));
-    assert_eq!(retry(&import, &aside[0]).await, Verdict::Accepted);
-    assert!(door.store.settle_dead_letter(&door.import_queue, aside[1].number, Act::Dropped, LI).await.unwrap());
+    assert_eq!(retry(&import, &dead_letters[0]).await, Verdict::Accepted);
     assert!(
-        !door.store.settle_dead_letter(&door.import_queue, aside[1].number, Act::Dropped, LI).await.unwrap(),
+        door.store
+            .settle_dead_letter(&door.import_queue, dead_letters[1].number, DeadLetterAction::Dropped, LI)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !door
+            .store
+            .settle_dead_letter(&door.import_queue, dead_letters[1].number, DeadLetterAction::Dropped, LI)
+            .await
+            .unwrap(),
         "it is gone"
     );
     assert_eq!(door.status().await.dead_letters, 0);
@@ -318,7 +328,7 @@ async fn tasks_taken_by_one_worker_are_free_after_a_while() {
     .await;
 }
 
-/// The job may be the task's own, or another one by its key: nobody knows.
+/// The job may be the task's own, or another one with its key: that is unknown.
 #[tokio::test]
 async fn a_task_of_a_newer_builds_job_stays_and_blocks_none() {
     let door = Door::new().await;
@@ -327,19 +337,19 @@ async fn a_task_of_a_newer_builds_job_stays_and_blocks_none() {
     door.push(vec![transfer("UNREAD"), transfer("GOOD")]).await;
     let open = door.open("w");
     eventually(SOON, "the other task to be taken", async || door.job("GOOD").await).await;
-    let aside = eventually(SOON, "one task to be left", async || match door.status().await {
+    let dead_letters = eventually(SOON, "one task to be left", async || match door.status().await {
         ImportStatus { waiting: 1, dead_letters } => Ok(dead_letters),
         other => Err(other),
     })
     .await;
-    assert_eq!(aside, 0);
+    assert_eq!(dead_letters, 0);
     let _: u64 = door.command(&["DEL", &record]).await;
     assert_eq!(door.until_drained().await.dead_letters, 0);
     assert!(door.job("UNREAD").await.is_some());
     open.close().await;
 }
 
-/// More than one step looks at.
+/// More than one step reads.
 #[tokio::test]
 async fn tasks_of_unreadable_jobs_are_dead_letters_and_block_none() {
     let door = Door::new().await;
@@ -355,7 +365,7 @@ async fn tasks_of_unreadable_jobs_are_dead_letters_and_block_none() {
     open.close().await;
 }
 
-/// Producers of other apalis versions put what is to run at once into a list.
+/// Producers of other apalis versions put immediate tasks into a list.
 #[tokio::test]
 async fn active_tasks_are_taken_too() {
     let door = Door::new().await;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{Answer, State};
+use bursar_domain::{Outcome, State};
 use bursar_journal::{Entry, Journal, Room, Settings, read};
 use bursar_test_support::eventually;
 
@@ -12,7 +12,7 @@ use crate::support::{Act, Scripted, World, keys};
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// A journal that begins a new file after every group, so that whatever befalls the folder is met at once.
+/// A journal that begins a new file after every group, so that any damage to the folder is noticed at once.
 fn journal(folder: &Path) -> Journal {
     let folder = folder.to_path_buf();
     let room = Room { bytes: 1 << 30, age: Duration::from_secs(86_400) };
@@ -26,17 +26,19 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// What the journal has of one job, in order: `intent 1`, `answer 1 succeeded`, `withheld 2`.
+/// The journal's entries of one job, in order: `intent 1`, `answer 1 succeeded`, `send_skipped 2`.
 fn story(folder: &Path, wanted: &str) -> Vec<String> {
     let mut story = Vec::new();
     for file in files(folder) {
         read(&file, |entry, _| match entry {
             Entry::Intent(intent) if intent.key == wanted => story.push(format!("intent {}", intent.fence)),
-            Entry::Answer(answer) if answer.key == wanted => {
-                story.push(format!("answer {} {}", answer.fence, answer.read["outcome"].as_str().unwrap()));
+            Entry::Response(outcome) if outcome.key == wanted => {
+                story.push(format!("answer {} {}", outcome.fence, outcome.read["outcome"].as_str().unwrap()));
             }
-            Entry::Withheld(withheld) if withheld.key == wanted => story.push(format!("withheld {}", withheld.fence)),
-            Entry::Opened { .. } | Entry::Intent(_) | Entry::Answer(_) | Entry::Withheld(_) => {}
+            Entry::SendSkipped(send_skipped) if send_skipped.key == wanted => {
+                story.push(format!("send_skipped {}", send_skipped.fence))
+            }
+            Entry::Opened { .. } | Entry::Intent(_) | Entry::Response(_) | Entry::SendSkipped(_) => {}
         })
         .unwrap();
     }
@@ -49,9 +51,9 @@ async fn each_sends_intent_is_on_disk_before_the_gateway_has_it() {
     let mut world = World::new().await;
     world.settings.journal = Some(journal(folder.path()));
     let gateway = Arc::new(
-        Scripted::new(Act::Answer(Answer::Succeeded))
-            .on("K1", &[Act::WaitAtTheGate(Answer::Succeeded)])
-            .on("K2", &[Act::Answer(Answer::NotExecuted), Act::Answer(Answer::Accepted)]),
+        Scripted::new(Act::Outcome(Outcome::Succeeded))
+            .on("K1", &[Act::WaitAtTheGate(Outcome::Succeeded)])
+            .on("K2", &[Act::Outcome(Outcome::NotExecuted), Act::Outcome(Outcome::Accepted)]),
     );
     let worker = world.worker("w1", &gateway);
     world.submit(keys(2)).await;
@@ -77,7 +79,7 @@ async fn a_failing_disk_stops_sends_and_queries_continue() {
     let mut world = World::new().await;
     world.settings.journal = Some(journal(&folder));
     let gateway =
-        Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)).on("K1", &vec![Act::Answer(Answer::Accepted); 40]));
+        Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)).on("K1", &vec![Act::Outcome(Outcome::Accepted); 40]));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
     world.until("K1", State::Pending).await;
@@ -91,7 +93,7 @@ async fn a_failing_disk_stops_sends_and_queries_continue() {
         number += 1;
         world.submit([format!("K{number}")]).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
-        (!journal.is_fit()).then_some(())
+        (!journal.is_writable()).then_some(())
     })
     .await;
     world.submit((100..120).map(|number| format!("K{number}"))).await;
@@ -99,7 +101,7 @@ async fn a_failing_disk_stops_sends_and_queries_continue() {
     let before = (queries().await, gateway.sends.lock().unwrap().len());
     eventually(SOON, "asks to go on", async || (queries().await >= before.0 + 5).then_some(())).await;
     assert!((100..120).all(|number| gateway.sends_of(&format!("K{number}")) == 0), "nothing leaves");
-    assert_eq!(world.view("K100").await.attempts, 0, "given back unsent, if it was claimed at all");
+    assert_eq!(world.view("K100").await.attempts, 0, "released unsent, if it was claimed at all");
 
     std::fs::remove_file(&folder).unwrap();
     std::fs::rename(&away, &folder).unwrap();

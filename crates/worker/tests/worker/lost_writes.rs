@@ -1,11 +1,11 @@
-//! A worker whose Redis comes back with an older memory: what it says was never sent may have been sent.
+//! A worker whose Redis lost writes: a job that Redis calls unsent may have been sent.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{Answer, OnAmbiguous, Reason, State};
+use bursar_domain::{OnAmbiguous, Outcome, Reason, State};
 use bursar_store::Operator;
 use bursar_test_support::{self as harness, Listen, Options, OwnRedis};
 
@@ -58,7 +58,7 @@ async fn sent_and_forgotten(
 async fn an_account_that_resends_continues_by_itself() {
     let (redis, folder) = redis();
     let world = World::on(redis.url()).await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = sent_and_forgotten(&world, &redis, &folder, &gateway).await;
     let view = world.until("K1", State::Succeeded).await;
     assert_eq!((view.attempts, gateway.sends_of("K1")), (1, 2), "its first send is forgotten here, not at the gateway");
@@ -71,7 +71,7 @@ async fn an_account_that_holds_sends_nothing_until_a_person_says_so() {
     let (redis, folder) = redis();
     let mut world = World::on(redis.url()).await;
     world.policy.on_ambiguous = OnAmbiguous::Hold;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = sent_and_forgotten(&world, &redis, &folder, &gateway).await;
     let paused = harness::eventually(Duration::from_secs(10), "the queue to be paused", async || {
         world.store.status(&world.queue).await.ok()?.paused

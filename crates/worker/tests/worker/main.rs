@@ -3,9 +3,9 @@
 
 mod economy;
 mod frame;
-mod guard;
 mod import;
 mod journal;
+mod journal_check;
 mod lost_writes;
 mod main_job;
 mod outages;

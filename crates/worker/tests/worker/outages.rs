@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{Answer, OnAmbiguous, Reason, State};
+use bursar_domain::{OnAmbiguous, Outcome, Reason, State};
 use bursar_store::Operator;
 use bursar_test_support::{OwnRedis, eventually};
 
@@ -30,8 +30,8 @@ impl Saturated {
         world.policy.on_ambiguous = OnAmbiguous::Hold;
         world.settings.concurrency = 1;
         world.settings.lease = Duration::from_secs(30); // no renewal is due while the test runs
-        let wait = Act::WaitAtTheGate(Answer::Succeeded);
-        let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)).on("K2", &[wait]));
+        let wait = Act::WaitAtTheGate(Outcome::Succeeded);
+        let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)).on("K2", &[wait]));
         world.pause(OPERATOR).await;
         world.submit(keys(2)).await;
         world.resume(OPERATOR).await;
@@ -82,7 +82,7 @@ async fn outage(answered: Answered) {
     let mut world = World::on(redis.url()).await;
     world.policy.on_ambiguous = OnAmbiguous::Hold;
     world.settings.lease = Duration::from_millis(600);
-    let mut gateway = Scripted::new(Act::WaitAtTheGate(Answer::Succeeded));
+    let mut gateway = Scripted::new(Act::WaitAtTheGate(Outcome::Succeeded));
     gateway.can_query = false;
     let gateway = Arc::new(gateway);
     let workers = [world.worker("w1", &gateway), world.worker("w2", &gateway)];
@@ -141,7 +141,7 @@ async fn deadlines_end_jobs_in_a_paused_queue() {
     world.policy.retry_deadline = Duration::from_secs(1);
     world.policy.resend_after = Duration::from_secs(600);
     (world.policy.retry_initial, world.policy.retry_max) = (Duration::from_secs(600), Duration::from_secs(600));
-    let mut gateway = Scripted::new(Act::Answer(Answer::Silent)).on("K2", &[Act::Answer(Answer::NotExecuted)]);
+    let mut gateway = Scripted::new(Act::Outcome(Outcome::NoResponse)).on("K2", &[Act::Outcome(Outcome::NotExecuted)]);
     gateway.can_query = false;
     let gateway = Arc::new(gateway);
     let worker = world.worker("w1", &gateway);

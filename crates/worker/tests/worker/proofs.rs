@@ -1,9 +1,9 @@
-//! What a worker does about responses that prove nothing, and about contents that are not the accepted ones.
+//! The worker's reaction to responses that prove nothing, and to contents that are not the accepted ones.
 
 use std::sync::Arc;
 
 use bursar_domain::{
-    Answer, Confirm, Fen, GatewayText, JobView, OnAmbiguous, Reading, Reason, Received, State, Suspicion,
+    Confirm, Fen, GatewayText, JobView, OnAmbiguous, Outcome, ParsedResponse, Reason, Received, State, Suspicion,
 };
 use bursar_store::Operator;
 use bursar_test_support as support;
@@ -14,15 +14,19 @@ use crate::support::{Act, Scripted, World, keys};
 const OPERATOR: Operator<'_> = Operator { who: "li", why: "because" };
 
 /// A response that the account's rules let us read.
-fn response(answer: Answer, request_id: &str) -> Reading {
-    Reading { received: Received::Response, request_id: Some(request_id.into()), ..Reading::of(answer, "") }
+fn response(outcome: Outcome, request_id: &str) -> ParsedResponse {
+    ParsedResponse {
+        received: Received::Response,
+        request_id: Some(request_id.into()),
+        ..ParsedResponse::of(outcome, "")
+    }
 }
 
-fn read(reading: Reading) -> Act {
-    Act::Read(Box::new(reading))
+fn read(parsed: ParsedResponse) -> Act {
+    Act::Read(Box::new(parsed))
 }
 
-/// A world on the shared Redis, with a way to change what stands there.
+/// A world on the shared Redis, with a connection to change records there.
 async fn with_redis() -> (World, MultiplexedConnection) {
     let url = support::redis().await.url.clone();
     let connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
@@ -38,7 +42,7 @@ async fn in_review(world: &World, key: &str, code: &str) -> JobView {
     job
 }
 
-/// Somebody writes into Redis: the amount and the payee of a job that waits.
+/// An intruder changes a queued job in Redis: its amount and its payee.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_in_redis_is_not_sent() {
     let (world, mut connection) = with_redis().await;
@@ -49,7 +53,7 @@ async fn what_was_changed_in_redis_is_not_sent() {
     let changed = first.replace("00061967", "00061968");
     assert_ne!(first, changed);
     redis::cmd("SET").arg(&record).arg(changed).query_async::<()>(&mut connection).await.unwrap();
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.resume(OPERATOR).await;
     let job = in_review(&world, "K1", "content_changed").await;
@@ -68,7 +72,7 @@ async fn an_amount_above_a_cap_that_was_lowered_is_not_sent() {
     let mut world = World::new().await;
     world.submit(keys(1)).await;
     world.policy.max_amount = Fen::new(9);
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     let job = in_review(&world, "K1", "above_max_amount").await;
     assert_eq!((job.attempts, gateway.sends_of("K1")), (0, 0), "{job:?}");
@@ -83,10 +87,10 @@ async fn an_unlisted_code_stays_the_reason_until_a_person_reads_it() {
         world.policy.on_ambiguous = on_ambiguous;
         world.submit(keys(1)).await;
         let exists = |id: &str| {
-            read(Reading {
+            read(ParsedResponse {
                 code: Some("40004/isv.order-exist".into()),
                 message: Some("订单已存在".into()),
-                ..response(Answer::Silent, id)
+                ..response(Outcome::NoResponse, id)
             })
         };
         let acts: Vec<Act> = ["R1", "R2", "R3", "R4", "R5"].iter().map(|id| exists(id)).collect();
@@ -112,7 +116,7 @@ async fn a_doubled_response_is_no_proof_that_nothing_was_executed() {
     let mut world = World::new().await;
     world.policy.on_ambiguous = OnAmbiguous::Hold;
     world.submit(keys(1)).await;
-    let busy = read(response(Answer::NotExecuted, "R1"));
+    let busy = read(response(Outcome::NotExecuted, "R1"));
     let gateway = Arc::new(Scripted::new(Act::Panic).on("K1", &[busy.clone(), busy]));
     let worker = world.worker("w1", &gateway);
     let job = in_review(&world, "K1", "response_repeated").await;
@@ -126,7 +130,7 @@ async fn a_failure_that_names_no_job_is_confirmed_by_one_query() {
         let mut world = World::new().await;
         world.policy.confirm = confirm;
         world.submit(keys(1)).await;
-        let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Failed)));
+        let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Failed)));
         let worker = world.worker("w1", &gateway);
         let job = world.until("K1", State::Failed).await;
         assert_eq!((job.attempts, job.queries), (1, queries), "{confirm:?}: {job:?}");
@@ -134,12 +138,12 @@ async fn a_failure_that_names_no_job_is_confirmed_by_one_query() {
     }
 }
 
-/// What the query says counts, and a failure that cannot be asked about waits for a person.
+/// The query's outcome counts, and a failure that cannot be queried needs review.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_denied_by_a_query_fails_no_job() {
     let world = World::new().await;
     world.submit(keys(1)).await;
-    let denied = [Act::Answer(Answer::Failed), Act::Answer(Answer::Accepted), Act::Answer(Answer::Succeeded)];
+    let denied = [Act::Outcome(Outcome::Failed), Act::Outcome(Outcome::Accepted), Act::Outcome(Outcome::Succeeded)];
     let gateway = Arc::new(Scripted::new(Act::Panic).on("K1", &denied));
     let worker = world.worker("w1", &gateway);
     world.until("K1", State::Succeeded).await;
@@ -147,7 +151,7 @@ async fn a_failure_denied_by_a_query_fails_no_job() {
 
     let world = World::new().await;
     world.submit(keys(1)).await;
-    let mut scripted = Scripted::new(Act::Answer(Answer::Failed));
+    let mut scripted = Scripted::new(Act::Outcome(Outcome::Failed));
     scripted.can_query = false;
     let gateway = Arc::new(scripted);
     let worker = world.worker("w1", &gateway);
@@ -160,7 +164,8 @@ async fn a_suspected_misconfiguration_pauses_and_leaves_a_doubt() {
     let mut world = World::new().await;
     world.policy.on_ambiguous = OnAmbiguous::Hold;
     world.submit(keys(1)).await;
-    let suspected = Reading { suspicion: Suspicion::Misconfigured, ..Reading::of(Answer::Silent, "not signed") };
+    let suspected =
+        ParsedResponse { suspicion: Suspicion::Misconfigured, ..ParsedResponse::of(Outcome::NoResponse, "not signed") };
     let mut scripted = Scripted::new(Act::Panic).on("K1", &[read(suspected)]);
     scripted.can_query = false;
     let gateway = Arc::new(scripted);

@@ -1,10 +1,10 @@
-//! Claims go to queues in which something is due, and nowhere else: what a worker hears, what it finds, and what it leaves alone.
+//! Claims go only to queues with due work: wake messages, scans, and queues that are left alone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bursar_domain::{Answer, Queue, State};
+use bursar_domain::{Outcome, Queue, State};
 use bursar_gateways::Gateway;
 use bursar_store::{Claim, Operator};
 use bursar_test_support::{OwnRedis, eventually, private_redis};
@@ -25,7 +25,7 @@ async fn command<T: FromRedisValue>(redis: &OwnRedis, words: &[&str]) -> T {
     command.query_async(&mut connection).await.unwrap()
 }
 
-/// Calls of scripts since the server's start: claims, commits and renewals, as long as nobody else calls any.
+/// Script calls since the server's start: claims, commits and renewals, as long as no other client calls any.
 async fn script_calls(redis: &OwnRedis) -> u64 {
     let stats: String = command(redis, &["INFO", "commandstats"]).await;
     let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
@@ -47,7 +47,7 @@ async fn until_sent(gateway: &Scripted, key: &str, within: Duration) {
 async fn a_wake_is_served_at_once_among_a_thousand_idle_queues() {
     let redis = private_redis(|options| options);
     let world = World::on(redis.url()).await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker_of("w1", &gateway, 1_000);
     has_begun(&world, &gateway).await;
     let before = script_calls(&redis).await;
@@ -65,12 +65,12 @@ async fn a_wake_is_served_at_once_among_a_thousand_idle_queues() {
 async fn a_lost_wake_is_found_by_the_next_look() {
     let redis = private_redis(|options| options);
     let world = World::on(redis.url()).await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker_of("w1", &gateway, 100);
     has_begun(&world, &gateway).await;
     let queue: Queue = "a77/transfer".parse().unwrap();
     world.submit_later("a77/transfer").await;
-    // It becomes due, and nobody says so.
+    // It becomes due without a message.
     let (base, now) = (world.store.base_of(&queue), world.store.now().await.unwrap().0.to_string());
     let due_sends = format!("{base}due_sends:{queue}");
     let members: Vec<String> = command(&redis, &["ZRANGE", &due_sends, "0", "-1"]).await;
@@ -82,7 +82,7 @@ async fn a_lost_wake_is_found_by_the_next_look() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_in_a_queue_of_a_worker_that_died_is_taken_over() {
-    // One lease ends within what a look sees ahead, and one beyond it.
+    // One lease ends within the scan's horizon, and one beyond it.
     for lease in [Duration::from_secs(2), Duration::from_secs(8)] {
         let redis = private_redis(|options| options);
         let world = World::on(redis.url()).await;
@@ -90,7 +90,7 @@ async fn work_in_a_queue_of_a_worker_that_died_is_taken_over() {
         let claim = Claim::new("dead", 1, lease, 1);
         assert_eq!(world.store.claim(&world.queue, &claim).await.unwrap().jobs.len(), 1);
         let claimed = Instant::now();
-        let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+        let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
         let worker = world.worker_of("w1", &gateway, 100);
         let view = world.until("K1", State::Succeeded).await;
         assert_eq!((view.attempts, view.queries, gateway.sends_of("K1")), (1, 1, 0), "it may have been sent");
@@ -105,7 +105,7 @@ async fn what_may_not_be_sent_is_not_claimed_again_and_again() {
     const QUEUES: usize = 50;
     let redis = private_redis(|options| options);
     let world = World::on(redis.url()).await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     for number in 0..QUEUES {
         world.submit_to(&format!("a{number}/transfer")).await;
     }
@@ -115,7 +115,7 @@ async fn what_may_not_be_sent_is_not_claimed_again_and_again() {
     let worker = world.worker_with("w1", accounts.collect(), fit);
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = script_calls(&redis).await;
-    tokio::time::sleep(Duration::from_secs(5)).await; // the thing measured is what happens while nothing may
+    tokio::time::sleep(Duration::from_secs(5)).await; // the test measures an idle worker over this time
     let calls = script_calls(&redis).await - before;
     assert!(calls <= 2 * QUEUES as u64, "{calls} claims of {QUEUES} queues in 5 s");
     assert_eq!(gateway.sends.lock().unwrap().len(), 0);
@@ -134,13 +134,13 @@ async fn a_queue_of_another_gateway_is_retried_once_mended() {
     let world = World::on(redis.url()).await;
     world.store.set_gateway(&world.queue, None, "theirs", OPERATOR).await.unwrap();
     world.submit(keys(1)).await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let mut account = world.account("main", Arc::clone(&gateway) as Arc<dyn Gateway>);
     account.identity = "ours".into();
     let worker = world.worker_with("w1", vec![account], crate::support::fit());
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = script_calls(&redis).await;
-    tokio::time::sleep(Duration::from_secs(4)).await; // the thing measured is what happens while nothing may
+    tokio::time::sleep(Duration::from_secs(4)).await; // the test measures an idle worker over this time
     let calls = script_calls(&redis).await - before;
     assert!(calls <= 2, "{calls} claims");
     let began = Instant::now();
@@ -150,7 +150,7 @@ async fn a_queue_of_another_gateway_is_retried_once_mended() {
     worker.stop().await;
 }
 
-/// No script leaves that behind; whoever edits Redis by hand does.
+/// No script leaves this state; a manual edit of Redis does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_redis_does_not_call_ready_is_found_all_the_same() {
     let redis = private_redis(|options| options);
@@ -159,7 +159,7 @@ async fn a_queue_that_redis_does_not_call_ready_is_found_all_the_same() {
     let ready = format!("{}ready", world.store.base_of(&world.queue));
     let removed: u64 = command(&redis, &["ZREM", &ready, "main/transfer"]).await;
     assert_eq!(removed, 1);
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     until_sent(&gateway, "K1", Duration::from_secs(8)).await;
     worker.stop().await;
@@ -186,7 +186,7 @@ async fn queues_share_free_slots_and_none_waits_for_a_backlog() {
     let mut world = World::new().await;
     world.settings.concurrency = 1;
     world.submit(keys(60)).await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker_of("w1", &gateway, 3);
     eventually(Duration::from_secs(10), "the backlog to be worked on", async || {
         (gateway.sends.lock().unwrap().len() >= 5).then_some(())
@@ -214,7 +214,7 @@ async fn an_unreadable_job_is_quarantined_and_blocks_none() {
     for (key, text) in [("K1", "no record"), ("K2", r#"{"v":99,"state":"queued","sha256":"AA"}"#)] {
         let _: String = command(&redis, &["SET", &format!("{base}job:main/transfer:{key}"), text]).await;
     }
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.resume(OPERATOR).await;
     world.until("K3", State::Succeeded).await;

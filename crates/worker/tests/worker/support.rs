@@ -1,4 +1,4 @@
-//! A store, a scripted gateway and workers in one process. Fakes stand at the `Gateway` trait only.
+//! A store, a scripted gateway and workers in one process. The only fake is at the `Gateway` trait.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bursar_domain::{
-    AccountRules, ActionKind, Answer, GatewayKind, HistoryEvent, Job, JobView, Kind, Millis, NewJob, OnAmbiguous,
-    Policy, Queue, Reading, Received, State,
+    AccountRules, ActionKind, GatewayKind, HistoryEvent, Job, JobView, Kind, Millis, NewJob, OnAmbiguous, Outcome,
+    ParsedResponse, Policy, Queue, Received, State,
 };
-use bursar_gateways::{BoxFuture, Gateway, Order, StatusQuery};
+use bursar_gateways::{BoxFuture, Gateway, GatewayRequest, StatusQuery};
 use bursar_store::{
     JobRecord, Operator, QueueStatus, Settings as StoreSettings, Store, StoreError, StoredAs, Submission,
 };
@@ -20,18 +20,18 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// What a scripted gateway does about one call.
+/// The scripted gateway's reaction to one call.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
-    Answer(Answer),
-    /// Whatever else a response says beside its answer.
-    Read(Box<Reading>),
+    Outcome(Outcome),
+    /// A complete response.
+    Read(Box<ParsedResponse>),
     Panic,
     /// Answers once a permit is added to the gate.
-    WaitAtTheGate(Answer),
+    WaitAtTheGate(Outcome),
 }
 
-/// A gateway that does what it was told per key, and counts.
+/// A gateway that follows a script per key, and counts.
 pub(crate) struct Scripted {
     acts: Mutex<HashMap<String, Vec<Act>>>,
     otherwise: Act,
@@ -42,7 +42,8 @@ pub(crate) struct Scripted {
     pub(crate) in_flight: AtomicUsize,
     pub(crate) most_in_flight: AtomicUsize,
     pub(crate) can_query: bool,
-    /// Until [`Scripted::back`] sends are not executed and asks find the job accepted, unless told otherwise per key.
+    /// Until [`Scripted::back`] sends are not executed and queries find the job accepted, unless the script of a key
+    /// differs.
     pub(crate) is_down: bool,
     is_back: AtomicBool,
 }
@@ -64,7 +65,7 @@ impl Scripted {
         }
     }
 
-    /// What calls about `key` meet, in turn; then the gateway's usual.
+    /// The results of calls about `key`, in order; then the gateway's default.
     pub(crate) fn on(self, key: &str, acts: &[Act]) -> Self {
         self.acts.lock().unwrap().insert(key.into(), acts.iter().rev().cloned().collect());
         self
@@ -74,17 +75,17 @@ impl Scripted {
         self.sends.lock().unwrap().iter().filter(|sent| *sent == key).count()
     }
 
-    /// Whether a send of `key` was told that an earlier one may have been executed.
+    /// True if a send of `key` had an earlier one that may have been executed.
     pub(crate) fn sent_before(&self, key: &str) -> bool {
         self.sent_before.lock().unwrap().iter().any(|sent| sent == key)
     }
 
-    /// What calls meet while it is down; its usual answer, or success once it is back.
-    fn down(&self, answer: Answer) -> Option<Answer> {
+    /// The result of calls while the gateway is down.
+    fn down(&self, outcome: Outcome) -> Option<Outcome> {
         if !self.is_down {
             return None;
         }
-        Some(if self.is_back.load(Ordering::SeqCst) { Answer::Succeeded } else { answer })
+        Some(if self.is_back.load(Ordering::SeqCst) { Outcome::Succeeded } else { outcome })
     }
 
     pub(crate) fn back(&self) {
@@ -100,43 +101,43 @@ impl Scripted {
         .await;
     }
 
-    async fn act(&self, order: &Order, usual: Option<Answer>) -> Reading {
+    async fn act(&self, order: &GatewayRequest, usual: Option<Outcome>) -> ParsedResponse {
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(now, Ordering::SeqCst);
         let next = self.acts.lock().unwrap().get_mut(&order.key).and_then(Vec::pop);
-        let usual = usual.map_or_else(|| self.otherwise.clone(), Act::Answer);
-        let answer = match next.unwrap_or(usual) {
-            Act::Answer(answer) => answer,
-            Act::Read(reading) => {
+        let usual = usual.map_or_else(|| self.otherwise.clone(), Act::Outcome);
+        let outcome = match next.unwrap_or(usual) {
+            Act::Outcome(outcome) => outcome,
+            Act::Read(parsed) => {
                 self.in_flight.fetch_sub(1, Ordering::SeqCst);
-                return *reading;
+                return *parsed;
             }
             Act::Panic => {
                 self.in_flight.fetch_sub(1, Ordering::SeqCst);
                 panic!("the gateway's code panics about {}", order.key);
             }
-            Act::WaitAtTheGate(answer) => {
+            Act::WaitAtTheGate(outcome) => {
                 self.gate.acquire().await.unwrap().forget();
-                answer
+                outcome
             }
         };
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
-        let nothing = matches!(answer, Answer::NotExecuted | Answer::Silent);
+        let nothing = matches!(outcome, Outcome::NotExecuted | Outcome::NoResponse);
         let received = if nothing { Received::Nothing } else { Received::Response };
-        Reading { received, ..Reading::of(answer, "") }
+        ParsedResponse { received, ..ParsedResponse::of(outcome, "") }
     }
 }
 
 impl Gateway for Scripted {
-    fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+    fn send<'a>(&'a self, order: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
         self.sends.lock().unwrap().push(order.key.clone());
         if order.sent_before {
             self.sent_before.lock().unwrap().push(order.key.clone());
         }
-        Box::pin(self.act(order, self.down(Answer::NotExecuted)))
+        Box::pin(self.act(order, self.down(Outcome::NotExecuted)))
     }
 
-    fn resend_tells(&self) -> bool {
+    fn repeat_is_answered(&self) -> bool {
         true
     }
 
@@ -146,17 +147,17 @@ impl Gateway for Scripted {
 }
 
 impl StatusQuery for Scripted {
-    fn covers(&self, _: &Order) -> bool {
+    fn covers(&self, _: &GatewayRequest) -> bool {
         self.can_query
     }
 
-    fn status<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+    fn status<'a>(&'a self, order: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
         self.queries.lock().unwrap().push(order.key.clone());
-        Box::pin(self.act(order, self.down(Answer::Accepted)))
+        Box::pin(self.act(order, self.down(Outcome::Accepted)))
     }
 }
 
-/// One queue `main/transfer` on a prefix of its own.
+/// One queue `main/transfer` on a separate prefix.
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) queue: Queue,
@@ -334,7 +335,7 @@ pub(crate) fn keys(count: usize) -> impl Iterator<Item = String> {
     (1..=count).map(|number| format!("K{number}"))
 }
 
-/// A Redis that is fit for money, for good.
+/// A send gate that stays open.
 pub(crate) fn fit() -> watch::Receiver<SendGate> {
     watch::channel(SendGate::Open).1
 }

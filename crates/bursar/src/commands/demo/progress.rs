@@ -16,7 +16,7 @@ pub(super) struct Progress {
     quiet: bool,
     plain: bool,
     jobs: u32,
-    told: AtomicU32,
+    reported: AtomicU32,
 }
 
 impl Progress {
@@ -27,7 +27,7 @@ impl Progress {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar, quiet: global.json, plain, jobs, told: AtomicU32::new(0) }
+        Self { bar, quiet: global.json, plain, jobs, reported: AtomicU32::new(0) }
     }
 
     pub(super) fn say(&self, text: std::fmt::Arguments<'_>) {
@@ -40,7 +40,7 @@ impl Progress {
     pub(super) fn at(&self, ended: u32) {
         self.bar.set_position(u64::from(ended));
         let tenth = ended * LINES / self.jobs;
-        if self.plain && tenth > self.told.swap(tenth, Ordering::Relaxed) {
+        if self.plain && tenth > self.reported.swap(tenth, Ordering::Relaxed) {
             self.say(format_args!("{ended} of {} jobs ended", self.jobs));
         }
     }

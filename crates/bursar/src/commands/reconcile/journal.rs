@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bursar_domain::{
-    Facts, JobView, Key, Millis, Names, Next, Policy, Queue, Reason, Received, RestoredFromJournal, State, Subject,
-    about, recalled,
+    ContentSummary, JobProgress, JobView, Key, Millis, Names, Policy, Queue, Reason, Received, RestoredFromJournal,
+    State, Transition, business_key, restored_from_journal,
 };
-use bursar_gateways::{Gateway, Order, SharedParts};
+use bursar_gateways::{Gateway, GatewayRequest, SharedParts};
 use bursar_store::{JobRecord, JournalDiff, JournalView, Restored, Store, StoredAs, Unreadable};
 use comfy_table::{Table, presets};
 use serde_json::{Map, Value, json};
@@ -15,12 +15,12 @@ use serde_json::{Map, Value, json};
 use super::Arguments;
 use super::memory::{Known, Memory, Sends};
 use crate::commands::show::unreadable;
-use crate::exit::{Context, Exit, Failure, Global, Misuse};
+use crate::context::CommandContext;
+use crate::exit::{Context, Exit, Failure, Global, UsageError};
 use crate::journals;
 use crate::output::{line, one_line};
 use crate::renamed;
-use crate::session::Session;
-use crate::work::gateway;
+use crate::role_worker::gateway;
 
 /// Records that are read in one step.
 const BATCH: usize = 500;
@@ -36,7 +36,7 @@ struct Difference {
     /// The state in Redis before.
     was: Option<State>,
     /// The state after the restore, made or planned.
-    next: Option<Next>,
+    next: Option<Transition>,
     /// A further remark.
     note: Option<String>,
     /// The gateway's last response to a send in the journals.
@@ -63,18 +63,18 @@ struct Reconciler<'a> {
     now: Millis,
 }
 
-pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &CommandContext, arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let memory = Memory::of(&arguments.journal)?;
     if memory.files.is_empty() {
-        return Err(Misuse("there is no journal in what --journal names".into()).into());
+        return Err(UsageError("there is no journal in what --journal names".into()).into());
     }
     let mut differences = Vec::new();
     let (mut jobs, mut unknown, mut newer) = (0, Vec::new(), BTreeSet::new());
     let mut restored = Vec::new();
-    let (queues, parts) = (session.config.queues(), SharedParts::default());
+    let (queues, parts) = (context.config.queues(), SharedParts::default());
     for (queue, known) in &memory.queues {
         jobs += known.len();
-        let Some(account) = session.config.accounts.get(&queue.account).filter(|_| queues.contains(queue)) else {
+        let Some(account) = context.config.accounts.get(&queue.account).filter(|_| queues.contains(queue)) else {
             unknown.push(format!(
                 "{} jobs of {queue}, which the configuration does not have: add that account, reconcile again, and run `bursar adopt` if it was renamed",
                 known.len()
@@ -82,13 +82,13 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
             continue;
         };
         let reconciler = Reconciler {
-            store: &session.store,
+            store: &context.store,
             memory: &memory,
             arguments,
             queue,
             gateway: gateway(queue.account.as_str(), account, &parts)?,
             policy: account.policy.for_kind(queue.kind),
-            now: session.store.now().await?,
+            now: context.store.now().await?,
         };
         let found = reconciler.queue(known).await?;
         if !known.is_empty() {
@@ -100,8 +100,8 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
         differences.extend(found.differences);
     }
     if !arguments.dry_run {
-        let beside = renamed::pause_beside_restored(&session.config, &session.store, &restored).await?;
-        settle(session, &memory, &newer, &beside, unknown.is_empty()).await?;
+        let beside = renamed::pause_beside_restored(&context.config, &context.store, &restored).await?;
+        settle(context, &memory, &newer, &beside, unknown.is_empty()).await?;
     }
     print(&differences, arguments, global)?;
     for complaint in memory.complaints.iter().chain(&unknown) {
@@ -129,14 +129,14 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
 /// A record of a newer build may lack a send, and workers of that build would send it again. A queue with such a record stays paused
 /// until that build has compared it. No build sends a damaged record.
 async fn settle(
-    session: &Session,
+    context: &CommandContext,
     memory: &Memory,
     newer: &BTreeSet<Queue>,
     beside: &BTreeSet<Queue>,
     all_known: bool,
 ) -> Result<(), Failure> {
-    let store = &session.store;
-    for queue in session.config.queues().into_iter().filter(|queue| !newer.contains(queue)) {
+    let store = &context.store;
+    for queue in context.config.queues().into_iter().filter(|queue| !newer.contains(queue)) {
         if let Some(fence) = memory.fences.get(&queue) {
             if beside.contains(&queue) {
                 store.raise_fence(&queue, *fence).await?;
@@ -210,7 +210,7 @@ impl Reconciler<'_> {
             }
             let content = self.content(sends)?;
             let trade_nos = known.trade_nos(record.map_or(&[], |record| &record.trade_nos));
-            let business_key = about(self.queue.kind, key, &content);
+            let business_key = business_key(self.queue.kind, key, &content);
             let view = view(sends, &content, &business_key, &trade_nos);
             match diff {
                 JournalDiff::Agrees => {
@@ -237,7 +237,7 @@ impl Reconciler<'_> {
                 Restored::Done => return Ok(Some(difference(Some(next), None))),
                 Restored::Beside(other) => {
                     let note = format!("the same business key as {other}");
-                    let next = Next::review(Reason::RestoredBesideAnotherJob { key: other });
+                    let next = Transition::review(Reason::RestoredBesideAnotherJob { key: other });
                     return Ok(Some(difference(Some(next), Some(note))));
                 }
                 Restored::Changed => stored = self.store.job(self.queue, key).await?,
@@ -263,7 +263,7 @@ impl Reconciler<'_> {
         why: &Unreadable,
     ) -> Result<Difference, Failure> {
         let content = self.content(sends)?;
-        let business_key = about(self.queue.kind, key, &content);
+        let business_key = business_key(self.queue.kind, key, &content);
         let rival = self.rival(key, &view(sends, &content, &business_key, &[])).await?;
         let note = [Some(unreadable(self.queue, key, why)), rival].into_iter().flatten().collect::<Vec<_>>().join("; ");
         Ok(Difference { note: Some(note), ..self.difference(key, known, Found::Unreadable) })
@@ -295,16 +295,16 @@ impl Reconciler<'_> {
         record: Option<&JobRecord>,
         content: &str,
         trade_nos: &[String],
-    ) -> Next {
+    ) -> Transition {
         let is_its_own = record.is_none_or(|record| record.hash == sends.last.hash);
         if diff == JournalDiff::OtherContent || (diff == JournalDiff::EndedUnsent && !is_its_own) {
-            return Next::review(Reason::OtherContentInJournal);
+            return Transition::review(Reason::OtherContentInJournal);
         }
         // It ended as never executed in a Redis that had lost a send, and a producer may have acted on that.
         if diff == JournalDiff::EndedUnsent {
-            return Next::review(Reason::RestoredFromJournal);
+            return Transition::review(Reason::RestoredFromJournal);
         }
-        let order = Order {
+        let request = GatewayRequest {
             kind: self.queue.kind,
             key: key.to_string(),
             content: content.into(),
@@ -312,7 +312,7 @@ impl Reconciler<'_> {
             sent_before: true,
             send_by: None,
         };
-        let facts = Facts {
+        let progress = JobProgress {
             state: State::InDoubt,
             sends: sends.sends,
             resends: sends.resends.max(record.map_or(0, |record| record.resends)),
@@ -323,15 +323,15 @@ impl Reconciler<'_> {
             sent_before: None,
             ordered: None,
             late_response: None,
-            can_query: self.gateway.can_query(&order),
+            can_query: self.gateway.can_query(&request),
             names: Names::Nothing,
             received: Received::Nothing,
             not_ready: false,
-            resend_tells: self.gateway.resend_tells(),
-            next_day: Subject::of(self.queue.kind, content).next_day,
+            repeat_is_answered: self.gateway.repeat_is_answered(),
+            next_day: ContentSummary::of(self.queue.kind, content).next_day,
             seed: key.seed(),
         };
-        recalled(&facts, &self.policy, self.now)
+        restored_from_journal(&progress, &self.policy, self.now)
     }
 }
 

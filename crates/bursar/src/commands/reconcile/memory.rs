@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::{Context, Failure};
 use bursar_domain::{Key, Millis, Queue};
-use bursar_journal::{Answered, Entry, Intent, Place};
+use bursar_journal::{Entry, Intent, Place, Response};
 use serde_json::Value;
 
 /// The most transaction ids that are kept for one job.
@@ -30,7 +30,7 @@ pub(super) struct Memory {
 #[derive(Default)]
 pub(super) struct Known {
     sent: Vec<Sent>,
-    withheld: BTreeSet<Claim>,
+    send_skipped: BTreeSet<Claim>,
     trade_nos: Vec<String>,
     answer: Option<(u64, Value)>,
 }
@@ -78,7 +78,7 @@ impl Sends {
 impl Known {
     /// `None` when every intended send was skipped.
     pub(super) fn sends(&self) -> Option<Sends> {
-        let made = || self.sent.iter().filter(|sent| !self.withheld.contains(&sent.claim));
+        let made = || self.sent.iter().filter(|sent| !self.send_skipped.contains(&sent.claim));
         // Two workers may each have made a first send: the second worked on a Redis that had lost the other's.
         let claims: BTreeSet<Claim> = made().map(|sent| sent.claim).collect();
         Some(Sends {
@@ -167,7 +167,7 @@ impl Memory {
                 let hash = hash_bytes(&hash)?;
                 known.sent.push(Sent { at: Millis(at), claim, sends, resends, hash, file, place });
             }
-            Entry::Answer(Answered { queue, key, fence, read, .. }) => {
+            Entry::Response(Response { queue, key, fence, read, .. }) => {
                 let known = self.known(&queue, &key)?;
                 if let Some(number) = read.get("trade_no").and_then(Value::as_str) {
                     known.number(number);
@@ -176,9 +176,9 @@ impl Memory {
                     known.answer = Some((fence, read.into_owned()));
                 }
             }
-            Entry::Withheld(withheld) => {
-                let claim = self.claim(&withheld.token, writer, withheld.fence);
-                self.known(&withheld.queue, &withheld.key)?.withheld.insert(claim);
+            Entry::SendSkipped(send_skipped) => {
+                let claim = self.claim(&send_skipped.token, writer, send_skipped.fence);
+                self.known(&send_skipped.queue, &send_skipped.key)?.send_skipped.insert(claim);
             }
         }
         Some(())
@@ -217,7 +217,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use bursar_journal::{Withheld, hash_of};
+    use bursar_journal::{SendSkipped, hash_of};
 
     use super::*;
 
@@ -238,9 +238,9 @@ mod tests {
         })
     }
 
-    fn withheld(token: &str, fence: u64) -> Entry<'static> {
+    fn send_skipped(token: &str, fence: u64) -> Entry<'static> {
         let token = token.to_owned().into();
-        Entry::Withheld(Withheld { queue: "main/transfer".into(), key: "K".into(), fence, token })
+        Entry::SendSkipped(SendSkipped { queue: "main/transfer".into(), key: "K".into(), fence, token })
     }
 
     fn sends(entries: Vec<(&str, Entry<'static>)>) -> Option<(u64, u32)> {
@@ -257,7 +257,7 @@ mod tests {
         // Another worker's, in files without tokens; one of the same worker, which claimed again after Redis had lost writes.
         for (maker, token, other_token) in [("a", "", ""), ("b", "b/1", "b/2")] {
             let made = (maker, intent(token, 1, 1));
-            let other = [("b", intent(other_token, 1, 1)), ("b", withheld(other_token, 1))];
+            let other = [("b", intent(other_token, 1, 1)), ("b", send_skipped(other_token, 1))];
             assert_eq!(sends([vec![made.clone()], other.to_vec()].concat()), Some((1, 1)), "{maker}");
             assert_eq!(sends([other.to_vec(), vec![made]].concat()), Some((1, 1)), "{maker}: in whichever order");
             assert_eq!(sends(other.to_vec()), None, "none was made");

@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{Fen, JobView, Millis, Queue, Reading, State, Subject};
-use bursar_gateways::{Gateway, Order, SharedParts};
+use bursar_domain::{ContentSummary, Fen, JobView, Millis, ParsedResponse, Queue, State};
+use bursar_gateways::{Gateway, GatewayRequest, SharedParts};
 use bursar_store::{JobRecord, ScanCursor, Store, StoredAs};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -16,11 +16,11 @@ use super::position::{Keeper, Position};
 use super::summary::{Looked, Summary};
 use super::verdict::{Verdict, What, compare};
 use crate::commands::show::unreadable;
-use crate::exit::{Exit, Failure, Global, Misuse};
+use crate::context::CommandContext;
+use crate::exit::{Exit, Failure, Global, UsageError};
 use crate::output::{line, one_line};
-use crate::pace::Pace;
-use crate::session::Session;
-use crate::work::paced_gateway;
+use crate::query_rate::QueryRate;
+use crate::role_worker::paced_gateway;
 
 /// The default length of the period.
 const LAST_DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -39,7 +39,7 @@ struct Compared {
     record: JobRecord,
     amount: Option<Fen>,
     looked: Looked,
-    difference: Option<(What, Reading)>,
+    difference: Option<(What, ParsedResponse)>,
 }
 
 /// One queue, and the way to query its jobs.
@@ -47,44 +47,44 @@ struct Asker<'a> {
     store: &'a Store,
     queue: &'a Queue,
     gateway: Arc<dyn Gateway>,
-    pace: Pace,
+    query_rate: QueryRate,
     arguments: &'a Arguments,
 }
 
-pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &CommandContext, arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let keeper = Keeper(arguments.resume.clone());
     let mut position = match keeper.found()? {
         Some(found) => resumed(found, arguments)?,
-        None => begun(session, arguments).await?,
+        None => begun(context, arguments).await?,
     };
     let progress = Progress::start(global);
     let output = Output { arguments, global };
     output.begin()?;
     let parts = SharedParts::default();
     while let Some(name) = position.queues.first().cloned() {
-        let queue: Queue = name.parse().map_err(|error| Misuse(format!("{name}: {error}")))?;
-        let Some(account) = session.config.accounts.get(&queue.account) else {
-            return Err(Misuse(format!("the configuration has no account {}", queue.account)).into());
+        let queue: Queue = name.parse().map_err(|error| UsageError(format!("{name}: {error}")))?;
+        let Some(account) = context.config.accounts.get(&queue.account) else {
+            return Err(UsageError(format!("the configuration has no account {}", queue.account)).into());
         };
         let ours = account.identity();
-        if let Some(theirs) = session.store.gateway(&queue).await?.filter(|theirs| *theirs != ours) {
+        if let Some(theirs) = context.store.gateway(&queue).await?.filter(|theirs| *theirs != ours) {
             return Err(
-                Misuse(format!("the jobs of {queue} are for {theirs}, and the configuration says {ours}")).into()
+                UsageError(format!("the jobs of {queue} are for {theirs}, and the configuration says {ours}")).into()
             );
         }
         let asker = Asker {
-            store: &session.store,
+            store: &context.store,
             queue: &queue,
-            gateway: paced_gateway(&queue.account, account, &session.store, &parts)?,
-            pace: Pace::of(account.keys.rate_per_second),
+            gateway: paced_gateway(&queue.account, account, &context.store, &parts)?,
+            query_rate: QueryRate::of(account.keys.rate_per_second),
             arguments,
         };
         loop {
-            let step = session.store.scan(&queue, None, &position.mark, STEP).await?;
+            let step = context.store.scan(&queue, None, &position.mark, STEP).await?;
             let jobs = asker.readable(step.jobs, &mut position.summary);
             for compared in asker.compare_all(jobs, &position).await? {
                 position.summary.add(compared.record.state, compared.amount, compared.looked);
-                asker.told(&compared, &output).await?;
+                asker.report(&compared, &output).await?;
             }
             progress.at(&position.summary);
             let Some(mark) = step.next else { break };
@@ -106,17 +106,17 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
     })
 }
 
-async fn begun(session: &Session, arguments: &Arguments) -> Result<Position, Failure> {
+async fn begun(context: &CommandContext, arguments: &Arguments) -> Result<Position, Failure> {
     let to = match arguments.to {
         Some(to) => to,
-        None => session.store.now().await?,
+        None => context.store.now().await?,
     };
     let day_before = || Millis(to.since(Millis(0)).saturating_sub(LAST_DAY).as_millis().try_into().unwrap_or_default());
     let from = arguments.from.unwrap_or_else(day_before);
     if from >= to {
-        return Err(Misuse("the period ends before it begins".into()).into());
+        return Err(UsageError("the period ends before it begins".into()).into());
     }
-    let queues = session.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
+    let queues = context.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
     let queues = queues.iter().map(ToString::to_string).collect();
     Ok(Position { from, to, queues, mark: ScanCursor::ended_from(from), summary: Summary::default() })
 }
@@ -125,9 +125,10 @@ async fn begun(session: &Session, arguments: &Arguments) -> Result<Position, Fai
 fn resumed(found: Position, arguments: &Arguments) -> Result<Position, Failure> {
     let differs = |given: Option<Millis>, kept| given.is_some_and(|given| given != kept);
     if differs(arguments.from, found.from) || differs(arguments.to, found.to) {
-        return Err(
-            Misuse("the file of --resume is of another period: remove it to start from the beginning".into()).into()
-        );
+        return Err(UsageError(
+            "the file of --resume is of another period: remove it to start from the beginning".into(),
+        )
+        .into());
     }
     Ok(found)
 }
@@ -158,8 +159,8 @@ impl Asker<'_> {
     /// Queries one job. A job that changes meanwhile is compared in its new state.
     async fn compare(&self, record: JobRecord) -> Result<Compared, Failure> {
         let content = record.content.clone().unwrap_or_default();
-        let amount = Subject::of(self.queue.kind, &content).amount;
-        let order = Order {
+        let amount = ContentSummary::of(self.queue.kind, &content).amount;
+        let request = GatewayRequest {
             kind: self.queue.kind,
             key: record.key.to_string(),
             content: content.into(),
@@ -167,30 +168,30 @@ impl Asker<'_> {
             sent_before: true,
             send_by: None,
         };
-        let Some(query) = self.gateway.query().filter(|query| query.covers(&order)) else {
+        let Some(query) = self.gateway.query().filter(|query| query.covers(&request)) else {
             return Ok(Compared { record, amount, looked: Looked::NotQueryable, difference: None });
         };
-        self.pace.turn(self.store, self.queue).await?;
-        let reading = query.status(&order).await;
+        self.query_rate.acquire(self.store, self.queue).await?;
+        let parsed = query.status(&request).await;
         let mut record = record;
-        let mut verdict = compare(record.state, amount, &reading);
+        let mut verdict = compare(record.state, amount, &parsed);
         if verdict == Verdict::Differs(What::State)
             && let Some(StoredAs::Job(now)) = self.store.job(self.queue, &record.key).await?
         {
-            verdict = compare(now.state, amount, &reading);
+            verdict = compare(now.state, amount, &parsed);
             record = *now;
         }
         let (looked, difference) = match verdict {
             Verdict::Agrees => (Looked::Agrees, None),
             Verdict::Unanswered => (Looked::Unanswered, None),
-            Verdict::Differs(what) => (Looked::Differs, Some((what, reading))),
+            Verdict::Differs(what) => (Looked::Differs, Some((what, parsed))),
         };
         Ok(Compared { record, amount, looked, difference })
     }
 
     /// Prints a difference, and makes the job due if the operator asked for it.
-    async fn told(&self, compared: &Compared, output: &Output<'_>) -> Result<(), Failure> {
-        let Some((what, reading)) = &compared.difference else { return Ok(()) };
+    async fn report(&self, compared: &Compared, output: &Output<'_>) -> Result<(), Failure> {
+        let Some((what, parsed)) = &compared.difference else { return Ok(()) };
         let woken = match compared.record.state {
             State::InDoubt | State::Pending if self.arguments.wake => {
                 self.store.wake(self.queue, &compared.record.key).await?
@@ -204,7 +205,7 @@ impl Asker<'_> {
             | State::Refunded
             | State::Cancelled => false,
         };
-        output.difference(compared, *what, reading, woken)
+        output.difference(compared, *what, parsed, woken)
     }
 }
 
@@ -237,17 +238,17 @@ impl Output<'_> {
         Ok(())
     }
 
-    fn difference(&self, compared: &Compared, what: What, reading: &Reading, woken: bool) -> Result<(), Failure> {
+    fn difference(&self, compared: &Compared, what: What, parsed: &ParsedResponse, woken: bool) -> Result<(), Failure> {
         let record = &compared.record;
-        let gateway_fen = reading.amount.map(Fen::get);
+        let gateway_fen = parsed.amount.map(Fen::get);
         let fen = compared.amount.map(Fen::get);
-        let trade_no = reading.trade_no.as_ref().or(record.trade_nos.last());
-        let message = reading.message.as_deref().unwrap_or_default();
+        let trade_no = parsed.trade_no.as_ref().or(record.trade_nos.last());
+        let message = parsed.message.as_deref().unwrap_or_default();
         if self.global.json {
             return Ok(line(json!({
                 "account": record.queue.account, "kind": record.queue.kind, "platform_no": record.key,
-                "differs_in": what.as_str(), "state": record.state, "gateway": reading.answer,
-                "gateway_status": reading.status, "fen": fen, "gateway_fen": gateway_fen, "trade_no": trade_no,
+                "differs_in": what.as_str(), "state": record.state, "gateway": parsed.outcome,
+                "gateway_status": parsed.status, "fen": fen, "gateway_fen": gateway_fen, "trade_no": trade_no,
                 "message": message, "woken": woken,
             }))?);
         }
@@ -258,7 +259,7 @@ impl Output<'_> {
             record.key.to_string(),
             what.as_str().to_owned(),
             record.state.to_string(),
-            reading.answer.as_str().to_owned(),
+            parsed.outcome.as_str().to_owned(),
             number(fen),
             number(gateway_fen),
             trade_no.cloned().unwrap_or_default(),
@@ -305,7 +306,7 @@ fn quoted(cell: &str) -> String {
 struct Progress {
     bar: ProgressBar,
     plain: bool,
-    told: std::cell::Cell<u64>,
+    reported: std::cell::Cell<u64>,
 }
 
 impl Progress {
@@ -316,7 +317,7 @@ impl Progress {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar, plain: !terminal && !global.json, told: 0.into() }
+        Self { bar, plain: !terminal && !global.json, reported: 0.into() }
     }
 
     fn at(&self, summary: &Summary) {
@@ -324,7 +325,7 @@ impl Progress {
         self.bar.set_position(total.jobs);
         self.bar.set_message(format!("{} differ", total.differ));
         let lines = total.jobs / JOBS_A_LINE;
-        if self.plain && lines > self.told.replace(lines) {
+        if self.plain && lines > self.reported.replace(lines) {
             eprintln!("bursar: {} jobs compared, {} differ", total.jobs, total.differ);
         }
     }

@@ -1,6 +1,6 @@
 //! Compares a job with the gateway's response.
 
-use bursar_domain::{Answer, Fen, Reading, State};
+use bursar_domain::{Fen, Outcome, ParsedResponse, State};
 
 /// The kind of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,23 +35,23 @@ pub(super) enum Verdict {
 }
 
 /// Compares a job's state and amount with the gateway's response.
-pub(super) fn compare(state: State, ours: Option<Fen>, reading: &Reading) -> Verdict {
-    if let (Some(ours), Some(theirs)) = (ours, reading.amount)
+pub(super) fn compare(state: State, ours: Option<Fen>, parsed: &ParsedResponse) -> Verdict {
+    if let (Some(ours), Some(theirs)) = (ours, parsed.amount)
         && ours != theirs
     {
         return Verdict::Differs(What::Amount);
     }
-    let agrees = match reading.answer {
-        Answer::NotExecuted | Answer::NotReady | Answer::ConfigFault | Answer::Refused | Answer::Silent => {
+    let agrees = match parsed.outcome {
+        Outcome::NotExecuted | Outcome::NotReady | Outcome::Misconfigured | Outcome::Rejected | Outcome::NoResponse => {
             return Verdict::Unanswered;
         }
-        Answer::Contradiction => return Verdict::Differs(What::Key),
-        Answer::Succeeded => state == State::Succeeded,
-        Answer::Failed => state == State::Failed,
-        Answer::Refunded => state == State::Refunded,
-        Answer::Accepted => state == State::Pending,
+        Outcome::Mismatch => return Verdict::Differs(What::Key),
+        Outcome::Succeeded => state == State::Succeeded,
+        Outcome::Failed => state == State::Failed,
+        Outcome::Refunded => state == State::Refunded,
+        Outcome::Accepted => state == State::Pending,
         // None of these states says that the gateway executed the job.
-        Answer::Unseen => match state {
+        Outcome::NotFound => match state {
             State::Queued | State::Cancelled | State::Failed | State::InDoubt | State::NeedsReview => true,
             State::Pending | State::Succeeded | State::Refunded => false,
         },
@@ -66,44 +66,54 @@ mod tests {
     #[test]
     fn each_state_agrees_with_the_outcomes_of_the_table_only() {
         let agreeing = [
-            (State::Queued, Answer::Unseen),
-            (State::InDoubt, Answer::Unseen),
-            (State::NeedsReview, Answer::Unseen),
-            (State::Cancelled, Answer::Unseen),
-            (State::Failed, Answer::Unseen),
-            (State::Failed, Answer::Failed),
-            (State::Pending, Answer::Accepted),
-            (State::Succeeded, Answer::Succeeded),
-            (State::Refunded, Answer::Refunded),
+            (State::Queued, Outcome::NotFound),
+            (State::InDoubt, Outcome::NotFound),
+            (State::NeedsReview, Outcome::NotFound),
+            (State::Cancelled, Outcome::NotFound),
+            (State::Failed, Outcome::NotFound),
+            (State::Failed, Outcome::Failed),
+            (State::Pending, Outcome::Accepted),
+            (State::Succeeded, Outcome::Succeeded),
+            (State::Refunded, Outcome::Refunded),
         ];
         for state in State::ALL {
-            for answer in Answer::ALL {
-                let expected = match answer {
-                    Answer::NotExecuted | Answer::NotReady | Answer::ConfigFault | Answer::Refused | Answer::Silent => {
-                        Verdict::Unanswered
-                    }
-                    Answer::Contradiction => Verdict::Differs(What::Key),
-                    Answer::Accepted | Answer::Succeeded | Answer::Failed | Answer::Refunded | Answer::Unseen => {
-                        if agreeing.contains(&(state, answer)) {
+            for outcome in Outcome::ALL {
+                let expected = match outcome {
+                    Outcome::NotExecuted
+                    | Outcome::NotReady
+                    | Outcome::Misconfigured
+                    | Outcome::Rejected
+                    | Outcome::NoResponse => Verdict::Unanswered,
+                    Outcome::Mismatch => Verdict::Differs(What::Key),
+                    Outcome::Accepted
+                    | Outcome::Succeeded
+                    | Outcome::Failed
+                    | Outcome::Refunded
+                    | Outcome::NotFound => {
+                        if agreeing.contains(&(state, outcome)) {
                             Verdict::Agrees
                         } else {
                             Verdict::Differs(What::State)
                         }
                     }
                 };
-                assert_eq!(compare(state, Fen::new(10), &Reading::of(answer, "")), expected, "{state} {answer:?}");
+                assert_eq!(
+                    compare(state, Fen::new(10), &ParsedResponse::of(outcome, "")),
+                    expected,
+                    "{state} {outcome:?}"
+                );
             }
         }
     }
 
     #[test]
     fn another_amount_is_a_difference_whatever_the_state() {
-        for answer in [Answer::Succeeded, Answer::Contradiction] {
-            let reading = Reading { amount: Fen::new(11), ..Reading::of(answer, "") };
-            assert_eq!(compare(State::Succeeded, Fen::new(10), &reading), Verdict::Differs(What::Amount));
+        for outcome in [Outcome::Succeeded, Outcome::Mismatch] {
+            let parsed = ParsedResponse { amount: Fen::new(11), ..ParsedResponse::of(outcome, "") };
+            assert_eq!(compare(State::Succeeded, Fen::new(10), &parsed), Verdict::Differs(What::Amount));
         }
-        let reading = Reading { amount: Fen::new(10), ..Reading::of(Answer::Succeeded, "") };
-        assert_eq!(compare(State::Succeeded, Fen::new(10), &reading), Verdict::Agrees);
-        assert_eq!(compare(State::Succeeded, None, &reading), Verdict::Agrees, "nothing to compare it with");
+        let parsed = ParsedResponse { amount: Fen::new(10), ..ParsedResponse::of(Outcome::Succeeded, "") };
+        assert_eq!(compare(State::Succeeded, Fen::new(10), &parsed), Verdict::Agrees);
+        assert_eq!(compare(State::Succeeded, None, &parsed), Verdict::Agrees, "nothing to compare it with");
     }
 }

@@ -49,9 +49,10 @@ fn the_smallest_bill_is_sent_in_the_page_s_order() {
 
 #[test]
 fn a_bill_is_about_its_order_and_the_type_of_its_trade() {
-    let about = |body: &Value| parse(&job("main", "bill_upload", body).to_string()).unwrap().content.about().to_owned();
-    assert_eq!(about(&body()), "100010001/1");
-    assert_eq!(about(&with(&body(), "trade_type", json!("2"))), "100010001/2");
+    let business_key =
+        |body: &Value| parse(&job("main", "bill_upload", body).to_string()).unwrap().content.business_key().to_owned();
+    assert_eq!(business_key(&body()), "100010001/1");
+    assert_eq!(business_key(&with(&body(), "trade_type", json!("2"))), "100010001/2");
 }
 
 #[test]

@@ -210,9 +210,9 @@ fn a_business_key_can_be_read_from_the_stored_content() {
     ];
     for job in jobs {
         let job = parse(&job.to_string()).unwrap();
-        let read = bursar_domain::about(job.queue.kind, &job.key, job.content.text());
-        assert_eq!(read, job.content.about(), "{}", job.content.text());
-        let by_key = job.content.about() == job.key.as_str();
+        let read = bursar_domain::business_key(job.queue.kind, &job.key, job.content.text());
+        assert_eq!(read, job.content.business_key(), "{}", job.content.text());
+        let by_key = job.content.business_key() == job.key.as_str();
         assert!(by_key || !job.queue.kind.is_named_by_key(), "{}", job.content.text());
     }
 }

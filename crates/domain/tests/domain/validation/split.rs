@@ -61,7 +61,7 @@ fn the_order_is_named_once_and_is_the_business_key() {
         ],
     );
     let parsed = parse(&job("shop", "split", &body()).to_string()).unwrap();
-    assert_eq!(parsed.content.about(), "payOrderId/P202108271011463510002");
+    assert_eq!(parsed.content.business_key(), "payOrderId/P202108271011463510002");
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn order_and_notation_of_a_submission_keep_the_content() {
     let (other, plain) = (parse(other).unwrap(), parse(&job("main", "transfer", &body()).to_string()).unwrap());
     assert_eq!(other.content, plain.content);
     assert_eq!(other.content.hash(), plain.content.hash());
-    assert_eq!(plain.content.about(), "1001XP2025010110000001");
+    assert_eq!(plain.content.business_key(), "1001XP2025010110000001");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bursar_domain::Kind;
 use bursar_gateways::{
-    Beingfi, BeingfiSettings, ContentType, Order, QueryKey, RefusalTexts, ResponseSign, Secret, SplitMethods, SubCodes,
-    Transport, UnsignedErrors, UploadMethod, Yzt, YztSettings,
+    Beingfi, BeingfiSettings, ContentType, GatewayRequest, QueryKey, RefusalTexts, ResponseSign, Secret, SplitMethods,
+    SubCodes, Transport, UnsignedErrors, UploadMethod, Yzt, YztSettings,
 };
 
 use super::sign::{SECRET, key};
@@ -62,8 +62,8 @@ pub(crate) const TRANSFER: &str = r#"{"node_id":"00061967","platform_no":"1001XP
 pub(crate) const BILL: &str = r#"{"trade_type":"1","node_id":"100001","order_amount":199,"order_id":"100010001","order_time":"20240301131800","store_id":"20008221","goods_detail":"[{\"goods_id\":\"apple-01\",\"goods_name\":\"特价手机\",\"quantity\":1,\"price\":200000,\"real_price\":199999}]"}"#;
 pub(crate) const SPLIT: &str = r#"{"payOrderId":"P202108271011463510002","useSysAutoDivisionReceivers":0,"receivers":"[{\"receiverId\":\"800029\",\"divisionProfit\":\"0.0001\"}]"}"#;
 
-pub(crate) fn order(kind: Kind, content: &str) -> Order {
-    Order {
+pub(crate) fn order(kind: Kind, content: &str) -> GatewayRequest {
+    GatewayRequest {
         kind,
         key: KEY.into(),
         content: Arc::from(content),
@@ -73,30 +73,30 @@ pub(crate) fn order(kind: Kind, content: &str) -> Order {
     }
 }
 
-pub(crate) fn transfer() -> Order {
+pub(crate) fn transfer() -> GatewayRequest {
     order(Kind::Transfer, TRANSFER)
 }
 
 /// A transfer that the gateway has named these numbers for, newest last.
-pub(crate) fn numbered(trade_nos: &[&str]) -> Order {
-    Order { trade_nos: trade_nos.iter().map(ToString::to_string).collect(), sent_before: true, ..transfer() }
+pub(crate) fn numbered(trade_nos: &[&str]) -> GatewayRequest {
+    GatewayRequest { trade_nos: trade_nos.iter().map(ToString::to_string).collect(), sent_before: true, ..transfer() }
 }
 
-pub(crate) fn bill() -> Order {
+pub(crate) fn bill() -> GatewayRequest {
     order(Kind::BillUpload, BILL)
 }
 
-pub(crate) fn split() -> Order {
+pub(crate) fn split() -> GatewayRequest {
     order(Kind::Split, SPLIT)
 }
 
 pub(crate) const WITHDRAWAL: &str = r#"{"sso_node_id":"00061967","merchant_id":1000000001116,"account_sub_type":"0","total_amount":110,"card_type":"0","remark":"111"}"#;
 
-pub(crate) fn withdrawal() -> Order {
+pub(crate) fn withdrawal() -> GatewayRequest {
     order(Kind::Withdrawal, WITHDRAWAL)
 }
 
 /// The same order after a send that may have been heard.
-pub(crate) fn again(order: Order) -> Order {
-    Order { sent_before: true, ..order }
+pub(crate) fn again(order: GatewayRequest) -> GatewayRequest {
+    GatewayRequest { sent_before: true, ..order }
 }

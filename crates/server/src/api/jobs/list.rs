@@ -1,7 +1,7 @@
 //! `GET /v1/jobs`: jobs by queue and state, a page at a time.
 
 use axum::Json;
-use axum::extract::State as Handed;
+use axum::extract::State as AppState;
 use axum::http::Uri;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,7 +16,7 @@ use crate::http::operation::{Operation, get};
 use crate::http::problem::{Kind as Refusal, Problem};
 use crate::http::query::Query;
 use crate::state::tokens::Bearer;
-use crate::state::{App, Shared};
+use crate::state::{ServerState, Shared};
 
 /// Jobs in one page, where the client does not say.
 const DEFAULT_LIMIT: usize = 100;
@@ -64,7 +64,7 @@ const fn default_limit() -> usize {
 }
 
 impl Parameters {
-    fn read(uri: &Uri, app: &App, bearer: &Bearer) -> Result<Self, Problem> {
+    fn read(uri: &Uri, app: &ServerState, bearer: &Bearer) -> Result<Self, Problem> {
         let mut query = Query::of(uri);
         let account = query.parse("account");
         let (kind, state) = (query.parse("kind"), query.parse("state"));
@@ -91,7 +91,7 @@ pub(super) struct Page {
     next: Option<String>,
 }
 
-async fn list(who: Allowed<Read>, Handed(app): Handed<Shared>, uri: Uri) -> Result<Json<Page>, Problem> {
+async fn list(who: Allowed<Read>, AppState(app): AppState<Shared>, uri: Uri) -> Result<Json<Page>, Problem> {
     let Parameters { account, kind, state, limit, after } = Parameters::read(&uri, &app, &who.bearer)?;
     let queues = app.queues_of(&who.bearer, account.as_deref(), kind)?;
     let (first, mut cursor) = match after {

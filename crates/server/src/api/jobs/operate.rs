@@ -1,7 +1,7 @@
 //! `POST …/{query|send|resolve|cancel}`: an operator's action on one job, recorded with the token's name and a reason.
 
 use axum::Json;
-use axum::extract::State as Handed;
+use axum::extract::State as AppState;
 use bursar_domain::{HistoryEvent, JobView, Operation as Action};
 use bursar_store::Operator;
 use schemars::JsonSchema;
@@ -18,12 +18,12 @@ use crate::http::problem::{Kind, Problem};
 use crate::http::query::NoQuery;
 use crate::ops;
 use crate::ops::operate::{NotNow, NotOperated};
-use crate::state::{App, Shared};
+use crate::state::{ServerState, Shared};
 
 /// One of the actions that need no more than a reason.
 pub(super) fn action(action: Action) -> Operation {
     let handler = async move |who: Allowed<Operate>,
-                              Handed(app): Handed<Shared>,
+                              AppState(app): AppState<Shared>,
                               name: JobName,
                               _: NoQuery,
                               JsonBody(body): JsonBody| {
@@ -36,7 +36,7 @@ pub(super) fn action(action: Action) -> Operation {
 /// Closing a job in the final state that the operator names.
 pub(super) fn resolve() -> Operation {
     let handler = async |who: Allowed<Operate>,
-                         Handed(app): Handed<Shared>,
+                         AppState(app): AppState<Shared>,
                          name: JobName,
                          _: NoQuery,
                          JsonBody(body): JsonBody| {
@@ -58,7 +58,7 @@ fn described(operation: Operation) -> Operation {
 
 async fn operate(
     who: &Allowed<Operate>,
-    app: &App,
+    app: &ServerState,
     name: &JobName,
     action: Action,
     reason: &str,

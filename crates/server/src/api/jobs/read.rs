@@ -19,7 +19,7 @@ use crate::http::path::JobName;
 use crate::http::problem::{Kind, Problem};
 use crate::http::query::{NoQuery, Query};
 use crate::ops::jobs::job as read;
-use crate::state::{App, Shared};
+use crate::state::{ServerState, Shared};
 
 /// The longest wait of one request: proxies cut connections that are silent for longer.
 const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -69,13 +69,13 @@ async fn job(_: Allowed<Read>, State(app): State<Shared>, name: JobName, uri: Ur
 }
 
 /// The job once it is at rest, or as it is when the time is up or the server drains.
-async fn waited(app: &App, name: &JobName, patience: Duration) -> Result<JobView, Problem> {
+async fn waited(app: &ServerState, name: &JobName, patience: Duration) -> Result<JobView, Problem> {
     let until = Instant::now() + patience;
-    let mut waiting = app.feed.of_job(&name.queue, &name.key);
+    let mut waiting = app.job_watch.of_job(&name.queue, &name.key);
     loop {
         let job = read(app, &name.queue, &name.key).await?;
         let left = until.saturating_duration_since(Instant::now());
-        if job.state.is_at_rest() || left.is_zero() || app.drain.is_cancelled() {
+        if job.state.is_settled() || left.is_zero() || app.drain.is_cancelled() {
             return Ok(job.view());
         }
         tokio::select! {

@@ -4,7 +4,7 @@ mod batch;
 mod outcome;
 
 use axum::Json;
-use axum::extract::State as Handed;
+use axum::extract::State as AppState;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bursar_producer::{Outcome, TraceParent};
@@ -42,7 +42,7 @@ pub(super) fn operation() -> Operation {
 
 async fn submit(
     who: Allowed<Submit>,
-    Handed(app): Handed<Shared>,
+    AppState(app): AppState<Shared>,
     _: NoQuery,
     headers: HeaderMap,
     JsonBody(body): JsonBody,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::schemas::Schemas;
-use crate::http::operation::{Access, Answer, Content, Members, Operation};
+use crate::http::operation::{Access, Content, Members, Operation, Outcome};
 use crate::http::path::schema_of;
 use crate::http::problem::{BrokenRules, Kind, ProblemObject};
 
@@ -105,7 +105,7 @@ fn responses(operation: &Operation, schemas: &mut Schemas) -> Map<String, Value>
     answers.chain(refusals).collect()
 }
 
-fn answered(answer: &Answer, schemas: &mut Schemas) -> Value {
+fn answered(answer: &Outcome, schemas: &mut Schemas) -> Value {
     let content = match &answer.content {
         Content::Json(of) => json!({"application/json": {"schema": schemas.written(*of)}}),
         Content::Text(media_type, schema) => json!({*media_type: {"schema": schema}}),

@@ -1,9 +1,9 @@
 //! The outcomes of responses: shares over time, and all of them by sends and queries.
 
-use bursar_domain::{Answer, Call};
+use bursar_domain::{Call, Outcome};
 use maud::{Markup, html};
 
-use super::sampling::{Seen, Told, shares};
+use super::sampling::{CallSample, Seen, shares};
 use super::{axis, by_column, count, covered, when};
 use crate::dashboard::charts::svg::{Column, columns, rows};
 use crate::dashboard::i18n::Words;
@@ -15,15 +15,16 @@ pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
         .into_iter()
         .enumerate()
         .map(|(index, calls)| {
-            let values: Vec<u64> = given.iter().map(|answer| count(&calls, |told| told.answer == *answer)).collect();
+            let values: Vec<u64> =
+                given.iter().map(|answer| count(&calls, |sample| sample.answer == *answer)).collect();
             let each = names.iter().zip(&values).filter(|(_, count)| **count > 0);
             let each: String = each.map(|((_, name), count)| format!(" · {name} {count}")).collect();
             // The sample has more calls of some times than of others: shares can be compared, counts cannot.
             Column { title: when(seen, index) + &each, values: shares(100, &values) }
         })
         .collect();
-    let all: Vec<&Told> = seen.calls.iter().collect();
-    let of = |answer: Answer, call: Call| count(&all, |told| told.answer == answer && told.call == call);
+    let all: Vec<&CallSample> = seen.calls.iter().collect();
+    let of = |answer: Outcome, call: Call| count(&all, |sample| sample.answer == answer && sample.call == call);
     let bars: Vec<(String, Vec<u64>)> = given
         .iter()
         .map(|answer| {
@@ -43,25 +44,25 @@ pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
 }
 
 /// The answers that were given, in the domain's order.
-fn given(seen: &Seen) -> Vec<Answer> {
-    let was_given = |answer: &Answer| seen.calls.iter().any(|told| told.answer == *answer);
-    Answer::ALL.into_iter().filter(was_given).collect()
+fn given(seen: &Seen) -> Vec<Outcome> {
+    let was_given = |answer: &Outcome| seen.calls.iter().any(|sample| sample.answer == *answer);
+    Outcome::ALL.into_iter().filter(was_given).collect()
 }
 
 /// Its colour.
-const fn class_of(answer: Answer) -> &'static str {
+const fn class_of(answer: Outcome) -> &'static str {
     match answer {
-        Answer::NotExecuted => "is-not_executed",
-        Answer::NotReady => "is-not_ready",
-        Answer::ConfigFault => "is-config_fault",
-        Answer::Refused => "is-refused",
-        Answer::Accepted => "is-accepted",
-        Answer::Succeeded => "is-succeeded",
-        Answer::Failed => "is-failed",
-        Answer::Refunded => "is-refunded",
-        Answer::Silent => "is-silent",
-        Answer::Unseen => "is-unseen",
-        Answer::Contradiction => "is-contradiction",
+        Outcome::NotExecuted => "is-not_executed",
+        Outcome::NotReady => "is-not_ready",
+        Outcome::Misconfigured => "is-config_fault",
+        Outcome::Rejected => "is-refused",
+        Outcome::Accepted => "is-accepted",
+        Outcome::Succeeded => "is-succeeded",
+        Outcome::Failed => "is-failed",
+        Outcome::Refunded => "is-refunded",
+        Outcome::NoResponse => "is-silent",
+        Outcome::NotFound => "is-unseen",
+        Outcome::Mismatch => "is-contradiction",
     }
 }
 
@@ -72,8 +73,8 @@ mod tests {
     #[test]
     fn every_answer_has_a_colour_of_its_own() {
         let style = include_str!("../assets/dashboard.css");
-        let classes: std::collections::BTreeSet<&str> = Answer::ALL.map(class_of).into();
-        assert_eq!(classes.len(), Answer::ALL.len());
+        let classes: std::collections::BTreeSet<&str> = Outcome::ALL.map(class_of).into();
+        assert_eq!(classes.len(), Outcome::ALL.len());
         for class in classes {
             assert!(style.contains(&format!(".{class} {{ fill: ")), "{class}");
         }

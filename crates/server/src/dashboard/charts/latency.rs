@@ -3,7 +3,7 @@
 use bursar_domain::Call;
 use maud::{Markup, html};
 
-use super::sampling::{Seen, Told};
+use super::sampling::{CallSample, Seen};
 use super::{axis, by_column, covered, when};
 use crate::dashboard::charts::svg::{Column, lines, rows};
 use crate::dashboard::i18n::Words;
@@ -20,7 +20,7 @@ pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
             let measured = both.map(|(name, call)| (name, Measured::of(calls.iter().copied(), call)));
             let each: String = measured
                 .iter()
-                .filter_map(|(name, measured)| Some(format!(" · {name} {}", measured.told()?)))
+                .filter_map(|(name, measured)| Some(format!(" · {name} {}", measured.summary()?)))
                 .collect();
             let values = measured.iter().flat_map(|(_, measured)| [measured.at(50), measured.at(95)]).collect();
             Column { title: when(seen, index) + &each, values }
@@ -35,9 +35,9 @@ pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
     .map(|(class, name, quantile)| (class, format!("{name} {quantile}")));
     let names = names.each_ref().map(|(class, name)| (*class, name.as_str()));
     let mut counts = vec![vec![0_u64, 0]; CLASSES.len() + 1];
-    for told in &seen.calls {
-        let class = CLASSES.iter().position(|end| told.ms <= *end).unwrap_or(CLASSES.len());
-        let count = counts.get_mut(class).and_then(|both| both.get_mut(usize::from(told.call == Call::Query)));
+    for sample in &seen.calls {
+        let class = CLASSES.iter().position(|end| sample.ms <= *end).unwrap_or(CLASSES.len());
+        let count = counts.get_mut(class).and_then(|both| both.get_mut(usize::from(sample.call == Call::Query)));
         if let Some(count) = count {
             *count += 1;
         }
@@ -56,7 +56,7 @@ pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
             (rows(words.latency, &series, &bars))
             dl.facts {
                 @for (name, call) in both {
-                    @if let Some(told) = Measured::of(&seen.calls, call).told() { div { dt { (name) } dd { (told) } } }
+                    @if let Some(summary) = Measured::of(&seen.calls, call).summary() { div { dt { (name) } dd { (summary) } } }
                 }
             }
         }
@@ -68,8 +68,8 @@ pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
 struct Measured(Vec<u64>);
 
 impl Measured {
-    fn of<'a>(calls: impl IntoIterator<Item = &'a Told>, call: Call) -> Self {
-        let mut ms: Vec<u64> = calls.into_iter().filter(|told| told.call == call).map(|told| told.ms).collect();
+    fn of<'a>(calls: impl IntoIterator<Item = &'a CallSample>, call: Call) -> Self {
+        let mut ms: Vec<u64> = calls.into_iter().filter(|sample| sample.call == call).map(|sample| sample.ms).collect();
         ms.sort_unstable();
         Self(ms)
     }
@@ -79,7 +79,7 @@ impl Measured {
         self.0.get((self.0.len() * hundredths).div_ceil(100).saturating_sub(1)).copied()
     }
 
-    fn told(&self) -> Option<String> {
+    fn summary(&self) -> Option<String> {
         let (p50, p95, p99, max) = (self.at(50)?, self.at(95)?, self.at(99)?, self.0.last()?);
         Some(format!("p50 {p50} ms · p95 {p95} ms · p99 {p99} ms · max {max} ms"))
     }
@@ -87,15 +87,15 @@ impl Measured {
 
 #[cfg(test)]
 mod tests {
-    use bursar_domain::{Answer, Millis};
+    use bursar_domain::{Millis, Outcome};
 
     use super::*;
 
     #[test]
     fn quantiles_are_values_that_were_measured() {
-        let call = |ms| Told { call: Call::Send, answer: Answer::Accepted, ms, at: Millis(0) };
-        let calls: Vec<Told> = (1..=100).map(call).collect();
-        let of = |calls: &[Told], call| Measured::of(calls, call).told();
+        let call = |ms| CallSample { call: Call::Send, answer: Outcome::Accepted, ms, at: Millis(0) };
+        let calls: Vec<CallSample> = (1..=100).map(call).collect();
+        let of = |calls: &[CallSample], call| Measured::of(calls, call).summary();
         assert_eq!(of(&calls, Call::Send).unwrap(), "p50 50 ms · p95 95 ms · p99 99 ms · max 100 ms");
         assert_eq!(of(&calls, Call::Query), None);
         assert_eq!(of(&calls[..1], Call::Send).unwrap(), "p50 1 ms · p95 1 ms · p99 1 ms · max 1 ms");

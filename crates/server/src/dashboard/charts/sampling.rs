@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bursar_domain::{Answer, Call, HistoryEvent, Key, Millis, Queue, Response, State};
+use bursar_domain::{Call, HistoryEvent, Key, Millis, Outcome, Queue, Response, State};
 use bursar_store::{Event, INLINE_EVENTS, JobRecord, Recent, StoredAs, Stretch};
 
 use crate::dashboard::components::amounts::amount;
 use crate::dashboard::components::millis;
-use crate::state::App;
+use crate::state::ServerState;
 use crate::state::refusal::Refusal;
 
 /// The columns of a chart.
@@ -39,7 +39,7 @@ pub(in crate::dashboard) struct Seen {
     pub(super) amounts: BTreeMap<&'static str, u128>,
     /// Jobs whose records were read.
     pub(super) jobs: usize,
-    pub(super) calls: Vec<Told>,
+    pub(super) calls: Vec<CallSample>,
 }
 
 /// One column: how many jobs, by the word of their state.
@@ -64,9 +64,9 @@ impl Looked {
 }
 
 /// One call, by its event in the history.
-pub(super) struct Told {
+pub(super) struct CallSample {
     pub(super) call: Call,
-    pub(super) answer: Answer,
+    pub(super) answer: Outcome,
     pub(super) ms: u64,
     pub(super) at: Millis,
 }
@@ -89,7 +89,7 @@ impl Seen {
 }
 
 /// Samples these queues over that time, up to now.
-pub(in crate::dashboard) async fn look(app: &App, queues: &[&Queue], over: Duration) -> Result<Seen, Refusal> {
+pub(in crate::dashboard) async fn look(app: &ServerState, queues: &[&Queue], over: Duration) -> Result<Seen, Refusal> {
     let step = over / COLUMNS;
     let columns = vec![Looked::default(); usize::try_from(COLUMNS).unwrap_or_default()];
     let mut seen = Seen {
@@ -130,7 +130,7 @@ pub(in crate::dashboard) async fn look(app: &App, queues: &[&Queue], over: Durat
 }
 
 /// The jobs by these keys, without those that cannot be read.
-async fn records(app: &App, queue: &Queue, keys: &[Key]) -> Result<BTreeMap<Key, JobRecord>, Refusal> {
+async fn records(app: &ServerState, queue: &Queue, keys: &[Key]) -> Result<BTreeMap<Key, JobRecord>, Refusal> {
     let mut jobs = BTreeMap::new();
     for keys in keys.chunks(RECORDS_AT_ONCE) {
         for job in app.store.jobs(queue, keys).await? {
@@ -146,8 +146,8 @@ async fn records(app: &App, queue: &Queue, keys: &[Key]) -> Result<BTreeMap<Key,
 fn calls(jobs: &BTreeMap<Key, JobRecord>, seen: &mut Seen) {
     seen.jobs += jobs.len();
     let since = seen.since;
-    let told = jobs.values().flat_map(|job| &job.recent).filter_map(told);
-    seen.calls.extend(told.filter(|told| told.at >= since));
+    let sample = jobs.values().flat_map(|job| &job.recent).filter_map(sample);
+    seen.calls.extend(sample.filter(|sample| sample.at >= since));
 }
 
 /// The ended jobs of each stretch by their state; where the sample has only some, by the shares of the sample.
@@ -201,9 +201,9 @@ pub(super) fn shares(total: u64, found: &[u64]) -> Vec<u64> {
     parts
 }
 
-fn told(event: &HistoryEvent) -> Option<Told> {
+fn sample(event: &HistoryEvent) -> Option<CallSample> {
     let HistoryEvent::Response(Response { call, read, ms, at, .. }) = event else { return None };
-    Some(Told { call: *call, answer: read.outcome, ms: *ms, at: *at })
+    Some(CallSample { call: *call, answer: read.outcome, ms: *ms, at: *at })
 }
 
 #[cfg(test)]

@@ -35,12 +35,12 @@ pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
     let in_review: u64 = seen.columns.iter().map(|column| column.of(State::NeedsReview)).sum();
     let amounts: Vec<(State, u128)> =
         COUNTED.iter().filter_map(|(state, _)| Some((*state, *seen.amounts.get(state.as_str())?))).collect();
-    let told = [&ended.to_string(), &span(words, seen.over()), &span(words, seen.step), &in_review.to_string()];
+    let values = [&ended.to_string(), &span(words, seen.over()), &span(words, seen.step), &in_review.to_string()];
     html! {
         h2 { (words.throughput) }
         (columns(&axis(seen, words.throughput, ""), &names, &drawn))
         p.soft {
-            (filled(words.throughput_covers, &told.map(String::as_str)))
+            (filled(words.throughput_covers, &values.map(String::as_str)))
             @if seen.ends_looked_at < ended { " " (filled(words.states_of_some, &[&seen.ends_looked_at.to_string()])) }
         }
         @if !amounts.is_empty() {

@@ -4,7 +4,7 @@ use bursar_domain::MAX_REASON_CHARS;
 use maud::{Markup, html};
 
 use crate::dashboard::i18n::filled;
-use crate::dashboard::signed_in::Visitor;
+use crate::dashboard::signed_in::SignedIn;
 
 /// The form of one action.
 pub(in crate::dashboard) struct ActionForm<'a> {
@@ -24,15 +24,15 @@ impl<'a> ActionForm<'a> {
         Self { name, fields: Markup::default(), back, is_dangerous: false }
     }
 
-    pub(in crate::dashboard) fn shown(&self, visitor: &Visitor) -> Markup {
-        let words = visitor.words();
+    pub(in crate::dashboard) fn shown(&self, signed_in: &SignedIn) -> Markup {
+        let words = signed_in.words();
         html! {
             form.order method="post" {
-                (form_token(visitor))
+                (form_token(signed_in))
                 (self.fields)
                 label for="reason" { (words.reason) }
                 textarea #reason name="reason" rows="3" maxlength=(MAX_REASON_CHARS) required autofocus {}
-                p.soft { (filled(words.on_record, &[visitor.name()])) }
+                p.soft { (filled(words.on_record, &[signed_in.name()])) }
                 div.buttons {
                     button.main.danger[self.is_dangerous] type="submit" { (self.name) }
                     a href=(self.back) { (words.never_mind) }
@@ -43,6 +43,6 @@ impl<'a> ActionForm<'a> {
 }
 
 /// The field that every form of an action has: it proves that the form is the session's own.
-pub(in crate::dashboard) fn form_token(visitor: &Visitor) -> Markup {
-    html! { input type="hidden" name="form_token" value=(visitor.form_token); }
+pub(in crate::dashboard) fn form_token(signed_in: &SignedIn) -> Markup {
+    html! { input type="hidden" name="form_token" value=(signed_in.form_token); }
 }

@@ -1,6 +1,6 @@
 //! Amounts, in yuan to the last fen; never a float.
 
-use bursar_domain::{Fen, Subject, yuan_of_field};
+use bursar_domain::{ContentSummary, Fen, yuan_of_field};
 use bursar_store::JobRecord;
 use maud::{Markup, html};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::dashboard::i18n::Words;
 
 /// A job's amount by its content; `None` where the content has none, or has expired.
 pub(in crate::dashboard) fn amount(job: &JobRecord) -> Option<Fen> {
-    Subject::of(job.queue.kind, job.content.as_deref()?).amount
+    ContentSummary::of(job.queue.kind, job.content.as_deref()?).amount
 }
 
 /// The amount in a notification's content.

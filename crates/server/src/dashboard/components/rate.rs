@@ -46,8 +46,8 @@ mod tests {
         let recent = |events: Vec<Event>| rate(Millis(1_000_000), &events);
         assert!(recent(vec![]).is_none());
         let five = vec![ended(999_000, "succeeded"), ended(880_000, "in_doubt"), ended(880_000, "failed")];
-        let told = recent(five).unwrap();
-        assert_eq!((told.per_minute.as_str(), told.over), ("1.0", Duration::from_secs(120)));
+        let text = recent(five).unwrap();
+        assert_eq!((text.per_minute.as_str(), text.over), ("1.0", Duration::from_secs(120)));
         assert_eq!(recent(vec![ended(999_999, "succeeded")]).unwrap().per_minute, "1.0", "not 60,000");
         let old = vec![ended(999_000, "succeeded"), ended(1, "succeeded")];
         assert_eq!(recent(old).unwrap().over, RATE_OVER);

@@ -2,7 +2,7 @@
 //! fields.
 
 use bursar_domain::{
-    Answer, Call, DeadlinePassed, Delivery, DeliveryOutcome, Fen, HistoryEvent, Millis, OperatorAction,
+    Call, DeadlinePassed, Delivery, DeliveryOutcome, Fen, HistoryEvent, Millis, OperatorAction, Outcome,
     QuarantineOutcome, Response, RestoredFromJournal, without_accounts_but,
 };
 use bursar_store::JobRecord;
@@ -16,7 +16,7 @@ use crate::dashboard::i18n::{Words, filled};
 const SHOWN: usize = 400;
 
 /// Fields of every event that its line shows in another place.
-const TOLD: [&str; 5] = ["event", "at", "fence", "worker", "late"];
+const IN_SENTENCES: [&str; 5] = ["event", "at", "fence", "worker", "late"];
 
 /// One event, read.
 struct Line {
@@ -24,7 +24,7 @@ struct Line {
     tone: &'static str,
     what: String,
     /// Further fields that its sentence has.
-    told: &'static [&'static str],
+    in_sentence: &'static [&'static str],
 }
 
 pub(in crate::dashboard) fn timeline(words: &Words, record: &JobRecord, history: &[HistoryEvent]) -> Markup {
@@ -44,7 +44,7 @@ pub(in crate::dashboard) fn timeline(words: &Words, record: &JobRecord, history:
 
 /// One event of a history of this account's; the words in `whole` are no accounts.
 pub(in crate::dashboard) fn line(words: &Words, event: &HistoryEvent, whole: &[&str], account: &str) -> Markup {
-    let Line { tone, what, told } = read(words, event, whole);
+    let Line { tone, what, in_sentence } = read(words, event, whole);
     let view = event.view();
     let at = event.at().map(Millis::rfc3339).unwrap_or_default();
     let notification = if let HistoryEvent::Notification(named) = event { Some(named.number) } else { None };
@@ -57,7 +57,7 @@ pub(in crate::dashboard) fn line(words: &Words, event: &HistoryEvent, whole: &[&
             }
             @if view.get("late") == Some(&Value::Bool(true)) { " " span.flag { (words.came_late) } }
             @if let Value::Object(fields) = &view {
-                @for (name, value) in pairs(fields, told, whole) { " " span.pair { span.soft { (words.field(name)) } " " (value) } }
+                @for (name, value) in pairs(fields, in_sentence, whole) { " " span.pair { span.soft { (words.field(name)) } " " (value) } }
             }
             @if let Some((fence, worker)) = event.claim() { " " span.soft title=(worker) { "#" (fence) } }
         }
@@ -66,12 +66,12 @@ pub(in crate::dashboard) fn line(words: &Words, event: &HistoryEvent, whole: &[&
 
 /// An event's sentence; one that this build does not know has its name.
 fn read(words: &Words, event: &HistoryEvent, whole: &[&str]) -> Line {
-    let plain = |tone, what: &str| Line { tone, what: what.to_owned(), told: &[] };
+    let plain = |tone, what: &str| Line { tone, what: what.to_owned(), in_sentence: &[] };
     match event {
         HistoryEvent::SendIntent(_) => plain("send", words.intent),
         HistoryEvent::Response(response) => answered(words, response),
         HistoryEvent::ClaimReleased(_) => plain("plain", words.released),
-        HistoryEvent::SendSkipped(_) => plain("plain", words.withheld),
+        HistoryEvent::SendSkipped(_) => plain("plain", words.send_skipped),
         HistoryEvent::DeadlinePassed(passed) => deadline_passed(words, passed),
         HistoryEvent::WorkerLost(_) => plain("warn", words.lost),
         HistoryEvent::OperatorAction(action) => operated(words, action, whole),
@@ -81,13 +81,13 @@ fn read(words: &Words, event: &HistoryEvent, whole: &[&str]) -> Line {
                 words.adopted,
                 &[&adopted.operator, &adopted.queue, &without_accounts_but(&adopted.comment, whole)],
             ),
-            told: &["queue", "operator", "comment"],
+            in_sentence: &["queue", "operator", "comment"],
         },
         HistoryEvent::RestoredFromJournal(restored) => restored_from_journal(words, restored),
         HistoryEvent::BusinessKeyConflict(conflict) => Line {
             tone: "warn",
             what: filled(words.rival, &[&conflict.operator, &conflict.key]),
-            told: &["operator", "key"],
+            in_sentence: &["operator", "key"],
         },
         HistoryEvent::Quarantine(quarantine) => Line {
             tone: "act",
@@ -98,10 +98,12 @@ fn read(words: &Words, event: &HistoryEvent, whole: &[&str]) -> Line {
                 },
                 &[&quarantine.operator, &without_accounts_but(&quarantine.comment, whole)],
             ),
-            told: &["outcome", "operator", "comment"],
+            in_sentence: &["outcome", "operator", "comment"],
         },
         HistoryEvent::Delivery(delivery) => delivered(words, delivery),
-        HistoryEvent::Notification(_) => Line { tone: "query", what: words.notified.to_owned(), told: &["number"] },
+        HistoryEvent::Notification(_) => {
+            Line { tone: "query", what: words.notified.to_owned(), in_sentence: &["number"] }
+        }
         HistoryEvent::Unreadable(_) => plain("warn", words.unreadable),
         HistoryEvent::Other(other) => plain("plain", &other.event),
     }
@@ -113,12 +115,14 @@ fn answered(words: &Words, response: &Response) -> Line {
         Call::Query => words.was_asked,
     };
     let outcome = response.read.outcome;
-    Line { tone: tone(outcome), what: format!("{call} → {}", words.answer(outcome)), told: &["call", "outcome"] }
+    Line {
+        tone: tone(outcome), what: format!("{call} → {}", words.answer(outcome)), in_sentence: &["call", "outcome"]
+    }
 }
 
 fn deadline_passed(words: &Words, passed: &DeadlinePassed) -> Line {
     let why = passed.reason.as_ref().map(|reason| format!(": {}", words.reason(reason))).unwrap_or_default();
-    Line { tone: "warn", what: format!("{}{why}", words.deadline_passed), told: &["from", "to", "reason"] }
+    Line { tone: "warn", what: format!("{}{why}", words.deadline_passed), in_sentence: &["from", "to", "reason"] }
 }
 
 fn operated(words: &Words, action: &OperatorAction, whole: &[&str]) -> Line {
@@ -131,7 +135,7 @@ fn operated(words: &Words, action: &OperatorAction, whole: &[&str]) -> Line {
     Line {
         tone: "act",
         what: format!("{} {}: {comment} ({states})", action.operator, words.action(action.action)),
-        told: &["action", "operator", "comment", "from", "to"],
+        in_sentence: &["action", "operator", "comment", "from", "to"],
     }
 }
 
@@ -139,8 +143,8 @@ fn operated(words: &Words, action: &OperatorAction, whole: &[&str]) -> Line {
 fn restored_from_journal(words: &Words, restored: &RestoredFromJournal) -> Line {
     let was = restored.was.map_or(words.no_record, |state| words.state(state));
     let response = restored.response.as_ref().map_or(words.no_answer_there, |read| words.answer(read.outcome));
-    let what = filled(words.put_back, &[&restored.operator, &restored.sends.to_string(), was, response]);
-    Line { tone: "warn", what, told: &["operator", "was", "sends", "response"] }
+    let what = filled(words.restored_from_journal, &[&restored.operator, &restored.sends.to_string(), was, response]);
+    Line { tone: "warn", what, in_sentence: &["operator", "was", "sends", "response"] }
 }
 
 /// A delivery's outcome, with the receiver's response.
@@ -158,20 +162,20 @@ fn delivered(words: &Words, delivery: &Delivery) -> Line {
     let number = delivery.sequence.map_or_else(|| "–".to_owned(), |number| number.to_string());
     let state = delivery.state.map_or("", |state| words.state(state));
     let what = filled(words.delivery(delivery.outcome), &[&number, &heard, state]);
-    Line { tone, what, told: &["sequence", "outcome", "http", "error", "state"] }
+    Line { tone, what, in_sentence: &["sequence", "outcome", "http", "error", "state"] }
 }
 
-const fn tone(outcome: Answer) -> &'static str {
+const fn tone(outcome: Outcome) -> &'static str {
     match outcome {
-        Answer::Succeeded => "good",
-        Answer::Failed | Answer::Refused | Answer::Contradiction | Answer::ConfigFault => "bad",
-        Answer::Silent | Answer::NotExecuted | Answer::NotReady | Answer::Unseen => "warn",
-        Answer::Accepted | Answer::Refunded => "plain",
+        Outcome::Succeeded => "good",
+        Outcome::Failed | Outcome::Rejected | Outcome::Mismatch | Outcome::Misconfigured => "bad",
+        Outcome::NoResponse | Outcome::NotExecuted | Outcome::NotReady | Outcome::NotFound => "warn",
+        Outcome::Accepted | Outcome::Refunded => "plain",
     }
 }
 
 /// An event's further fields; long numbers that are none of the job's own by their ends.
-fn pairs<'a>(fields: &'a Map<String, Value>, told: &[&str], whole: &[&str]) -> Vec<(&'a str, String)> {
+fn pairs<'a>(fields: &'a Map<String, Value>, in_sentence: &[&str], whole: &[&str]) -> Vec<(&'a str, String)> {
     let pair = |(name, value): (&'a String, &Value)| {
         let name = name.as_str();
         let text = match value {
@@ -181,7 +185,7 @@ fn pairs<'a>(fields: &'a Map<String, Value>, told: &[&str], whole: &[&str]) -> V
         };
         // The gateway's support asks for its ids of requests and transactions.
         let is_number = ["trade_no", "request_id", "code", "webhook_id"].contains(&name);
-        (!TOLD.contains(&name) && !told.contains(&name)).then(|| {
+        (!IN_SENTENCES.contains(&name) && !in_sentence.contains(&name)).then(|| {
             let amount = (name == "amount").then(|| Fen::read(value)).flatten();
             let shown = match (name, amount) {
                 (_, Some(fen)) => fen.yuan(),
@@ -213,13 +217,13 @@ mod tests {
         line(words, &event, &["1001XP2025010110000001"], "main").into_string()
     }
 
-    fn told(event: &str, detail: Value) -> String {
+    fn rendered(event: &str, detail: Value) -> String {
         told_in(&ENGLISH, event, detail)
     }
 
-    fn says(told: &str, parts: &[&str]) {
+    fn says(html: &str, parts: &[&str]) {
         for part in parts {
-            assert!(told.contains(part), "{part}: {told}");
+            assert!(html.contains(part), "{part}: {html}");
         }
     }
 
@@ -237,16 +241,16 @@ mod tests {
 
     #[test]
     fn a_response_is_shown_with_its_fields() {
-        let told = told(
+        let html = rendered(
             "response",
             json!({"call": "send", "outcome": "no_response", "ms": 5012, "message": "no answer", "fence": 2, "amount": 123_456}),
         );
-        says(&told, &["Sent → no response", "5012 ms", "no answer", "#2", "data-tone=\"warn\"", "¥1,234.56"]);
+        says(&html, &["Sent → no response", "5012 ms", "no answer", "#2", "data-tone=\"warn\"", "¥1,234.56"]);
     }
 
     #[test]
     fn what_the_receiver_of_a_callback_answered_is_in_the_sentence() {
-        let failed = told(
+        let failed = rendered(
             "delivery",
             json!({"sequence": 2, "outcome": "failed", "http": 503, "webhook_id": "msg_1", "host": "shop.example:443",
                 "ms": 7, "retry_after": "2026-01-01T08:00:00.000Z"}),
@@ -254,28 +258,28 @@ mod tests {
         says(&failed, &["HTTP 503", "shop.example:443", "7 ms", "2026-01-01 08:00:00Z", "data-tone=\"warn\""]);
         assert_eq!(failed.matches("503").count(), 1, "once: {failed}");
         let broken = json!({"sequence": 1, "outcome": "given_up", "error": "timed_out", "late": true});
-        says(&told("delivery", broken.clone()), &["the receiver did not answer in time", "came late"]);
+        says(&rendered("delivery", broken.clone()), &["the receiver did not answer in time", "came late"]);
         says(&told_in(&CHINESE, "delivery", broken), &["接收方未按时应答"]);
-        let told = told("delivery", json!({"outcome": "dropped", "sequence": 3, "state": "needs_review"}));
-        says(&told, &["needs review", "3"]);
-        assert!(!told.contains('{') && !told.contains("&quot;"), "{told}");
+        let html = rendered("delivery", json!({"outcome": "dropped", "sequence": 3, "state": "needs_review"}));
+        says(&html, &["needs review", "3"]);
+        assert!(!html.contains('{') && !html.contains("&quot;"), "{html}");
     }
 
     #[test]
     fn a_notification_links_to_its_page_and_a_journal_says_more() {
-        let told = told("notification", json!({"number": 17, "method": "bkfunds.order.notify"}));
-        says(&told, &["href=\"/notifications/main/17\"", "bkfunds.order.notify"]);
+        let html = rendered("notification", json!({"number": 17, "method": "bkfunds.order.notify"}));
+        says(&html, &["href=\"/notifications/main/17\"", "bkfunds.order.notify"]);
         let restored = json!({"operator": "li", "sends": 2, "response": {"outcome": "succeeded", "trade_no": "T1"}});
-        says(&self::told("restored_from_journal", restored), &["li", "2 sends", "no record", "succeeded"]);
+        says(&rendered("restored_from_journal", restored), &["li", "2 sends", "no record", "succeeded"]);
     }
 
     #[test]
     fn an_unknown_event_is_shown_masked_and_escaped() {
-        let told = told(
+        let html = rendered(
             "of_a_newer_build",
             json!({"to": "x", "payee": "6222021234567890123", "of": "1001XP2025010110000001", "n": "<b>"}),
         );
-        says(&told, &["of_a_newer_build", "****0123", "&lt;b&gt;", "1001XP2025010110000001"]);
-        assert!(!told.contains("6222021234567890123"));
+        says(&html, &["of_a_newer_build", "****0123", "&lt;b&gt;", "1001XP2025010110000001"]);
+        assert!(!html.contains("6222021234567890123"));
     }
 }

@@ -1,6 +1,6 @@
 //! Reasons in Chinese, simplified.
 
-use bursar_domain::{Answer, Reason};
+use bursar_domain::{Outcome, Reason};
 
 /// Why a job, or a queue, is where it is; what the gateway or an operator said is as it is.
 pub(super) fn reason(reason: &Reason) -> String {
@@ -52,18 +52,18 @@ pub(super) fn reason(reason: &Reason) -> String {
 }
 
 /// The outcome of a late response; one that ends no job has its recorded word.
-const fn ended_as(outcome: Answer) -> &'static str {
+const fn ended_as(outcome: Outcome) -> &'static str {
     match outcome {
-        Answer::Succeeded => "已成功",
-        Answer::Failed => "失败",
-        Answer::Refunded => "已退款",
-        Answer::NotExecuted
-        | Answer::NotReady
-        | Answer::ConfigFault
-        | Answer::Refused
-        | Answer::Accepted
-        | Answer::Silent
-        | Answer::Unseen
-        | Answer::Contradiction => outcome.as_str(),
+        Outcome::Succeeded => "已成功",
+        Outcome::Failed => "失败",
+        Outcome::Refunded => "已退款",
+        Outcome::NotExecuted
+        | Outcome::NotReady
+        | Outcome::Misconfigured
+        | Outcome::Rejected
+        | Outcome::Accepted
+        | Outcome::NoResponse
+        | Outcome::NotFound
+        | Outcome::Mismatch => outcome.as_str(),
     }
 }

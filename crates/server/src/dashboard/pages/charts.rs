@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::State as Handed;
+use axum::extract::State as AppState;
 use axum::http::Uri;
 use bursar_domain::Queue;
 use maud::html;
@@ -12,7 +12,7 @@ use crate::dashboard::charts::sections;
 use crate::dashboard::components::span;
 use crate::dashboard::i18n::filled;
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse_problem};
-use crate::dashboard::signed_in::Visitor;
+use crate::dashboard::signed_in::SignedIn;
 use crate::http::query::Query;
 use crate::state::Shared;
 
@@ -27,7 +27,7 @@ const PERIODS: [(&str, Duration); 4] = [
     ("7d", Duration::from_secs(7 * 24 * 3_600)),
 ];
 
-pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri) -> Answered {
+pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, uri: Uri) -> Answered {
     let mut query = Query::of(&uri);
     let chosen = query.take("queue", |queue| match queue {
         "" => Ok(None),
@@ -37,8 +37,8 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
         let known = PERIODS.into_iter().find(|(known, _)| *known == word);
         known.ok_or_else(|| format!("must be {}", PERIODS.map(|(known, _)| known).join(", ")))
     });
-    query.finish().map_err(|wrong| refuse_problem(&visitor, wrong))?;
-    let known = app.queues.of(visitor.bearer());
+    query.finish().map_err(|wrong| refuse_problem(&signed_in, wrong))?;
+    let known = app.queues.of(signed_in.bearer());
     let chosen = chosen.flatten().filter(|queue| known.contains(&queue));
     let queues: Vec<&Queue> = match &chosen {
         Some(queue) => vec![queue],
@@ -46,8 +46,8 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
     };
     let [shortest, ..] = PERIODS;
     let (word, over) = over.unwrap_or(shortest);
-    let seen = look(&app, &queues, over).await.map_err(|error| refuse_problem(&visitor, error))?;
-    let words = visitor.words();
+    let seen = look(&app, &queues, over).await.map_err(|error| refuse_problem(&signed_in, error))?;
+    let words = signed_in.words();
     let content = html! {
         h1 { (words.charts) }
         form.filter action="/charts" method="get" {
@@ -65,5 +65,5 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
     };
     // A chart over a longer time changes too slowly to renew it.
     let live = if word == shortest.0 { Live::Yes } else { Live::No };
-    Ok(page(&visitor, Tab::Charts, live, words.charts, &content))
+    Ok(page(&signed_in, Tab::Charts, live, words.charts, &content))
 }

@@ -9,27 +9,27 @@ use maud::{Markup, html};
 use super::notifications;
 use crate::dashboard::components::amounts::{amount, fields};
 use crate::dashboard::components::timeline::timeline;
-use crate::dashboard::components::{acts, badge, job_address, moment, percent, shown_reason};
+use crate::dashboard::components::{badge, job_address, moment, offered_operations, percent, shown_reason};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse, refuse_problem};
-use crate::dashboard::signed_in::Visitor;
-use crate::http::path::Names;
+use crate::dashboard::signed_in::SignedIn;
+use crate::http::path::PathParts;
 use crate::ops::jobs::job as read;
 use crate::state::Shared;
 
 pub(super) async fn show(
-    visitor: Visitor,
+    signed_in: SignedIn,
     State(app): State<Shared>,
-    path: Names<(String, String, String)>,
+    path: PathParts<(String, String, String)>,
 ) -> Answered {
-    let words = visitor.words();
-    let not_found = || refuse(&visitor.guest, Some(&visitor), StatusCode::NOT_FOUND, words.not_found);
-    let away = |error| refuse_problem(&visitor, error);
+    let words = signed_in.words();
+    let not_found = || refuse(&signed_in.guest, Some(&signed_in), StatusCode::NOT_FOUND, words.not_found);
+    let away = |error| refuse_problem(&signed_in, error);
     let Path((account, kind, key)) = path.map_err(|_| not_found())?;
     let queue: Queue =
-        app.queue(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(&visitor, problem))?;
+        app.queue(signed_in.bearer(), &account, &kind).map_err(|problem| refuse_problem(&signed_in, problem))?;
     let key: Key = key.parse().map_err(|_| not_found())?;
-    let record = read(&app, &queue, &key).await.map_err(|refusal| refuse_problem(&visitor, refusal))?;
+    let record = read(&app, &queue, &key).await.map_err(|refusal| refuse_problem(&signed_in, refusal))?;
     let history = app.store.history(&record).await.map_err(away)?;
     let is_notified = app.settings.notified.iter().any(|account| account.name == queue.account);
     let address = job_address(&queue, key.as_str());
@@ -38,7 +38,7 @@ pub(super) async fn show(
         p.soft { a href={ "/jobs?queue=" (percent(&queue.to_string())) } { (queue) } " · " (words.state_means(record.state))
             @if is_notified { " · " a href=(notifications::of(&queue.account)) { (filled(words.notifications_of, &[queue.account.as_str()])) } }
         }
-        @if visitor.may_operate() { div.buttons { (acts(words, &address, &record)) } }
+        @if signed_in.may_operate() { div.buttons { (offered_operations(words, &address, &record)) } }
         dl.facts { (facts(words, &record)) }
         h2 { (words.timeline) }
         (timeline(words, &record, &history))
@@ -51,7 +51,7 @@ pub(super) async fn show(
             }
         }
     };
-    Ok(page(&visitor, Tab::Jobs, Live::Yes, key.as_str(), &shown))
+    Ok(page(&signed_in, Tab::Jobs, Live::Yes, key.as_str(), &shown))
 }
 
 fn facts(words: &Words, record: &JobRecord) -> Markup {

@@ -1,7 +1,7 @@
 //! `/jobs/…/{query|send|resolve|cancel}`: explains the action, takes a reason, and does what the state allows. Of two operators, the second
 //! one gets the first one's action.
 
-use axum::extract::{Path, State as Handed};
+use axum::extract::{Path, State as AppState};
 use axum::http::StatusCode;
 use axum::response::Response;
 use bursar_domain::{Due, HistoryEvent, Millis, Operation, State, is_reason, without_accounts_but};
@@ -11,17 +11,17 @@ use maud::{Markup, html};
 use crate::dashboard::access::Posted;
 use crate::dashboard::components::action_form::ActionForm;
 use crate::dashboard::components::amounts::amount;
-use crate::dashboard::components::{ENDS, badge, job_address, last_act, own_numbers, shown_reason};
+use crate::dashboard::components::{ENDS, badge, job_address, last_action_text, own_numbers, shown_reason};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Refused, Tab, page, refuse, refuse_problem, see};
-use crate::dashboard::signed_in::Visitor;
+use crate::dashboard::signed_in::SignedIn;
 use crate::http::path::JobName;
-use crate::http::path::Names;
+use crate::http::path::PathParts;
 use crate::ops::jobs::job as read;
 use crate::ops::operate::{NotOperated, operate};
-use crate::state::{App, Shared};
+use crate::state::{ServerState, Shared};
 
-type Path4 = Names<(String, String, String, String)>;
+type Path4 = PathParts<(String, String, String, String)>;
 
 /// A job, and the action that an operator wants.
 struct Wanted {
@@ -32,46 +32,46 @@ struct Wanted {
 }
 
 /// `GET`: explains the action.
-pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Path4) -> Answered {
-    let wanted = meant(&visitor, &app, path).await?;
+pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, path: Path4) -> Answered {
+    let wanted = meant(&signed_in, &app, path).await?;
     if let Err(refused) =
         wanted.operation.on_job(wanted.name.queue.kind, wanted.record.state, wanted.record.reason.as_ref(), Millis(0))
     {
-        return Err(not_now(&visitor, &wanted, refused.rule));
+        return Err(not_now(&signed_in, &wanted, refused.rule));
     }
-    Ok(asking(&visitor, &wanted, None, StatusCode::OK))
+    Ok(asking(&signed_in, &wanted, None, StatusCode::OK))
 }
 
 /// `POST`: does it.
-pub(super) async fn act(Handed(app): Handed<Shared>, path: Path4, posted: Posted) -> Answered {
-    let Posted { visitor, form } = posted;
-    let mut wanted = meant(&visitor, &app, path).await?;
-    let words = visitor.words();
+pub(super) async fn perform(AppState(app): AppState<Shared>, path: Path4, posted: Posted) -> Answered {
+    let Posted { signed_in, form } = posted;
+    let mut wanted = meant(&signed_in, &app, path).await?;
+    let words = signed_in.words();
     if let Operation::Resolve(_) = wanted.operation {
         let end = ENDS.into_iter().find(|end| end.as_str() == form.text("as"));
         let Some(end) = end else {
-            return Ok(asking(&visitor, &wanted, Some(words.end_rule), StatusCode::UNPROCESSABLE_ENTITY));
+            return Ok(asking(&signed_in, &wanted, Some(words.end_rule), StatusCode::UNPROCESSABLE_ENTITY));
         };
         wanted.operation = Operation::Resolve(end);
     }
     if let Err(refused) =
         wanted.operation.on_job(wanted.name.queue.kind, wanted.record.state, wanted.record.reason.as_ref(), Millis(0))
     {
-        return Err(not_now(&visitor, &wanted, refused.rule));
+        return Err(not_now(&signed_in, &wanted, refused.rule));
     }
     if form.text("seen") != seen(&wanted.record) {
-        return Ok(changed(&visitor, &wanted));
+        return Ok(changed(&signed_in, &wanted));
     }
     let reason = form.text("reason");
     if !is_reason(reason) {
-        return Ok(asking(&visitor, &wanted, Some(words.reason_rule), StatusCode::UNPROCESSABLE_ENTITY));
+        return Ok(asking(&signed_in, &wanted, Some(words.reason_rule), StatusCode::UNPROCESSABLE_ENTITY));
     }
-    let operator = Operator { who: visitor.name(), why: reason };
+    let operator = Operator { who: signed_in.name(), why: reason };
     match operate(&app, (&wanted.name.queue, &wanted.name.key), wanted.operation, operator, Some(&wanted.record)).await
     {
         Ok(_) => Ok(see(&job_address(&wanted.name.queue, wanted.name.key.as_str()))),
         Err(NotOperated::NotNow(refused)) => {
-            let away = |error| refuse_problem(&visitor, error);
+            let away = |error| refuse_problem(&signed_in, error);
             let record = match app.store.job(&wanted.name.queue, &wanted.name.key).await.map_err(away)? {
                 Some(StoredAs::Job(record)) => *record,
                 Some(StoredAs::Unreadable { .. }) | None => wanted.record,
@@ -84,28 +84,28 @@ pub(super) async fn act(Handed(app): Handed<Shared>, path: Path4, posted: Posted
                 .on_job(now.name.queue.kind, now.record.state, now.record.reason.as_ref(), Millis(0))
                 .is_ok();
             if is_still_possible && form.text("seen") != seen(&now.record) {
-                return Ok(changed(&visitor, &now));
+                return Ok(changed(&signed_in, &now));
             }
-            Err(not_now(&visitor, &now, &refused.detail))
+            Err(not_now(&signed_in, &now, &refused.detail))
         }
-        Err(NotOperated::Refused(refusal)) => Err(refuse_problem(&visitor, refusal)),
+        Err(NotOperated::Refused(refusal)) => Err(refuse_problem(&signed_in, refusal)),
     }
 }
 
 /// The job and the action that a path names, for a bearer who may operate.
-async fn meant(visitor: &Visitor, app: &App, path: Path4) -> Result<Wanted, Refused> {
-    let refused = |status, why| refuse(&visitor.guest, Some(visitor), status, why);
-    let not_found = || refused(StatusCode::NOT_FOUND, visitor.words().not_found);
+async fn meant(signed_in: &SignedIn, app: &ServerState, path: Path4) -> Result<Wanted, Refused> {
+    let refused = |status, why| refuse(&signed_in.guest, Some(signed_in), status, why);
+    let not_found = || refused(StatusCode::NOT_FOUND, signed_in.words().not_found);
     let Path((account, kind, key, act)) = path.map_err(|_| not_found())?;
     let every = [Operation::Query, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
     let operation = every.into_iter().find(|operation| operation.as_str() == act).ok_or_else(not_found)?;
-    let queue = app.queue(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(visitor, problem))?;
+    let queue = app.queue(signed_in.bearer(), &account, &kind).map_err(|problem| refuse_problem(signed_in, problem))?;
     let name = JobName { queue, key: key.parse().map_err(|_| not_found())? };
-    if !visitor.may_operate() {
-        return Err(refused(StatusCode::FORBIDDEN, visitor.words().not_allowed));
+    if !signed_in.may_operate() {
+        return Err(refused(StatusCode::FORBIDDEN, signed_in.words().not_allowed));
     }
-    let away = |error| refuse_problem(visitor, error);
-    let record = read(app, &name.queue, &name.key).await.map_err(|refusal| refuse_problem(visitor, refusal))?;
+    let away = |error| refuse_problem(signed_in, error);
+    let record = read(app, &name.queue, &name.key).await.map_err(|refusal| refuse_problem(signed_in, refusal))?;
     let history = app.store.history(&record).await.map_err(away)?;
     Ok(Wanted { name, operation, record, history })
 }
@@ -117,18 +117,18 @@ fn seen(record: &JobRecord) -> String {
 }
 
 /// The job has changed since the operator saw it: the page shows the change, and the form again.
-fn changed(visitor: &Visitor, wanted: &Wanted) -> Response {
-    let words = visitor.words();
-    let told = last_act(words, &wanted.history, &own_numbers(&wanted.record)).unwrap_or_default();
-    let told = format!("{} {told}", words.has_changed);
-    asking(visitor, wanted, Some(&told), StatusCode::CONFLICT)
+fn changed(signed_in: &SignedIn, wanted: &Wanted) -> Response {
+    let words = signed_in.words();
+    let text = last_action_text(words, &wanted.history, &own_numbers(&wanted.record)).unwrap_or_default();
+    let text = format!("{} {text}", words.has_changed);
+    asking(signed_in, wanted, Some(&text), StatusCode::CONFLICT)
 }
 
-fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: StatusCode) -> Response {
-    let words = visitor.words();
+fn asking(signed_in: &SignedIn, wanted: &Wanted, wrong: Option<&str>, status: StatusCode) -> Response {
+    let words = signed_in.words();
     let Wanted { name, operation, record, history } = wanted;
     let address = job_address(&name.queue, name.key.as_str());
-    let act = words.act(*operation);
+    let act = words.operation(*operation);
     let fields = html! {
         input type="hidden" name="seen" value=(seen(record));
         @if let Operation::Resolve(_) = operation {
@@ -148,10 +148,10 @@ fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: Statu
             @if let Some(reason) = shown_reason(words, record) { " · " (reason) } }
         @if let Some(wrong) = wrong { p.notice.bad role="alert" { (wrong) } }
         (what_it_does(words, *operation, record))
-        @if let Some(last) = last_act(words, history, &own_numbers(record)).filter(|_| wrong.is_none()) { p.soft { (last) } }
-        (form.shown(visitor))
+        @if let Some(last) = last_action_text(words, history, &own_numbers(record)).filter(|_| wrong.is_none()) { p.soft { (last) } }
+        (form.shown(signed_in))
     };
-    let mut response = page(visitor, Tab::Jobs, Live::No, act, &content);
+    let mut response = page(signed_in, Tab::Jobs, Live::No, act, &content);
     *response.status_mut() = status;
     response
 }
@@ -185,18 +185,18 @@ fn what_it_does(words: &Words, operation: Operation, record: &JobRecord) -> Mark
 }
 
 /// Why not now: the rule, the job's state, and the last action.
-fn not_now(visitor: &Visitor, wanted: &Wanted, rule: &str) -> Refused {
-    let words = visitor.words();
+fn not_now(signed_in: &SignedIn, wanted: &Wanted, rule: &str) -> Refused {
+    let words = signed_in.words();
     let Wanted { name, record, history, operation } = wanted;
     let address = job_address(&name.queue, name.key.as_str());
     let content = html! {
         h1 { (words.not_possible) }
-        p.notice.bad role="alert" { (filled(words.act_refused, &[words.act(*operation), words.state(record.state)])) }
+        p.notice.bad role="alert" { (filled(words.act_refused, &[words.operation(*operation), words.state(record.state)])) }
         p.soft { (without_accounts_but(rule, &own_numbers(record))) }
-        @if let Some(last) = last_act(words, history, &own_numbers(record)) { p { (last) } }
+        @if let Some(last) = last_action_text(words, history, &own_numbers(record)) { p { (last) } }
         p { a href=(address) { (words.to_the_job) } }
     };
-    let mut response = page(visitor, Tab::Jobs, Live::No, words.not_possible, &content);
+    let mut response = page(signed_in, Tab::Jobs, Live::No, words.not_possible, &content);
     *response.status_mut() = StatusCode::CONFLICT;
     response.into()
 }

@@ -1,6 +1,6 @@
 //! `GET /jobs`: one job by its key, or a queue's jobs by state, a page at a time.
 
-use axum::extract::State as Handed;
+use axum::extract::State as AppState;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use bursar_domain::{Fen, Key, Queue, State};
@@ -11,9 +11,9 @@ use crate::dashboard::components::amounts::amount;
 use crate::dashboard::components::{badge, job_address, moment, percent, shown_reason, unreadable};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse, refuse_problem, see};
-use crate::dashboard::signed_in::Visitor;
+use crate::dashboard::signed_in::SignedIn;
 use crate::http::query::Query;
-use crate::state::{App, Shared};
+use crate::state::{ServerState, Shared};
 
 /// Jobs on one page.
 const PAGE: usize = 100;
@@ -25,29 +25,29 @@ struct Wanted {
     after: Cursor,
 }
 
-pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri) -> Answered {
+pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, uri: Uri) -> Answered {
     let mut query = Query::of(&uri);
     let key = query.take("key", |key| Ok(key.trim().to_owned()));
     let queue = query.take("queue", |queue| queue.parse::<Queue>().map_err(|error| error.to_string()));
     let state = query.take("state", |state| state.parse::<State>().map_err(|error| error.to_string()));
     let after = query.take("after", |after| after.parse::<Cursor>().map_err(|error| error.to_string()));
-    query.finish().map_err(|wrong| refuse_problem(&visitor, wrong))?;
+    query.finish().map_err(|wrong| refuse_problem(&signed_in, wrong))?;
     if let Some(key) = key {
-        return search(&visitor, &app, &key).await;
+        return search(&signed_in, &app, &key).await;
     }
-    let known = app.queues.of(visitor.bearer());
+    let known = app.queues.of(signed_in.bearer());
     let queue = match queue {
         Some(queue) => known.contains(&&queue).then_some(queue),
         None => known.first().copied().cloned(),
     };
     let wanted = Wanted { queue, state, after: after.unwrap_or_default() };
     let Some(queue) = &wanted.queue else {
-        return Err(refuse(&visitor.guest, Some(&visitor), StatusCode::NOT_FOUND, visitor.words().not_found));
+        return Err(refuse(&signed_in.guest, Some(&signed_in), StatusCode::NOT_FOUND, signed_in.words().not_found));
     };
     let listed = app.store.list(queue, wanted.state, &wanted.after, PAGE).await;
-    let listed = listed.map_err(|error| refuse_problem(&visitor, error))?;
+    let listed = listed.map_err(|error| refuse_problem(&signed_in, error))?;
     let jobs: Vec<(&Queue, &StoredAs)> = listed.jobs.iter().map(|job| (queue, job)).collect();
-    let words = visitor.words();
+    let words = signed_in.words();
     let content = html! {
         h1 { (words.jobs) }
         (filter(words, &known, &wanted))
@@ -58,37 +58,37 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
     };
     // A page in the middle of a list is not renewed.
     let live = if wanted.after == Cursor::default() { Live::Yes } else { Live::No };
-    Ok(page(&visitor, Tab::Jobs, live, words.jobs, &content))
+    Ok(page(&signed_in, Tab::Jobs, live, words.jobs, &content))
 }
 
 /// The job of this key; where several queues have one, all of them.
-async fn search(visitor: &Visitor, app: &App, key: &str) -> Answered {
-    let words = visitor.words();
-    let (mut found, known) = (Vec::new(), app.queues.of(visitor.bearer()));
+async fn search(signed_in: &SignedIn, app: &ServerState, key: &str) -> Answered {
+    let words = signed_in.words();
+    let (mut found, known) = (Vec::new(), app.queues.of(signed_in.bearer()));
     if let Ok(key) = key.parse::<Key>() {
         for queue in &known {
-            let job = app.store.job(queue, &key).await.map_err(|error| refuse_problem(visitor, error))?;
+            let job = app.store.job(queue, &key).await.map_err(|error| refuse_problem(signed_in, error))?;
             found.extend(job.map(|job| (*queue, job)));
         }
     }
     match found.as_slice() {
         [] => {
             let queues = known.len().to_string();
-            let told = filled(words.no_such_job, &[key, &queues]);
-            Err(refuse(&visitor.guest, Some(visitor), StatusCode::NOT_FOUND, &told))
+            let text = filled(words.no_such_job, &[key, &queues]);
+            Err(refuse(&signed_in.guest, Some(signed_in), StatusCode::NOT_FOUND, &text))
         }
         [(queue, one)] => Ok(see(&job_address(queue, one.key().as_str()))),
         several => {
             let jobs: Vec<(&Queue, &StoredAs)> = several.iter().map(|(queue, job)| (*queue, job)).collect();
-            Ok(choice(visitor, &jobs))
+            Ok(choice(signed_in, &jobs))
         }
     }
 }
 
-fn choice(visitor: &Visitor, several: &[(&Queue, &StoredAs)]) -> Response {
-    let words = visitor.words();
+fn choice(signed_in: &SignedIn, several: &[(&Queue, &StoredAs)]) -> Response {
+    let words = signed_in.words();
     let content = html! { h1 { (words.several_jobs) } (table(words, several)) };
-    page(visitor, Tab::Jobs, Live::No, words.several_jobs, &content)
+    page(signed_in, Tab::Jobs, Live::No, words.several_jobs, &content)
 }
 
 fn address(wanted: &Wanted, after: &str) -> String {

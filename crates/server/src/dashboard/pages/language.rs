@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use crate::dashboard::i18n::language::{COOKIE, by_tag, local};
-use crate::http::path::Names;
+use crate::http::path::PathParts;
 
 /// The lifetime of the choice, in seconds: a year.
 const KEPT_SECONDS: u32 = 365 * 24 * 60 * 60;
@@ -20,7 +20,7 @@ pub(super) struct Back {
 }
 
 /// `GET /language/{tag}?to=…`: keeps the choice and goes back.
-pub(super) async fn choose(tag: Names<String>, back: Result<Query<Back>, QueryRejection>) -> Response {
+pub(super) async fn choose(tag: PathParts<String>, back: Result<Query<Back>, QueryRejection>) -> Response {
     let back = back.map(|Query(back)| back.to).unwrap_or_default();
     let Some(words) = tag.ok().and_then(|Path(tag)| by_tag(&tag)) else { return StatusCode::NOT_FOUND.into_response() };
     let kept = format!("{COOKIE}={}; Path=/; Max-Age={KEPT_SECONDS}; SameSite=Lax; HttpOnly", words.tag);

@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::dashboard::page::{Answered, refuse};
-use crate::dashboard::signed_in::Visitor;
+use crate::dashboard::signed_in::SignedIn;
 use crate::state::Shared;
 use crate::state::sessions;
 use crate::state::tokens::STREAMS_PER_TOKEN;
@@ -22,18 +22,18 @@ const PACE: Duration = Duration::from_secs(2);
 /// The longest silence before a comment is sent. Proxies cut connections that are silent for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-pub(super) async fn events(visitor: Visitor, State(app): State<Shared>) -> Answered {
-    let Ok(place) = Arc::clone(&visitor.session.bearer.streams).try_acquire_owned() else {
+pub(super) async fn events(signed_in: SignedIn, State(app): State<Shared>) -> Answered {
+    let Ok(place) = Arc::clone(&signed_in.session.bearer.streams).try_acquire_owned() else {
         let why = format!("{STREAMS_PER_TOKEN}");
-        return Err(refuse(&visitor.guest, Some(&visitor), StatusCode::TOO_MANY_REQUESTS, &why));
+        return Err(refuse(&signed_in.guest, Some(&signed_in), StatusCode::TOO_MANY_REQUESTS, &why));
     };
-    let news = app.feed.of_anything();
+    let news = app.job_watch.of_anything();
     let first = Bytes::from_static(b"retry: 5000\n\nevent: hello\ndata: -\n\n");
-    let words = futures_util::stream::unfold((Some(first), news, app, visitor, place), async |mut line| {
-        let (first, news, app, visitor, _) = &mut line;
+    let words = futures_util::stream::unfold((Some(first), news, app, signed_in, place), async |mut line| {
+        let (first, news, app, signed_in, _) = &mut line;
         let word = match first.take() {
             Some(first) => first,
-            None => next(news, app, visitor).await?,
+            None => next(news, app, signed_in).await?,
         };
         Some((Ok::<_, Infallible>(word), line))
     });
@@ -47,7 +47,7 @@ pub(super) async fn events(visitor: Visitor, State(app): State<Shared>) -> Answe
 }
 
 /// The next event; `None` at the end: the server drains, or the session is over.
-async fn next(news: &mut tokio::sync::watch::Receiver<()>, app: &Shared, visitor: &Visitor) -> Option<Bytes> {
+async fn next(news: &mut tokio::sync::watch::Receiver<()>, app: &Shared, signed_in: &SignedIn) -> Option<Bytes> {
     tokio::select! {
         () = app.drain.cancelled() => return None,
         () = tokio::time::sleep(PACE) => {}
@@ -56,7 +56,7 @@ async fn next(news: &mut tokio::sync::watch::Receiver<()>, app: &Shared, visitor
         () = app.drain.cancelled() => return None,
         changed = tokio::time::timeout(KEEP_ALIVE, news.changed()) => changed,
     };
-    if sessions::now() >= visitor.session.until || !app.tokens.still_knows(&visitor.session.bearer) {
+    if sessions::now() >= signed_in.session.until || !app.tokens.still_knows(&signed_in.session.bearer) {
         return None;
     }
     Some(match changed {

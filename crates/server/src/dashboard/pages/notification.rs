@@ -1,6 +1,6 @@
 //! `GET /notifications/{account}/{id}`: one notification, the other versions of its record, the job that it names, and its webhook.
 
-use axum::extract::{Path, State as Handed};
+use axum::extract::{Path, State as AppState};
 use axum::http::StatusCode;
 use bursar_domain::{HistoryEvent, NotificationView, shown_fields};
 use bursar_store::NotificationDelivery;
@@ -13,40 +13,45 @@ use crate::dashboard::components::timeline::line;
 use crate::dashboard::components::{job_address, moment, notification_address};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse, refuse_problem};
-use crate::dashboard::signed_in::Visitor;
-use crate::http::path::Names;
+use crate::dashboard::signed_in::SignedIn;
 use crate::http::path::NotificationNumber;
+use crate::http::path::PathParts;
 use crate::ops::notifications::{Named, named};
 use crate::state::Shared;
 use crate::state::notified::of_account;
 
-pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Names<(String, String)>) -> Answered {
-    let words = visitor.words();
-    let not_found = || refuse(&visitor.guest, Some(&visitor), StatusCode::NOT_FOUND, words.not_found);
+pub(super) async fn show(
+    signed_in: SignedIn,
+    AppState(app): AppState<Shared>,
+    path: PathParts<(String, String)>,
+) -> Answered {
+    let words = signed_in.words();
+    let not_found = || refuse(&signed_in.guest, Some(&signed_in), StatusCode::NOT_FOUND, words.not_found);
     let Path((account, id)) = path.map_err(|_| not_found())?;
-    let account = of_account(&app, visitor.bearer(), &account).map_err(|refusal| refuse_problem(&visitor, refusal))?;
+    let account =
+        of_account(&app, signed_in.bearer(), &account).map_err(|refusal| refuse_problem(&signed_in, refusal))?;
     let NotificationNumber(id) = id.parse().map_err(|_| not_found())?;
-    let away = |error| refuse_problem(&visitor, error);
+    let away = |error| refuse_problem(&signed_in, error);
     let view = app.store.notification(&account.name, id).await.map_err(away)?.ok_or_else(not_found)?;
     let versions = app.store.notification_versions(&account.name, id).await.map_err(away)?;
-    let tells = app.store.notification_delivery(&account.name, id).await.map_err(away)?;
+    let delivery = app.store.notification_delivery(&account.name, id).await.map_err(away)?;
     let log = app.store.notification_history(&account.name, id).await.map_err(away)?;
-    let named = named(&app, account, &view).await.map_err(|refusal| refuse_problem(&visitor, refusal))?;
+    let named = named(&app, account, &view).await.map_err(|refusal| refuse_problem(&signed_in, refusal))?;
     let before = versions.iter().rev().find(|version| version.id < id);
     let content = html! {
         h1 { (words.notification) " " code { (view.account) " " (id) } " " (standing(words, &view)) }
         p.soft { a href=(of(&account.name)) { (words.notifications) } " · " (words.outcome_means(view.outcome)) }
         @if let Some(reason) = &view.reason { p.notice.bad { (words.held_reason(reason)) } }
         dl.facts { (facts(words, &view, &named)) }
-        h2 { (words.telling) }
-        (telling(words, &view, tells, &log))
+        h2 { (words.webhook_delivery) }
+        (webhook_delivery(words, &view, delivery, &log))
         h2 { (words.versions) }
         (table(words, id, &versions))
         h2 { (words.content) }
         p.soft { (words.notification_masked) }
         (fields(words, &shown_fields(&as_text(&view.content)), |path| before.is_some_and(|before| differs(before, &view, path))))
     };
-    Ok(page(&visitor, Tab::Notifications, Live::Yes, &format!("{} {id}", words.notification), &content))
+    Ok(page(&signed_in, Tab::Notifications, Live::Yes, &format!("{} {id}", words.notification), &content))
 }
 
 fn facts(words: &Words, view: &NotificationView, named: &Named) -> Markup {
@@ -75,10 +80,15 @@ fn facts(words: &Words, view: &NotificationView, named: &Named) -> Markup {
 }
 
 /// The receiver of the webhook, the state of its delivery, and each attempt.
-fn telling(words: &Words, view: &NotificationView, tells: NotificationDelivery, log: &[HistoryEvent]) -> Markup {
+fn webhook_delivery(
+    words: &Words,
+    view: &NotificationView,
+    delivery: NotificationDelivery,
+    log: &[HistoryEvent],
+) -> Markup {
     html! {
         p.tells {
-            @match tells {
+            @match delivery {
                 NotificationDelivery::NoReceiver => { (words.tells_nobody) }
                 NotificationDelivery::Due(due) => { (words.tells_due) " " (moment(&due.rfc3339())) }
                 NotificationDelivery::Over => { (words.tells_over) }

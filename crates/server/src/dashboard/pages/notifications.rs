@@ -1,6 +1,6 @@
 //! `GET /notifications`: the notifications of an account, newest first, a page at a time. Held ones are among them, marked.
 
-use axum::extract::State as Handed;
+use axum::extract::State as AppState;
 use axum::http::Uri;
 use bursar_domain::{AccountName, NotificationView};
 use bursar_store::{NotificationCount, NotificationFilter};
@@ -10,13 +10,13 @@ use crate::dashboard::components::amounts::amount_of_content;
 use crate::dashboard::components::{moment, notification_address, percent};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse_problem};
-use crate::dashboard::signed_in::Visitor;
+use crate::dashboard::signed_in::SignedIn;
 use crate::http::path::NotificationNumber;
 use crate::http::query::Query;
 use crate::state::notified::{NotifiedAccount, notified, of_account};
 use crate::state::refusal::Refusal;
 use crate::state::tokens::Bearer;
-use crate::state::{App, Shared};
+use crate::state::{ServerState, Shared};
 
 /// Notifications on one page. Redis is asked for one more, to know whether there is another page.
 const PAGE: usize = 99;
@@ -29,8 +29,8 @@ struct Wanted {
     before: Option<u64>,
 }
 
-pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri) -> Answered {
-    let words = visitor.words();
+pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, uri: Uri) -> Answered {
+    let words = signed_in.words();
     let mut query = Query::of(&uri);
     let account = query.take("account", |name| Ok(name.to_owned()));
     let shelf = query.take("held", |text| match text {
@@ -40,22 +40,22 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
         _ => Err("must be true or false".to_owned()),
     });
     let before = query.parse("before").map(|NotificationNumber(number)| number);
-    query.finish().map_err(|wrong| refuse_problem(&visitor, wrong))?;
-    let known = notified(&app, visitor.bearer());
+    query.finish().map_err(|wrong| refuse_problem(&signed_in, wrong))?;
+    let known = notified(&app, signed_in.bearer());
     let account = match account {
         Some(name) => {
             let account =
-                of_account(&app, visitor.bearer(), &name).map_err(|unknown| refuse_problem(&visitor, unknown))?;
+                of_account(&app, signed_in.bearer(), &name).map_err(|unknown| refuse_problem(&signed_in, unknown))?;
             Some(account.name.clone())
         }
         None => known.first().map(|account| account.name.clone()),
     };
     let Some(account) = account else {
         let content = html! { h1 { (words.notifications) } p.notice { (words.nobody_notified) } };
-        return Ok(page(&visitor, Tab::Notifications, Live::No, words.notifications, &content));
+        return Ok(page(&signed_in, Tab::Notifications, Live::No, words.notifications, &content));
     };
     let wanted = Wanted { account, shelf: shelf.flatten(), before };
-    let mut listed = list(&app, &wanted).await.map_err(|away| refuse_problem(&visitor, away))?;
+    let mut listed = list(&app, &wanted).await.map_err(|away| refuse_problem(&signed_in, away))?;
     let next = (listed.len() > PAGE).then(|| listed.get(PAGE - 1).map(|last| last.id)).flatten();
     listed.truncate(PAGE);
     let content = html! {
@@ -66,11 +66,11 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
         @if let Some(next) = next { p { a href=(address(&wanted, next)) rel="next" { (words.next_page) } } }
     };
     let live = if wanted.before.is_none() { Live::Yes } else { Live::No };
-    Ok(page(&visitor, Tab::Notifications, live, words.notifications, &content))
+    Ok(page(&signed_in, Tab::Notifications, live, words.notifications, &content))
 }
 
 /// One more than a page, if there are so many; both lists share their numbers.
-async fn list(app: &App, wanted: &Wanted) -> Result<Vec<NotificationView>, Refusal> {
+async fn list(app: &ServerState, wanted: &Wanted) -> Result<Vec<NotificationView>, Refusal> {
     let mut listed = Vec::new();
     for shelf in [NotificationFilter::Read, NotificationFilter::Held] {
         if wanted.shelf.is_none_or(|one| one == shelf) {
@@ -149,7 +149,10 @@ pub(super) fn standing(words: &Words, view: &NotificationView) -> Markup {
 }
 
 /// Every account that this bearer may see, with the number of its notifications.
-pub(super) async fn overview(app: &App, bearer: &Bearer) -> Result<Vec<(AccountName, NotificationCount)>, Refusal> {
+pub(super) async fn overview(
+    app: &ServerState,
+    bearer: &Bearer,
+) -> Result<Vec<(AccountName, NotificationCount)>, Refusal> {
     let accounts: Vec<AccountName> = notified(app, bearer).iter().map(|account| account.name.clone()).collect();
     let counts = app.store.notification_counts(&accounts).await?;
     Ok(accounts.into_iter().zip(counts).collect())

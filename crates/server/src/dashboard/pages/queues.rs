@@ -11,10 +11,10 @@ use crate::dashboard::components::rate::rate;
 use crate::dashboard::components::{due, percent, span};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse_problem};
-use crate::dashboard::signed_in::Visitor;
+use crate::dashboard::signed_in::SignedIn;
 use crate::state::refusal::Refusal;
 use crate::state::tokens::Bearer;
-use crate::state::{App, Shared};
+use crate::state::{ServerState, Shared};
 
 /// Events that a queue's rate is computed from, at most.
 const LOOKED_AT: usize = 500;
@@ -29,11 +29,11 @@ struct Row {
 }
 
 /// `GET /`
-pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answered {
-    let rows = rows(&app, visitor.bearer()).await.map_err(|problem| refuse_problem(&visitor, problem))?;
-    let notified = notifications::overview(&app, visitor.bearer()).await;
-    let notified = notified.map_err(|problem| refuse_problem(&visitor, problem))?;
-    let words = visitor.words();
+pub(super) async fn show(signed_in: SignedIn, State(app): State<Shared>) -> Answered {
+    let rows = rows(&app, signed_in.bearer()).await.map_err(|problem| refuse_problem(&signed_in, problem))?;
+    let notified = notifications::overview(&app, signed_in.bearer()).await;
+    let notified = notified.map_err(|problem| refuse_problem(&signed_in, problem))?;
+    let words = signed_in.words();
     let sum = |of: fn(&QueueStatus) -> u64| rows.iter().map(|row| of(&row.status)).sum::<u64>();
     let in_doubt: usize = rows.iter().map(|row| row.in_doubt).sum();
     let quarantined = sum(QueueStatus::all_quarantined);
@@ -59,15 +59,15 @@ pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answere
                 th { (words.rate) }
                 th { (words.sending) }
             } }
-            tbody { @for row in &rows { (row_of(&visitor, row)) } }
+            tbody { @for row in &rows { (row_of(&signed_in, row)) } }
         } }
         (notifications::links(words, &notified))
         p.soft { (words.queues_note) }
     };
-    Ok(page(&visitor, Tab::Queues, Live::Yes, words.queues, &content))
+    Ok(page(&signed_in, Tab::Queues, Live::Yes, words.queues, &content))
 }
 
-async fn rows(app: &App, bearer: &Bearer) -> Result<Vec<Row>, Refusal> {
+async fn rows(app: &ServerState, bearer: &Bearer) -> Result<Vec<Row>, Refusal> {
     let queues: Vec<Queue> = app.queues.of(bearer).into_iter().cloned().collect();
     let statuses = app.store.statuses(&queues).await?;
     let in_doubt = app.store.in_doubt_of(&queues).await?;
@@ -101,8 +101,8 @@ impl From<usize> for Count {
     }
 }
 
-fn row_of(visitor: &Visitor, row: &Row) -> Markup {
-    let words = visitor.words();
+fn row_of(signed_in: &SignedIn, row: &Row) -> Markup {
+    let words = signed_in.words();
     let Row { queue, status, in_doubt, events } = row;
     let jobs = format!("/jobs?queue={}", percent(&queue.to_string()));
     let of_state = |state: &str| Some(format!("{jobs}&state={state}"));
@@ -124,7 +124,7 @@ fn row_of(visitor: &Visitor, row: &Row) -> Markup {
             }
             td data-name=(words.next_due) { (due(words, status.next_due, status.now)) }
             td.rate data-name=(words.rate) { (rate_of(words, status.now, events)) }
-            td.sending data-name=(words.sending) { div { (sending(visitor, queue, status)) } }
+            td.sending data-name=(words.sending) { div { (sending(signed_in, queue, status)) } }
         }
     }
 }
@@ -141,8 +141,8 @@ fn rate_of(words: &Words, now: Millis, events: &[Event]) -> Markup {
 }
 
 /// The state of a queue's sends, with the action that changes it.
-fn sending(visitor: &Visitor, queue: &Queue, status: &QueueStatus) -> Markup {
-    let words = visitor.words();
+fn sending(signed_in: &SignedIn, queue: &Queue, status: &QueueStatus) -> Markup {
+    let words = signed_in.words();
     let paused = status.paused.as_ref();
     let address = format!("/queues/{}/{}", queue.account, queue.kind);
     let (act, name) = if paused.is_some() { ("resume", words.resume) } else { ("pause", words.pause) };
@@ -156,6 +156,6 @@ fn sending(visitor: &Visitor, queue: &Queue, status: &QueueStatus) -> Markup {
             " " span.flag.warn title=(words.circuit_means) { (words.circuit_open) }
             " " span.why { (filled(words.circuit_in, &[&status.circuits_open.len().to_string()])) }
         }
-        @if visitor.may_operate() { " " a.act data-act=(act) href={ (address) "/" (act) } { (name) } }
+        @if signed_in.may_operate() { " " a.act data-act=(act) href={ (address) "/" (act) } { (name) } }
     }
 }

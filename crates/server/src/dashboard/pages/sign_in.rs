@@ -81,7 +81,7 @@ pub(super) async fn sign_in(State(app): State<Shared>, guest: Guest, request: Re
 
 /// `POST /sign-out`
 pub(super) async fn sign_out(State(app): State<Shared>, headers: axum::http::HeaderMap, posted: Posted) -> Response {
-    app.sessions.end(&posted.visitor.session, sessions::now());
+    app.sessions.end(&posted.signed_in.session, sessions::now());
     with_cookie(see("/sign-in"), &cookie::session(&headers, ""))
 }
 

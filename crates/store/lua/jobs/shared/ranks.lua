@@ -3,7 +3,7 @@
 -- that is higher, and one unit of work more; the virtual time is the rank that was served last. So a group that has much to do stands
 -- behind its own jobs and not before others', and nobody waits while a place is free. Only groups with a job in `sends` have a last rank.
 local ranks, virtual_time
-local function rank_text(rank) return rank % 1 == 0 and whole(rank) or string.format('%.17g', rank) end
+local function rank_text(rank) return rank % 1 == 0 and integer(rank) or string.format('%.17g', rank) end
 local function rank_of(group, step)
   if not ranks then
     ranks, virtual_time = {}, tonumber(redis.call('HGET', KEYS[2], 'virtual_time')) or 0

@@ -1,4 +1,4 @@
-//! What is kept under a queue's name: tombstones are in no set, so all keys of this Redis are gone through.
+//! Finds all keys of a queue. Tombstones are in no set, so all keys of this Redis are scanned.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,10 +8,10 @@ use redis::Pipeline;
 use crate::rights::glob;
 use crate::{Store, StoreError};
 
-/// Keys that one step of the search looks at: about a millisecond of Redis.
+/// The keys of one step of the scan: about a millisecond of Redis.
 const STEP: usize = 1_000;
 
-/// What is kept under a queue's name.
+/// The keys of a queue.
 #[derive(Default)]
 pub(super) struct FoundKeys {
     pub(super) jobs: Vec<Key>,
@@ -28,7 +28,7 @@ impl Store {
         let (jobs, business) = (queue_keys.of_key("job", ""), queue_keys.of_key("business", ""));
         let pattern = format!("{}*:{}:*", glob(&queue_keys.base), queue_keys.queue);
         let (mut found, mut cursor) = (FoundKeys::default(), 0_u64);
-        let mut seen = HashSet::new(); // a scan may tell a key twice
+        let mut seen = HashSet::new(); // a scan may return a key twice
         loop {
             let (next, names) = self.search(cursor, &pattern).await?;
             let names = names.into_iter().filter_map(|name| String::from_utf8(name).ok());
@@ -59,7 +59,8 @@ impl Store {
         }
     }
 
-    /// Tells if a queue has jobs, open, ended or reduced to tombstones. If it has none, all keys of this Redis were gone through.
+    /// True if a queue has jobs: open, ended or reduced to tombstones. If it has none, all keys of this Redis were
+    /// scanned.
     ///
     /// # Errors
     /// [`StoreError`].

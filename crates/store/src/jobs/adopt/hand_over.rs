@@ -13,7 +13,7 @@ use crate::jobs::overlay::{ClaimEntry, is_open};
 use crate::jobs::read::lossy;
 use crate::{Store, StoreError};
 
-/// When the adoption's claim of a job ends: never.
+/// The lease end of an adoption's claim: never.
 const FOR_EVER: Millis = Millis(4_102_444_800_000);
 
 impl Store {
@@ -42,7 +42,7 @@ impl Store {
         crash_point("between_queues");
         let state = match there {
             There::Ours(job) => {
-                if !self.tell_late(&job, &handed, now).await? {
+                if !self.record_late(&job, &handed, now).await? {
                     return Ok(Fate::Changed);
                 }
                 job.state
@@ -95,7 +95,7 @@ impl Store {
         let mut record = handed.stored.clone();
         let text = match there {
             There::Unsent(theirs, text) => {
-                record.fair_group.clone_from(&theirs.fair_group); // as it stands in the sets that it leaves
+                record.fair_group.clone_from(&theirs.fair_group); // its group in the sets that it leaves
                 if !record.is_tombstone() {
                     record.callback_url = record.callback_url.or(theirs.callback_url);
                     record.traceparent = record.traceparent.or(theirs.traceparent);
@@ -149,9 +149,9 @@ impl Store {
         self.query("RPUSH", &pipeline).await
     }
 
-    /// A response may have come for the job in the old queue after it was brought to the new one: what it said is used there. `false`
-    /// when the job there has changed.
-    async fn tell_late(&self, job: &JobRecord, handed: &Handed, now: Millis) -> Result<bool, StoreError> {
+    /// Transfers responses that arrived for the old job after the new queue got it. `false` if the new queue's job has
+    /// changed.
+    async fn record_late(&self, job: &JobRecord, handed: &Handed, now: Millis) -> Result<bool, StoreError> {
         if handed.late.is_empty() {
             return Ok(true);
         }

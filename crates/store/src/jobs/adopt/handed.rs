@@ -1,4 +1,4 @@
-//! A job that is handed over, with all that is known of it.
+//! A job that is handed over, with all its data.
 
 use bursar_domain::{Call, Key, Millis, Queue, State};
 use redis::Pipeline;
@@ -18,25 +18,25 @@ pub(super) struct Handed {
     pub(super) stored: StoredJob,
     pub(super) claim: String,
     pub(super) text: String,
-    /// Whether it is in another state than the one that was published.
+    /// True if its state differs from the published one.
     pub(super) has_changed: bool,
-    /// When it is due in the old queue.
+    /// Its due time in the old queue.
     pub(super) due: Option<Millis>,
     /// Since when it has ended there, or waits for a person.
     pub(super) since: Option<Millis>,
-    /// What responses said that arrived while an adoption had claimed it.
+    /// The outcomes of responses that arrived while an adoption had claimed it.
     pub(super) late: Vec<LateResponse>,
-    /// Whether the claim that stands is an adoption's.
+    /// True if its claim is an adoption's.
     pub(super) is_underway: bool,
     pub(super) business_keys: Vec<String>,
     /// The events in its history's list.
     pub(super) lines: Vec<String>,
-    /// What responses to it are known by.
+    /// The ids of its responses.
     pub(super) responses: Vec<String>,
 }
 
 impl Store {
-    /// What is known of a job that is handed over.
+    /// Reads a job that is to be handed over.
     pub(super) async fn handed(
         &self,
         job: &JobRecord,
@@ -60,7 +60,7 @@ impl Store {
         pipeline.cmd("HMGET").arg(queue_keys.set("responses")).arg("").arg(&responses);
         type Reply = (Option<f64>, Option<f64>, Vec<Option<String>>);
         let (done, review, owners): Reply = self.query("ZSCORE", &pipeline).await?;
-        // What a response is known by belongs to one job: another's stays.
+        // A response id belongs to one job: ids of other jobs stay.
         let mut owners = owners.into_iter().skip(1);
         responses.retain(|_| owners.next().flatten().as_deref() == Some(key.as_str()));
         Ok(Handed {
@@ -87,7 +87,7 @@ impl Store {
 }
 
 impl Handed {
-    /// Whether it was certainly never sent.
+    /// True if it was certainly never sent.
     pub(super) fn is_unsent(&self) -> bool {
         !self.stored.is_tombstone() && self.stored.state == State::Queued && self.stored.sends == 0
     }

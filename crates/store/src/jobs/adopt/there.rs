@@ -1,4 +1,4 @@
-//! What the new queue has by the key of a job that is handed over.
+//! The new queue's content for the key of a job that is handed over.
 
 use bursar_domain::{HistoryEvent, Millis, Queue, State};
 
@@ -8,7 +8,7 @@ use crate::jobs::record::StoredJob;
 use crate::jobs::{JobRecord, StoredAs};
 use crate::{Store, StoreError};
 
-/// What the new queue has by the same key.
+/// The new queue's content for the key.
 pub(super) enum There {
     Nothing,
     /// The very job, brought there by an adoption before this one.
@@ -21,7 +21,7 @@ pub(super) enum There {
 }
 
 impl Store {
-    /// What the queue `to` has by the key of a job that is handed over from `from`.
+    /// The content of the queue `to` for the key of a job that is handed over from `from`.
     pub(super) async fn there(
         &self,
         from: &Queue,
@@ -36,7 +36,8 @@ impl Store {
         };
         let theirs = job.as_lost(now);
         let is_same = theirs.has_hash(&handed.stored.hash.0) || handed.stored.has_hash(&theirs.hash.0);
-        // A job by this key that was submitted since is another one, whatever an adoption has begun: it tells nothing of sends.
+        // A job with this key that was submitted later is another one, even if an adoption had begun: it knows nothing
+        // of the sends.
         let is_ours = is_same && !theirs.is_tombstone() && theirs.created_at == handed.stored.created_at;
         if is_ours && self.history(&job).await?.iter().any(|event| is_from(event, from)) {
             return Ok(There::Ours(job));

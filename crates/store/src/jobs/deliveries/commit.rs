@@ -1,4 +1,4 @@
-//! The ends of attempts to deliver: what follows is decided here, and written if the claim still stands.
+//! The ends of delivery attempts: the next step is decided here, and written if the claim is still in force.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::jobs::record::StoredJob;
 use crate::scripts::LOG_QUIET_AFTER;
 use crate::{Origin, StoreError};
 
-/// How often a late attempt's line is written again because the record has changed.
+/// The number of tries for a late attempt's history line whose record has changed.
 const TRIES: usize = 8;
 
 /// Lines at the end of a history in which a repeated commit finds its own.
 const LOOKED_BACK: isize = 8;
 
-/// What became of one attempt to deliver.
+/// The result of one attempt to deliver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryResult {
     /// The receiver has it.
@@ -37,7 +37,7 @@ pub enum DeliveryResult {
 }
 
 impl DeliveryResult {
-    /// What the history says of it; `None` where nothing was tried.
+    /// The outcome for the history; `None` if nothing was attempted.
     const fn outcome(self) -> Option<DeliveryOutcome> {
         match self {
             Self::Delivered => Some(DeliveryOutcome::Delivered),
@@ -56,7 +56,7 @@ pub struct DeliveryCommit {
     key: String,
     decided: Millis,
     result: DeliveryResult,
-    /// What the history says of the attempt: the caller adds receiver, status or error, and duration.
+    /// The attempt for the history: the caller adds receiver, status or error, and duration.
     pub attempt: Delivery,
 }
 
@@ -119,17 +119,17 @@ impl DeliveryCommit {
                 let history = if record.failures < LOG_QUIET_AFTER { write.history.clone() } else { Vec::new() };
                 Guarded { record: failed.text(), place: Place::Again(again), history, ..write }
             }
-            // A claim that was lost before stands again: it may have tried.
+            // A claim that was lost before is in force again: it may have made an attempt.
             DeliveryResult::PutOff(again) => Guarded { claim: entry.given_back(), place: Place::Again(again), ..write },
         }
     }
 }
 
 impl Store {
-    /// Commits what became of attempts; one answer for each, in order. Safe to repeat under each claim.
+    /// Commits the results of attempts; one answer for each, in order. Safe to repeat under each claim.
     ///
     /// # Errors
-    /// [`StoreError`]: repeat; what stays uncommitted is delivered again when its lease ends.
+    /// [`StoreError`]: repeat; an event without a commit is delivered again when its lease ends.
     pub async fn commit_deliveries(
         &self,
         origin: &Origin,
@@ -150,7 +150,7 @@ impl Store {
         Ok(answers)
     }
 
-    /// The claim does not stand: it has ended, or was taken over after its lease. What was tried is noted.
+    /// The claim is no longer in force: it has ended, or was taken over after its lease. The attempt is recorded.
     async fn delivered_late(
         &self,
         origin: &Origin,
@@ -178,7 +178,7 @@ impl Store {
             if lines.contains(&line) {
                 return Ok(Committed::Again);
             }
-            // What has no detail any more gets no history.
+            // A job without details gets no history.
             let text = text.filter(|text| !StoredJob::read(text).is_ok_and(|job| job.is_tombstone()));
             let Some(text) = text.filter(|_| !lines.contains(&late_line)) else { return Ok(Committed::Late) };
             let claim = claim.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What is kept of a delivery besides its event: the record of what was tried, and the claim's entry.
+//! The data of a delivery besides its event: the record of attempts, and the claim entry.
 
 use bursar_domain::Millis;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::jobs::record::{Unreadable, is_zero_u32, newer, record_version};
 
-/// What was tried of the event that is next: `delivery:QUEUE:KEY`. There is none before something has failed.
+/// The attempts at the next event: `delivery:QUEUE:KEY`. It exists only after a failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StoredDelivery {
     /// The record's version.
@@ -17,10 +17,10 @@ pub(crate) struct StoredDelivery {
     /// Attempts that failed.
     #[serde(default, skip_serializing_if = "is_zero_u32")]
     pub(crate) failures: u32,
-    /// When the event was tried first.
+    /// The time of the event's first attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) first_tried_at: Option<Millis>,
-    /// Whether the receiver wants no more.
+    /// True if the receiver wants no more events.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) gone: bool,
     /// Fields of a newer build.
@@ -40,7 +40,7 @@ impl StoredDelivery {
         }
     }
 
-    /// Reads a record's text. One that is damaged loses the count of failures, and keeps nobody from getting the event.
+    /// Reads a record's text. A damaged one loses the count of failures, and prevents no delivery.
     pub(crate) fn read(text: Option<&str>) -> Result<Self, Unreadable> {
         let Some(text) = text else { return Ok(Self::new()) };
         if let Some(newer) = newer(text) {
@@ -54,7 +54,7 @@ impl StoredDelivery {
     }
 }
 
-/// A dispatcher's claim, as it stands in `delivery_claims:QUEUE`. `claim_deliveries.lua` writes one; it begins as a job's does.
+/// A dispatcher's claim, in `delivery_claims:QUEUE`. `claim_deliveries.lua` writes it; it begins like a job's claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DeliveryEntry {
     /// The claim's token: the dispatcher's name, a slash, and the number of that dispatcher's claim call.
@@ -81,7 +81,7 @@ impl DeliveryEntry {
         self.after.as_ref().map_or(self.at, |after| after.since().min(self.at))
     }
 
-    /// The entry that stands once this claim is given back; empty for none.
+    /// The entry that is in force once this claim is released; empty for none.
     pub(crate) fn given_back(&self) -> String {
         self.after.as_ref().map(|after| after.text()).unwrap_or_default()
     }

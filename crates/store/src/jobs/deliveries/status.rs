@@ -1,4 +1,4 @@
-//! How much queues have to deliver. Many queues are read in a few round trips.
+//! The backlog of deliveries. Many queues are read in a few round trips.
 
 use bursar_domain::Millis;
 use redis::Cmd;
@@ -8,28 +8,29 @@ use crate::many::AT_ONCE;
 use crate::reply::{LOOKED_AT, from_reply, only, score};
 use crate::{Origin, Store, StoreError};
 
-/// Deliveries that are looked at in all queues together, as long as [`LEAST`] are in each: a tenth of a second of Redis.
+/// The bound of deliveries that are read in all queues together, with at least [`LEAST`] in each: a tenth of a second
+/// of Redis.
 const LOOKED_AT_ALL: usize = 20_000;
 
-/// Fewest deliveries of a queue that are looked at, however many queues have any.
+/// The least number of deliveries that are read in each queue.
 const LEAST: usize = 25;
 
-/// How much a queue has to deliver, at a glance.
+/// The backlog of a queue's deliveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeliveryStatus {
     /// Jobs, or notifications, with a waiting event.
     pub waiting: u64,
-    /// When the first of them is to be tried.
+    /// The time of the next attempt.
     pub next_due: Option<Millis>,
-    /// When the event was tried first that has been tried longest, among those that are due first: [`LOOKED_AT`] of them, or fewer where
-    /// many queues have something to deliver.
+    /// The earliest first attempt among the events that are due first: [`LOOKED_AT`] of them, or fewer if many queues
+    /// have events to deliver.
     pub first_tried: Option<Millis>,
-    /// When this was so, in Redis time.
+    /// The time of this reading, in Redis time.
     pub now: Millis,
 }
 
 impl Store {
-    /// How much a queue has to deliver.
+    /// The backlog of a queue's deliveries.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -61,7 +62,7 @@ impl Store {
         Ok(statuses)
     }
 
-    /// Reads what is due first in each of these queues.
+    /// Reads the first due events of each of these queues.
     async fn look_at_first(
         &self,
         delivering: &mut [(&Origin, &mut DeliveryStatus)],
@@ -77,15 +78,15 @@ impl Store {
         for first in &firsts {
             events.push(from_reply("ZRANGE", Some(first))?);
         }
-        let mut asked = Vec::new();
+        let mut requested = Vec::new();
         for ((origin, _), events) in delivering.iter().zip(&events) {
             let queue_keys = self.queues.of(*origin);
             for (key, _) in events {
-                asked.push(Cmd::get(queue_keys.of_key("delivery", key)));
-                asked.push(Cmd::hget(queue_keys.set("delivery_claims"), key));
+                requested.push(Cmd::get(queue_keys.of_key("delivery", key)));
+                requested.push(Cmd::hget(queue_keys.set("delivery_claims"), key));
             }
         }
-        let (tried, _) = self.many("GET", asked).await?;
+        let (tried, _) = self.many("GET", requested).await?;
         let mut tried = tried.chunks_exact(2);
         for ((_, status), events) in delivering.iter_mut().zip(events) {
             status.next_due = events.first().map(|(_, due)| score(*due));
@@ -100,13 +101,14 @@ impl Store {
     }
 }
 
-/// When an event was tried first; `None` when it was not.
+/// The time of an event's first attempt; `None` if there was none.
 fn first_tried(record: Option<&str>, claim: Option<&str>) -> Option<Millis> {
     let record = StoredDelivery::read(record).ok()?;
     record.first_tried_at.or(claim.and_then(DeliveryEntry::read).map(|entry| entry.since()))
 }
 
-/// Deliveries of a queue that are looked at where so many queues have any: [`LOOKED_AT`] as long as they are few.
+/// The number of deliveries that are read in each queue if this many queues have any: [`LOOKED_AT`] as long as they are
+/// few.
 fn looked_at(queues: usize) -> usize {
     (LOOKED_AT_ALL / queues.max(1)).clamp(LEAST, LOOKED_AT)
 }

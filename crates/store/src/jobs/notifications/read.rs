@@ -20,7 +20,7 @@ const PAGE: usize = 100;
 /// Lines at the end of a job's history in which a notification that is linked again finds its own.
 const LOOKED_BACK: isize = 64;
 
-/// Which notifications are listed.
+/// The filter of a list of notifications.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NotificationFilter {
     /// Those that could be read.
@@ -40,7 +40,7 @@ impl NotificationFilter {
     }
 }
 
-/// Whether a notification is still to be delivered.
+/// The delivery state of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotificationDelivery {
     /// It has no receiver: none was set when it came, or it was held.
@@ -51,7 +51,7 @@ pub enum NotificationDelivery {
     Over,
 }
 
-/// How many notifications of an account are kept.
+/// The number of an account's stored notifications.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NotificationCount {
     /// Those that could be read.
@@ -61,8 +61,8 @@ pub struct NotificationCount {
 }
 
 impl Store {
-    /// Notifications of an account, newest first, from before number `before`: at most `limit`, and fewer than 101. What this build cannot
-    /// read is left out.
+    /// Notifications of an account, newest first, from before number `before`: at most `limit`, and fewer than 101.
+    /// Those that this build cannot read are left out.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -108,8 +108,8 @@ impl Store {
         Ok(lines.iter().map(|line| HistoryEvent::read(line)).collect())
     }
 
-    /// Every version that is stored of the record that this notification is about, oldest first; it is among them. One that is held has no
-    /// other.
+    /// Every stored version of this notification's record, oldest first, this one included. A held notification has no
+    /// other versions.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -137,7 +137,7 @@ impl Store {
         self.views(account, &queue_keys, &numbers).await
     }
 
-    /// Whether a notification is still to be delivered.
+    /// The delivery state of a notification.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -159,7 +159,7 @@ impl Store {
         })
     }
 
-    /// How many notifications each of these accounts has.
+    /// The number of notifications of each of these accounts.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -209,7 +209,7 @@ impl Store {
             let key = match self.job_by_business_key(queue, business_key).await? {
                 None => return Ok(None),
                 Some(StoredAs::Unreadable { key, .. }) => return Ok(Some(key)),
-                // What has no detail any more gets no history.
+                // A job without details gets no history.
                 Some(StoredAs::Job(job)) if job.created.is_none() => return Ok(Some(job.key)),
                 Some(StoredAs::Job(job)) => job,
             };
@@ -237,7 +237,7 @@ impl Store {
         }
         Err(StoreError::Unreadable {
             what: "the job that a notification names".into(),
-            detail: "it changes as fast as it is looked at".into(),
+            detail: "it changes during each try".into(),
         })
     }
 
@@ -255,7 +255,7 @@ impl Store {
                 return Ok(());
             }
         }
-        Ok(()) // it changes as fast as it is looked at: the next delivery links it again
+        Ok(()) // it changes during each try: the next delivery links it again
     }
 
     async fn views(

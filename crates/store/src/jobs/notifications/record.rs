@@ -1,4 +1,4 @@
-//! A notification as it is stored, and what is known of the gateway's record that it is about: JSON texts with full names.
+//! A notification as it is stored, and the data of the gateway's record that it is about: JSON texts with full names.
 
 use std::collections::BTreeMap;
 
@@ -17,28 +17,28 @@ pub(crate) struct StoredNotification {
     /// The gateway's record that it is about, if it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) record_id: Option<String>,
-    /// When it came first.
+    /// The time of its first arrival.
     pub(crate) received_at: Millis,
-    /// When the gateway wrote it.
+    /// The time at which the gateway wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) written_at: Option<Millis>,
     /// The rule by which it was signed.
     pub(crate) sign_rule: String,
     /// Its place among the versions of its record.
     pub(crate) version: u32,
-    /// How often it came.
+    /// The number of its arrivals.
     pub(crate) deliveries: u64,
     pub(crate) outcome: NotificationOutcome,
-    /// Whether its timestamp was old when it came first.
+    /// True if its timestamp was old at its first arrival.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) late: bool,
-    /// The code of the reason why a person must look at it before anybody relies on it.
+    /// The code of the reason why it needs review before it is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) held_reason: Option<String>,
     /// The receiver of its webhook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) callback_url: Option<String>,
-    /// Whether the job that it names has it in its history.
+    /// True if the job that it names has it in its history.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) linked: bool,
     /// SHA-256 of its content, hex.
@@ -83,18 +83,19 @@ impl StoredNotification {
     }
 }
 
-/// What is known of one of the gateway's records, `record:QUEUE:METHOD:RECORD`, or of a notification that was held,
-/// `held_record:QUEUE:METHOD:SHA256`. It outlives the notifications themselves: a replay is recognised, and what was final stays final.
+/// The data of one of the gateway's records, `record:QUEUE:METHOD:RECORD`, or of a held notification,
+/// `held_record:QUEUE:METHOD:SHA256`. It outlives the notifications themselves: a replay is recognised, and a final
+/// status stays final.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KnownRecord {
     /// The layout's version.
     pub(crate) v: u32,
     /// The notifications' numbers by the SHA-256 of their contents (hex).
     pub(crate) versions: BTreeMap<String, u64>,
-    /// When the newest one that counts was written.
+    /// The time of the newest version that counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) newest_written_at: Option<Millis>,
-    /// Whether that one says something that may not go back.
+    /// True if that version's status may not change back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not", rename = "final")]
     pub(crate) is_final: bool,
     /// Fields of a newer build.

@@ -1,18 +1,18 @@
-//! No crash in the middle of an adoption makes two jobs of one or none of it, and nobody has a job meanwhile.
+//! No crash in the middle of an adoption duplicates or loses a job, and no worker gets a job meanwhile.
 
 use std::time::Duration;
 
-use bursar_domain::{Answer, Call, Due, State};
+use bursar_domain::{Call, Due, Outcome, State};
 use bursar_store::{ClaimedJob, Committed, Settings, Store, Submission};
 use bursar_test_support::redis;
 
 use super::{RENAMED, adopt, as_new, renamed, state_of};
-use crate::scene::{LATER, SHORT_LEASE, Scene, answered, key, names, then, told_transfer, transfer_json};
+use crate::scene::{LATER, SHORT_LEASE, Scene, answered, key, names, then, transfer_json, transfer_with_webhook};
 
 /// The crash points of one job, in their order.
 const POINTS: [&str; 3] = ["before_adopt", "between_queues", "before_leaving"];
 
-/// Adopts in a process of its own that dies at this crash point when it comes by there for the `pass`th time.
+/// Adopts in a child process that dies at the `pass`th pass of this crash point.
 async fn adopt_and_die(scene: &Scene, point: &str, pass: usize) {
     let queues = [("ADOPT_FROM", scene.queue.to_string()), ("ADOPT_TO", as_new(scene).queue.to_string())];
     let status = tokio::process::Command::new(std::env::current_exe().unwrap())
@@ -25,10 +25,10 @@ async fn adopt_and_die(scene: &Scene, point: &str, pass: usize) {
         .await
         .unwrap()
         .status;
-    assert!(!status.success(), "it came to its end: {point}:{pass}");
+    assert!(!status.success(), "it ended without the crash: {point}:{pass}");
 }
 
-/// Does nothing unless another test runs it in a process of its own.
+/// Does nothing unless another test runs it in a child process.
 #[tokio::test]
 async fn the_process_that_dies() {
     let Ok(url) = std::env::var("ADOPT_URL") else { return };
@@ -40,7 +40,7 @@ async fn the_process_that_dies() {
 /// Jobs in all states, the first of them with a webhook that waits.
 async fn busy() -> Scene {
     let old = Scene::new().await;
-    old.accept(&[told_transfer("ended")]).await;
+    old.accept(&[transfer_with_webhook("ended")]).await;
     let claimed = old.claim_one("w").await;
     old.commit(&then(&claimed, State::Succeeded, Due::Never)).await;
     old.bring("pending", State::Pending).await;
@@ -63,7 +63,7 @@ const EXPECTED: [(&str, State, u32, &[&str]); 6] = [
     ("queued", State::Queued, 0, &["due_sends"]),
 ];
 
-/// What may be sent or queried now of a queue, as far as anybody gives it out.
+/// The jobs of a queue that can be claimed now.
 async fn claimable(scene: &Scene) -> Vec<ClaimedJob> {
     scene.claim("anybody", 100).await.jobs
 }
@@ -76,7 +76,7 @@ async fn after_a_crash_at_any_step_the_job_is_in_one_queue() {
             let new = as_new(&old);
             adopt_and_die(&old, point, pass).await;
             let at = format!("{point}:{pass}");
-            // Whoever looks meanwhile: no job may be sent from both.
+            // At no moment may a job be sent from both queues.
             let sendable = async |scene: &Scene| {
                 let listed = scene.store.list(&scene.queue, None, &Default::default(), 100).await.unwrap().jobs;
                 let mut sendable = Vec::new();
@@ -171,7 +171,7 @@ async fn a_resubmission_after_a_crash_does_not_prove_the_move() {
                 (true, false) => {
                     assert_eq!((adopted.moved, state_of(&new, "k1").await), (1, Some(State::Pending)), "{what}");
                 }
-                // Both may have been executed: a person must look at both.
+                // Both may have been executed: both need review.
                 (true, true) => {
                     assert_eq!(adopted.conflicts, [("k1".to_owned(), "k1".to_owned())], "{what}");
                     let left = old.job("k1").await;
@@ -196,20 +196,20 @@ async fn a_response_during_an_adoption_is_used_in_the_new_queue() {
             let at = format!("{point}, claimed there: {claimed_there}");
             let there = point == "before_leaving";
             let standing = if there && claimed_there { Some(new.claim_one("w").await) } else { None };
-            let mut late = answered(&lost, Answer::Succeeded, State::Succeeded, Due::Never);
+            let mut late = answered(&lost, Outcome::Succeeded, State::Succeeded, Due::Never);
             late.trade_nos = vec!["T1".into()];
             assert_eq!(old.commit(&late).await, Committed::Late, "{at}");
             assert_eq!(old.era().await, None, "{at}: nothing was lost");
             assert_eq!(adopt(&old).await.moved, 1, "{at}");
             if let Some(standing) = standing {
-                new.commit(&answered(&standing, Answer::Silent, State::InDoubt, Due::Send(LATER))).await;
+                new.commit(&answered(&standing, Outcome::NoResponse, State::InDoubt, Due::Send(LATER))).await;
             }
             let job = new.job("k1").await;
-            assert_eq!((job.state, job.late_outcome), (State::InDoubt, Some(Answer::Succeeded)), "{at}");
+            assert_eq!((job.state, job.late_outcome), (State::InDoubt, Some(Outcome::Succeeded)), "{at}");
             assert_eq!((job.trade_nos.as_slice(), job.sends), (["T1".to_owned()].as_slice(), 1), "{at}");
             assert_eq!(new.sets("k1").await, ["due_queries"], "{at}: it is looked at, and not sent");
             assert!(new.story("k1").await.contains(&"response".to_owned()), "{at}");
-            assert_eq!(new.claim_one("v").await.late_response, Some(Answer::Succeeded), "{at}");
+            assert_eq!(new.claim_one("v").await.late_response, Some(Outcome::Succeeded), "{at}");
         }
     }
 }

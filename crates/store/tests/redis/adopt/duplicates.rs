@@ -7,19 +7,19 @@ use bursar_store::Submission;
 use serde_json::json;
 
 use super::{adopt, as_new, renamed, state_of};
-use crate::scene::{Scene, bill_json, parse, then, told_transfer, transfer, transfer_json};
+use crate::scene::{Scene, bill_json, parse, then, transfer, transfer_json, transfer_with_webhook};
 
 #[tokio::test]
 async fn an_unsent_duplicate_gives_way_and_another_needs_review() {
     let old = Scene::new().await;
-    old.accept(&[told_transfer("k1")]).await;
+    old.accept(&[transfer_with_webhook("k1")]).await;
     let claimed = old.claim_one("w").await;
     old.commit(&then(&claimed, State::Succeeded, Due::Never)).await;
     old.bring("k2", State::Pending).await;
     let new = as_new(&old);
-    let mut told = transfer_json("k2");
-    told["callback_url"] = json!("https://shop.example/new");
-    let again = [renamed(transfer_json("k1")), renamed(told)];
+    let mut reported = transfer_json("k2");
+    reported["callback_url"] = json!("https://shop.example/new");
+    let again = [renamed(transfer_json("k1")), renamed(reported)];
     assert_eq!(new.store.submit(&again).await.unwrap(), [Submission::New, Submission::New]);
     let sent_there = new.claim_one("w").await;
     assert_eq!(sent_there.key.as_str(), "k1");
@@ -32,7 +32,7 @@ async fn an_unsent_duplicate_gives_way_and_another_needs_review() {
     );
     assert_eq!(new.sets("k2").await, ["due_queries"], "it must not be sent a second time");
     let url = new.job("k2").await.callback_url;
-    assert_eq!(url.as_deref(), Some("https://shop.example/new"), "whoever asked to be told is told");
+    assert_eq!(url.as_deref(), Some("https://shop.example/new"), "its webhook is delivered");
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn an_unsent_old_job_gives_way_to_the_new_one() {
     assert_eq!((state_of(&old, "k3").await, state_of(&new, "k3").await), (None, Some(State::Succeeded)));
     let history: u64 = new.command(&["EXISTS", &format!("{}:k3", new.name("history"))]).await;
     assert_eq!(history, 0, "a tombstone has no history");
-    // What a person must decide about is as it was.
+    // A conflict is left unchanged for the operator.
     assert_eq!((old.sets("k2").await, state_of(&old, "k2").await), (vec!["sends"], Some(State::Queued)));
 }
 

@@ -1,4 +1,4 @@
-//! How the queues look, as the reference has them and as Redis has them, in the same words. Times are in ticks from now.
+//! The state of the queues in the reference and in Redis, in the same words. Times are in ticks from now.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,11 +26,11 @@ struct QueuePicture {
     virtual_time: f64,
     ranks: BTreeMap<String, f64>,
     events: Vec<String>,
-    /// Something is due, and nobody would look for it.
+    /// Work is due, and no worker would look for it.
     is_overlooked: bool,
 }
 
-/// One job as everybody sees it, the sets that it stands in, and its story.
+/// One job as readers see it, its sets, and its history.
 #[derive(Debug, Default, PartialEq)]
 struct JobPicture {
     state: String,
@@ -111,7 +111,7 @@ impl QueuePicture {
             ranks: scene.command(&["HGETALL", &scene.name("ranks")]).await,
             events: scene.events_of_queue().await,
             is_overlooked: due.is_some_and(|due| {
-                // Sends that a pause keeps are looked at each minute, and a rate puts the next look off.
+                // Sends in a paused queue are checked each minute, and a rate postpones the next check.
                 let latest = (due.max(status.now).0 as f64).max(bucket_us / 1e3) + 61_000.0;
                 ready.is_none_or(|ready| ready > latest)
             }),
@@ -174,7 +174,7 @@ impl JobPicture {
     }
 }
 
-/// The sets in which each job stands: when, or by which rank.
+/// The sets of each job, with its time or rank in them.
 async fn rows(scene: &Scene, now: i64) -> BTreeMap<String, BTreeMap<&'static str, String>> {
     const SETS: [&str; 5] = ["due_sends", "sends", "due_queries", "review", "done"];
     let mut look = redis::Pipeline::new();

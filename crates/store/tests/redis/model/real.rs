@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bursar_domain::{Call, Due, FairBy, FairOrder, HistoryEvent, Job, Millis, Next, Response, ResponseEvidence};
+use bursar_domain::{Call, Due, FairBy, FairOrder, HistoryEvent, Job, Millis, Response, ResponseEvidence, Transition};
 use bursar_store::{
     Claim, ClaimedJob, Commit, Known, LeasedClaim, Operated, Renewal, Resend, Sends, Submission, fuzzing,
 };
 
 use super::picture::ticks;
-use super::reference::{Ending, HandedOut, Model, Told};
+use super::reference::{Ending, HandedOut, Model, Reported};
 use super::story::{Deed, GROUPS, Handed, KEYS, Order, Outcome, QUEUES, Reply, Step, TICK_MINUTES, Then, Wish};
 use crate::scene::{OPERATOR, Scene, bill_json, key, parse, pause, resume};
 
@@ -46,12 +46,12 @@ const AGE: &str = "
 /// The queues of a real Redis, all in one partition.
 pub(crate) struct Real {
     pub(crate) scenes: Vec<Scene>,
-    /// How things stood before the step that comes next.
+    /// The state before the next step.
     pub(crate) before: Model,
-    /// When the step that is under way began, and when the last one was over, in Redis time.
+    /// The time at which the current step began, and at which the last one ended, in Redis time.
     at_ms: u64,
     over_ms: u64,
-    /// What was handed out, by its queue.
+    /// The claimed jobs, by queue.
     jobs: HashMap<(usize, &'static str, u64), ClaimedJob>,
 }
 
@@ -74,29 +74,29 @@ impl Real {
         Self { scenes, before: Model::default(), at_ms: 0, over_ms: 0, jobs: HashMap::new() }
     }
 
-    /// Does one step; what it was told. `after` is the reference after the same step.
-    pub(crate) async fn does(&mut self, step: &Step, after: &Model) -> Told {
+    /// Runs one step; returns the store's reply. `after` is the reference after the same step.
+    pub(crate) async fn does(&mut self, step: &Step, after: &Model) -> Reported {
         // No two steps in one millisecond, or which of them came first would be decided by the keys' names.
         while self.at_ms <= self.over_ms {
             self.at_ms = self.scenes[0].now().await;
         }
-        let told = self.tells(step, after).await;
+        let reported = self.tells(step, after).await;
         self.over_ms = self.scenes[0].now().await;
-        told
+        reported
     }
 
-    async fn tells(&mut self, Step { at_queue, deed }: &Step, after: &Model) -> Told {
+    async fn tells(&mut self, Step { at_queue, deed }: &Step, after: &Model) -> Reported {
         let scene = &self.scenes[*at_queue];
         let (store, queue) = (&scene.store, &scene.queue);
         match deed {
             Deed::Submit(orders) => {
                 let jobs: Vec<Job> = orders.iter().map(|order| self.job(*at_queue, order)).collect();
-                Told::Submitted(store.submit(&jobs).await.unwrap().iter().map(in_words).collect())
+                Reported::Submitted(store.submit(&jobs).await.unwrap().iter().map(in_words).collect())
             }
             Deed::Claim(wish) => self.claim(*at_queue, wish, after).await,
             Deed::Recover(worker) => {
                 let number = after.queues[*at_queue].workers[worker].claims;
-                Told::Count(store.recover_claim(queue, worker, number).await.unwrap())
+                Reported::Count(store.recover_claim(queue, worker, number).await.unwrap())
             }
             Deed::Renew(handed, lease) => {
                 let renewal = Renewal::new(handed.worker, tick(*lease));
@@ -104,23 +104,23 @@ impl Real {
                 let held = LeasedClaim { key: job.key.to_string(), fence: job.fence, token: job.token.clone() };
                 let renewed = store.renew(queue, &renewal, &[held]).await.unwrap();
                 assert!(!renewed.lost_writes, "nothing was lost");
-                Told::Keys(renewed.gone.iter().map(|key| known(key)).collect())
+                Reported::Keys(renewed.gone.iter().map(|key| known(key)).collect())
             }
             Deed::Commit(handed, outcome) => {
                 let commit = self.commit(*at_queue, handed, *outcome);
-                Told::Committed(store.commit(queue, &[commit]).await.unwrap()[0])
+                Reported::Committed(store.commit(queue, &[commit]).await.unwrap()[0])
             }
             Deed::Release(handed) => {
                 let job = &self.jobs[&(*at_queue, handed.key, handed.fence)];
-                Told::Count(store.release(queue, &[job]).await.unwrap())
+                Reported::Count(store.release(queue, &[job]).await.unwrap())
             }
             Deed::Withdraw(handed) => {
                 let job = &self.jobs[&(*at_queue, handed.key, handed.fence)];
-                Told::Changed(store.withdraw(queue, job).await.unwrap())
+                Reported::Changed(store.withdraw(queue, job).await.unwrap())
             }
             Deed::Operate(name, operation) => {
                 let operated = store.operate(queue, &key(name), *operation, OPERATOR).await.unwrap();
-                Told::Operated(match operated {
+                Reported::Operated(match operated {
                     Operated::Done(_) => "done",
                     Operated::Unknown => "unknown",
                     Operated::Unreadable(_) => "unreadable",
@@ -129,12 +129,12 @@ impl Real {
                     Operated::Refused(_) => "refused",
                 })
             }
-            Deed::Pause => Told::Changed(store.pause(queue, &pause()).await.unwrap()),
-            Deed::Resume => Told::Changed(store.resume(queue, &resume()).await.unwrap()),
+            Deed::Pause => Reported::Changed(store.pause(queue, &pause()).await.unwrap()),
+            Deed::Resume => Reported::Changed(store.resume(queue, &resume()).await.unwrap()),
             Deed::Purge { retention, limit } => {
-                Told::Count(store.purge(queue, tick(*retention), *limit).await.unwrap())
+                Reported::Count(store.purge(queue, tick(*retention), *limit).await.unwrap())
             }
-            Deed::Wake(name) => Told::Changed(store.wake(queue, &key(name)).await.unwrap()),
+            Deed::Wake(name) => Reported::Changed(store.wake(queue, &key(name)).await.unwrap()),
             Deed::TimePasses(ticks) => {
                 for scene in &self.scenes {
                     let age = redis::Script::new(AGE);
@@ -144,12 +144,12 @@ impl Real {
                 }
                 let jobs = std::mem::take(&mut self.jobs).into_iter();
                 self.jobs = jobs.map(|(name, job)| (name, fuzzing::older(job, tick(*ticks)))).collect();
-                Told::Nothing
+                Reported::Nothing
             }
         }
     }
 
-    async fn claim(&mut self, at_queue: usize, wish: &Wish, after: &Model) -> Told {
+    async fn claim(&mut self, at_queue: usize, wish: &Wish, after: &Model) -> Reported {
         let (scene, after) = (&self.scenes[at_queue], &after.queues[at_queue]);
         let (store, queue) = (&scene.store, &scene.queue);
         let (receipt, fence) = self.before.queues[at_queue].known(wish.worker);
@@ -167,13 +167,13 @@ impl Real {
         assert!(!claimed.lost_writes, "nothing was lost");
         assert_eq!(claimed.fence, after.fence, "the at_queue's fence");
         if wish.reply == Reply::IsLost {
-            return Told::Nothing;
+            return Reported::Nothing;
         }
         let now = claimed.now;
         let jobs = claimed.jobs.iter().map(|job| handed_out(wish.worker, job, now)).collect();
-        let told = Told::Claimed(jobs, claimed.next_due.map(|due| from_now(due, now)));
+        let reported = Reported::Claimed(jobs, claimed.next_due.map(|due| from_now(due, now)));
         self.jobs.extend(claimed.jobs.into_iter().map(|job| ((at_queue, known(job.key.as_str()), job.fence), job)));
-        told
+        reported
     }
 
     fn job(&self, at_queue: usize, order: &Order) -> Job {
@@ -193,7 +193,7 @@ impl Real {
             Some(Then::QueryIn(ticks)) => Due::Query(Millis(self.at_ms).plus(tick(ticks))),
             None => Due::Never,
         };
-        let next = Next { state: ending.state, due, reason: ending.reason.clone(), pause_queue: ending.pauses };
+        let next = Transition { state: ending.state, due, reason: ending.reason.clone(), pause_queue: ending.pauses };
         let job = &self.jobs[&(at_queue, handed.key, handed.fence)];
         Commit {
             reason: ending.reason,
@@ -219,7 +219,7 @@ fn response(handed: &Handed, at: Millis) -> HistoryEvent {
         at,
         ms: 58,
         read: ResponseEvidence {
-            outcome: bursar_domain::Answer::Accepted,
+            outcome: bursar_domain::Outcome::Accepted,
             trade_no: None,
             status: None,
             code: None,

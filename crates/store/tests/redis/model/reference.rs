@@ -12,11 +12,11 @@ use bursar_store::Committed;
 use super::story::{Deed, GROUPS, Handed, Order, QUEUES, Step};
 pub(crate) use ends::Ending;
 
-/// How long Redis keeps a receipt, and how long a worker relies on that, in ticks.
+/// The time for which Redis keeps a receipt, and for which a worker relies on it, in ticks.
 const RECEIPT_KEPT: u64 = 6;
 const RECEIPT_TRUSTED: u64 = 5;
 
-/// A moment: how many ticks have passed, and within one tick, which step of the story it was.
+/// A moment: the number of passed ticks, and within one tick, the number of the step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment {
     pub(crate) tick: u64,
@@ -28,15 +28,15 @@ impl Moment {
         Self { tick: self.tick + ticks, ..self }
     }
 
-    /// How many ticks after `now` it is; below zero when it is over.
+    /// Its distance from `now` in ticks; negative if it has passed.
     pub(crate) fn from(self, now: Self) -> i64 {
         from_now(self.tick, now.tick)
     }
 }
 
-/// What the store answered to a step.
+/// The store's reply to a step.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) enum Told {
+pub(crate) enum Reported {
     #[default]
     Nothing,
     Submitted(Vec<String>),
@@ -48,7 +48,7 @@ pub(crate) enum Told {
     Changed(bool),
 }
 
-/// When to claim again, in ticks from now.
+/// The time of the next claim, in ticks from now.
 pub(crate) type NextDue = Option<i64>;
 
 /// A job as a claim hands it out; times in ticks ago.
@@ -64,7 +64,7 @@ pub(crate) struct HandedOut {
     pub(crate) group: &'static str,
 }
 
-/// Where a job waits to be sent.
+/// The place of a job that waits to be sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Sends {
     /// Due at this moment.
@@ -73,7 +73,7 @@ pub(crate) enum Sends {
     Ranked(f64),
 }
 
-/// A claim that stands, or was lost and is remembered by the one after it.
+/// A claim in force, or a lost one that the next claim includes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Claim {
     pub(crate) worker: &'static str,
@@ -82,7 +82,7 @@ pub(crate) struct Claim {
     pub(crate) at: Moment,
 }
 
-/// A job's record, and what stands beside it.
+/// A job's record, and its claims.
 #[derive(Clone)]
 pub(crate) struct Job {
     pub(crate) order: Order,
@@ -106,7 +106,7 @@ pub(crate) struct Job {
     /// Responses that came too late.
     pub(crate) late: BTreeSet<String>,
 
-    /// The claims since, the lost ones first; the last one stands.
+    /// The claims since, the lost ones first; the last one is in force.
     pub(crate) claims: Vec<Claim>,
     pub(crate) to_send: Option<Sends>,
     pub(crate) to_query: Option<Moment>,
@@ -121,7 +121,7 @@ pub(crate) struct Receipt {
     until: u64,
 }
 
-/// What one worker remembers.
+/// One worker's knowledge.
 #[derive(Clone, Default)]
 pub(crate) struct Memory {
     pub(crate) claims: u64,
@@ -130,7 +130,7 @@ pub(crate) struct Memory {
     pub(crate) fence: u64,
 }
 
-/// A queue in Redis, the workers, and what they know of it.
+/// A queue in Redis, the workers, and their knowledge of it.
 #[derive(Clone, Default)]
 pub(crate) struct Queue {
     pub(crate) now: Moment,
@@ -139,9 +139,9 @@ pub(crate) struct Queue {
     business_keys: BTreeMap<String, &'static str>,
     pub(crate) paused: bool,
     pub(crate) fence: u64,
-    /// When the rate's bucket will be empty, in ticks.
+    /// The time at which the rate's bucket will be empty, in ticks.
     bucket: u64,
-    /// Whose turn it is when one slot is free for both.
+    /// The side that gets the next slot if both sends and queries are due.
     queries_turn: bool,
     /// The rank that was served last.
     pub(crate) virtual_time: f64,
@@ -151,9 +151,9 @@ pub(crate) struct Queue {
     pub(crate) events: Vec<String>,
 
     pub(crate) workers: BTreeMap<&'static str, Memory>,
-    /// Everything that was ever handed out to a worker that learnt of it.
+    /// All jobs that a worker received, ever.
     pub(crate) handed: Vec<Handed>,
-    /// How workers ended their claims, to be repeated.
+    /// The workers' ends of claims, to be repeated.
     pub(crate) finished: BTreeMap<(&'static str, u64), Deed>,
     /// Claims under which the bytes may have left for the gateway.
     maybe_sent: BTreeSet<(&'static str, u64)>,
@@ -161,11 +161,11 @@ pub(crate) struct Queue {
     called_failed: BTreeSet<&'static str>,
 }
 
-/// All queues, and what the last step was told.
+/// All queues, and the reply to the last step.
 #[derive(Clone, Default)]
 pub(crate) struct Model {
     pub(crate) queues: [Queue; QUEUES.len()],
-    pub(crate) told: Told,
+    pub(crate) reported: Reported,
 }
 
 impl std::fmt::Debug for Model {
@@ -176,7 +176,7 @@ impl std::fmt::Debug for Model {
 }
 
 impl Model {
-    /// Whether the actors of a story could do this now.
+    /// True if the actors of a story could do this now.
     pub(crate) fn allows(&self, step: &Step) -> bool {
         self.queues[step.at_queue].allows(&step.deed)
     }
@@ -188,7 +188,7 @@ impl Model {
                 at_queue.grows_older(ticks);
             }
         }
-        self.told = self.queues[step.at_queue].tells(&step.deed);
+        self.reported = self.queues[step.at_queue].tells(&step.deed);
         self
     }
 
@@ -202,7 +202,7 @@ impl Queue {
         self.workers.get(worker).is_some_and(|memory| memory.lost_a_reply)
     }
 
-    /// What a worker knows of its last receipt and of the queue's fence.
+    /// A worker's knowledge of its last receipt and of the queue's fence.
     pub(crate) fn known(&self, worker: &str) -> (u64, u64) {
         let Some(memory) = self.workers.get(worker) else { return (0, 0) };
         let trusted = memory.receipt.filter(|(_, at)| self.now.tick < at + RECEIPT_TRUSTED);
@@ -215,7 +215,7 @@ impl Queue {
             Deed::Recover(worker) => self.lost_a_reply(worker),
             Deed::Renew(handed, _) => self.handed.contains(handed),
             Deed::Commit(handed, _) | Deed::Release(handed) | Deed::Withdraw(handed) => {
-                // Whoever ends a claim twice ends it the same way.
+                // A repeated end of a claim is the same as the first.
                 let finished = self.finished.get(&(handed.key, handed.fence));
                 self.handed.contains(handed) && finished.is_none_or(|finished| finished == deed)
             }
@@ -235,37 +235,37 @@ impl Queue {
         self.receipts.retain(|_, receipt| receipt.until > now);
     }
 
-    fn tells(&mut self, deed: &Deed) -> Told {
+    fn tells(&mut self, deed: &Deed) -> Reported {
         match deed {
-            Deed::Submit(orders) => Told::Submitted(orders.iter().map(|order| self.submit(order)).collect()),
+            Deed::Submit(orders) => Reported::Submitted(orders.iter().map(|order| self.submit(order)).collect()),
             Deed::Claim(wish) => self.claim(wish),
             Deed::Recover(worker) => self.recover(worker),
             Deed::Renew(handed, lease) => self.renew(handed, *lease),
             Deed::Commit(handed, outcome) => {
                 self.finished.insert((handed.key, handed.fence), deed.clone());
-                Told::Committed(self.commit(handed, *outcome))
+                Reported::Committed(self.commit(handed, *outcome))
             }
             Deed::Release(handed) => {
                 self.finished.insert((handed.key, handed.fence), deed.clone());
                 self.maybe_sent.remove(&(handed.key, handed.fence));
-                Told::Count(usize::from(self.release(handed.key, handed.fence)))
+                Reported::Count(usize::from(self.release(handed.key, handed.fence)))
             }
             Deed::Withdraw(handed) => {
                 self.finished.insert((handed.key, handed.fence), deed.clone());
                 self.maybe_sent.remove(&(handed.key, handed.fence));
-                Told::Changed(self.withdraw(handed.key, handed.fence))
+                Reported::Changed(self.withdraw(handed.key, handed.fence))
             }
-            Deed::Operate(key, operation) => Told::Operated(self.operate(key, *operation)),
-            Deed::Pause => Told::Changed(self.pause()),
+            Deed::Operate(key, operation) => Reported::Operated(self.operate(key, *operation)),
+            Deed::Pause => Reported::Changed(self.pause()),
             Deed::Resume => {
                 if self.paused {
                     self.events.push("resumed".into());
                 }
-                Told::Changed(std::mem::take(&mut self.paused))
+                Reported::Changed(std::mem::take(&mut self.paused))
             }
-            Deed::Purge { retention, limit } => Told::Count(self.purge(*retention, *limit)),
-            Deed::Wake(key) => Told::Changed(self.wake(key)),
-            Deed::TimePasses(_) => Told::Nothing,
+            Deed::Purge { retention, limit } => Reported::Count(self.purge(*retention, *limit)),
+            Deed::Wake(key) => Reported::Changed(self.wake(key)),
+            Deed::TimePasses(_) => Reported::Nothing,
         }
     }
 
@@ -292,7 +292,7 @@ impl Queue {
         "new".into()
     }
 
-    /// One unit of work of a group stands behind the group's last one, and behind what was served last.
+    /// A unit of work of a group is ranked behind the group's last one, and behind the last served one.
     fn rank_of(&mut self, group: &'static str) -> f64 {
         let weight = GROUPS.into_iter().find(|(known, _)| *known == group).map_or(1.0, |(_, weight)| weight);
         let last = self.ranks.get(group).copied().unwrap_or_default();
@@ -301,7 +301,7 @@ impl Queue {
         rank
     }
 
-    /// What must hold whatever the rules above are: nothing is forgotten, and no maybe becomes a no.
+    /// The invariants that hold under all rules above: nothing is forgotten, and no maybe becomes a no.
     fn keeps_its_promises(&self) {
         for (key, job) in &self.jobs {
             let maybe_sent = self.maybe_sent.iter().any(|(sent, _)| sent == key);
@@ -319,7 +319,7 @@ impl Queue {
                     job.expired || job.done.is_some()
                 }
             };
-            assert!(followed, "{key} is {} and nobody will look at it", seen.state);
+            assert!(followed, "{key} is {} and due for nothing", seen.state);
         }
     }
 }

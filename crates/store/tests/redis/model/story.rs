@@ -1,4 +1,4 @@
-//! What the actors do, step by step, and how a step reads when it is part of a story that went wrong.
+//! The actors' steps, and their text in a failing story.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use proptest::sample::select;
 
 use super::reference::{Model, Queue};
 
-/// Time goes in steps of this many minutes: far longer than a whole story takes, so that the real seconds in it never
-/// decide whether something is due.
+/// Time passes in ticks of this many minutes: far longer than a whole story takes, so that the real seconds in it never
+/// decide if something is due.
 pub(crate) const TICK_MINUTES: u64 = 10;
 
 const WORKERS: [&str; 3] = ["w1", "w2", "w3"];
@@ -20,7 +20,7 @@ pub(crate) const QUEUES: [&str; 2] = ["main/bill_upload", "pay/bill_upload"];
 /// Groups that share a queue, each with its weight.
 pub(crate) const GROUPS: [(&str, f64); 2] = [("s1", 1.0), ("s2", 3.0)];
 
-/// The last one is named like what the first one is about.
+/// The last one is equal to the first one's business key.
 pub(crate) const KEYS: [&str; 6] = ["K1", "K2", "K3", "K4", "K5", "O1/1"];
 const ORDERS: [&str; 6] = ["O1", "O2", "O3", "O4", "O5", "O1"];
 
@@ -36,7 +36,7 @@ pub(crate) struct Step {
 pub(crate) enum Deed {
     Submit(Vec<Order>),
     Claim(Wish),
-    /// A worker that lost the reply of its last claim gives back what that had given.
+    /// A worker that lost the reply of its last claim releases the claimed jobs.
     Recover(&'static str),
     Renew(Handed, u64),
     Commit(Handed, Outcome),
@@ -69,7 +69,7 @@ impl Order {
     }
 }
 
-/// One claim, and what becomes of its reply.
+/// One claim, and the fate of its reply.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Wish {
     pub(crate) worker: &'static str,
@@ -84,7 +84,7 @@ pub(crate) struct Wish {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     Arrives,
-    /// The worker never learns what it was given.
+    /// The worker never receives it.
     IsLost,
     /// The claim itself is late: it reaches Redis after the worker has given it up.
     IsGivenUpFirst,
@@ -100,17 +100,17 @@ pub(crate) struct Handed {
     pub(crate) state: State,
 }
 
-/// What a worker's call came to.
+/// The outcome of a worker's call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Certainly not executed: later.
-    DidNothing(Then),
+    NotExecuted(Then),
     /// Certainly not executed, and the queue must stop.
-    ConfigFault(Then),
+    Misconfigured(Then),
     /// Certainly not executed, and never will be.
-    Refused,
+    Rejected,
     Accepted(Then),
-    Silent(Then),
+    NoResponse(Then),
     LastWord(State),
     Review,
     /// A job that had ended was queried, and nothing new was learnt.
@@ -124,17 +124,17 @@ pub(crate) enum Then {
 }
 
 impl Outcome {
-    /// Whether a worker can come to this about what it was handed (the domain's rules, much shortened).
+    /// True if a worker's call can have this outcome (the domain's rules, much shortened).
     fn fits(self, handed: &Handed) -> bool {
         let asked = handed.call == Call::Query;
         match (self, handed.state) {
             (Self::AsBefore, state) => state.is_terminal(),
             (Self::LastWord(State::Refunded), State::Succeeded) => true,
             (_, state) if state.is_terminal() => false,
-            (Self::DidNothing(then) | Self::ConfigFault(then), State::Queued) => matches!(then, Then::SendIn(_)),
-            (Self::DidNothing(_) | Self::ConfigFault(_), _) => !asked,
-            (Self::Refused, state) => !asked && state == State::Queued,
-            (Self::Silent(_), state) => state != State::Pending,
+            (Self::NotExecuted(then) | Self::Misconfigured(then), State::Queued) => matches!(then, Then::SendIn(_)),
+            (Self::NotExecuted(_) | Self::Misconfigured(_), _) => !asked,
+            (Self::Rejected, state) => !asked && state == State::Queued,
+            (Self::NoResponse(_), state) => state != State::Pending,
             (Self::Accepted(_) | Self::LastWord(_) | Self::Review, _) => true,
         }
     }
@@ -142,16 +142,21 @@ impl Outcome {
     fn all() -> Vec<Self> {
         let thens = [Then::SendIn(0), Then::QueryIn(0), Then::SendIn(1), Then::QueryIn(1), Then::QueryIn(3)];
         let ends = [State::Succeeded, State::Succeeded, State::Failed, State::Refunded];
-        let mut all = vec![Self::Refused, Self::Review, Self::AsBefore];
+        let mut all = vec![Self::Rejected, Self::Review, Self::AsBefore];
         all.extend(ends.map(Self::LastWord));
         for then in thens {
-            all.extend([Self::DidNothing(then), Self::ConfigFault(then), Self::Accepted(then), Self::Silent(then)]);
+            all.extend([
+                Self::NotExecuted(then),
+                Self::Misconfigured(then),
+                Self::Accepted(then),
+                Self::NoResponse(then),
+            ]);
         }
         all
     }
 }
 
-/// The next step from where the model stands.
+/// The next step from the model's state.
 pub(crate) fn next(model: &Model) -> BoxedStrategy<Step> {
     let in_queue =
         |at_queue: usize| next_in(&model.queues[at_queue]).prop_map(move |deed| Step { at_queue, deed }).boxed();
@@ -289,11 +294,11 @@ impl fmt::Debug for Handed {
 impl fmt::Debug for Outcome {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::DidNothing(then) => write!(out, "certainly not executed, {then:?}"),
-            Self::ConfigFault(then) => write!(out, "certainly not executed, pause the at_queue, {then:?}"),
-            Self::Refused => out.write_str("refused for good"),
+            Self::NotExecuted(then) => write!(out, "certainly not executed, {then:?}"),
+            Self::Misconfigured(then) => write!(out, "certainly not executed, pause the at_queue, {then:?}"),
+            Self::Rejected => out.write_str("refused for good"),
             Self::Accepted(then) => write!(out, "accepted, {then:?}"),
-            Self::Silent(then) => write!(out, "no answer, {then:?}"),
+            Self::NoResponse(then) => write!(out, "no answer, {then:?}"),
             Self::LastWord(state) => write!(out, "{state}"),
             Self::Review => out.write_str("a person must look"),
             Self::AsBefore => out.write_str("nothing new"),

@@ -1,12 +1,12 @@
-//! What claiming comes to: which jobs, for which call, and what is remembered of it.
+//! Claims: the jobs taken, for which call, and the knowledge kept of them.
 
 use bursar_domain::Call;
 
-use super::{Claim, HandedOut, Moment, NextDue, Queue, RECEIPT_KEPT, Receipt, Sends, Told, from_now};
+use super::{Claim, HandedOut, Moment, NextDue, Queue, RECEIPT_KEPT, Receipt, Reported, Sends, from_now};
 use crate::model::story::{Handed, Reply, Wish};
 
 impl Queue {
-    pub(super) fn claim(&mut self, wish: &Wish) -> Told {
+    pub(super) fn claim(&mut self, wish: &Wish) -> Reported {
         let memory = self.workers.entry(wish.worker).or_default();
         memory.claims += 1;
         let number = memory.claims;
@@ -17,31 +17,31 @@ impl Queue {
                 self.receipts
                     .insert(wish.worker, Receipt { number, gave: Vec::new(), until: self.now.tick + RECEIPT_KEPT });
                 memory.fence = self.fence;
-                return Told::Claimed(Vec::new(), Some(0));
+                return Reported::Claimed(Vec::new(), Some(0));
             }
         }
-        let (told, next) = self.take(wish, number);
+        let (reported, next) = self.take(wish, number);
         let memory = self.workers.entry(wish.worker).or_default();
         if wish.reply == Reply::IsLost {
-            return Told::Nothing;
+            return Reported::Nothing;
         }
         memory.fence = self.fence;
-        if !told.is_empty() {
+        if !reported.is_empty() {
             memory.receipt = Some((number, self.now.tick));
         }
-        for job in &told {
+        for job in &reported {
             if job.handed.call == Call::Send {
                 self.maybe_sent.insert((job.handed.key, job.handed.fence));
             }
             self.handed.push(job.handed.clone());
         }
-        Told::Claimed(told, next)
+        Reported::Claimed(reported, next)
     }
 
     /// A claim that reaches Redis in time.
     fn take(&mut self, wish: &Wish, number: u64) -> (Vec<HandedOut>, NextDue) {
         let now = self.now.tick;
-        // The bucket holds one call at most (a rate as low as these has no burst).
+        // The bucket has room for one call at most (a rate this low has no burst).
         let mut arrival = self.bucket.max(now);
         let mut allowance = wish.slots;
         if let Some(every) = wish.every {
@@ -71,20 +71,20 @@ impl Queue {
         let sends = sends.into_iter().map(|(_, key)| (key, Call::Send));
         let taken: Vec<_> = sends.chain(queries.into_iter().map(|key| (key, Call::Query))).collect();
         self.fence += u64::from(!taken.is_empty());
-        let told: Vec<HandedOut> = taken.into_iter().map(|(key, call)| self.hand_out(key, call, wish)).collect();
-        if !told.is_empty() {
-            let gave = told.iter().map(|job| (job.handed.key, job.handed.fence)).collect();
+        let reported: Vec<HandedOut> = taken.into_iter().map(|(key, call)| self.hand_out(key, call, wish)).collect();
+        if !reported.is_empty() {
+            let gave = reported.iter().map(|job| (job.handed.key, job.handed.fence)).collect();
             self.receipts.insert(wish.worker, Receipt { number, gave, until: now + RECEIPT_KEPT });
             if let Some(every) = wish.every {
                 arrival += every;
                 self.bucket = arrival;
             }
         }
-        let not_before = if told.len() == allowance && wish.every.is_some() { arrival } else { 0 };
-        (told, self.next_due(wish, not_before))
+        let not_before = if reported.len() == allowance && wish.every.is_some() { arrival } else { 0 };
+        (reported, self.next_due(wish, not_before))
     }
 
-    /// When this worker is to claim again.
+    /// The time of this worker's next claim.
     fn next_due(&self, wish: &Wish, not_before: u64) -> NextDue {
         let now = self.now.tick;
         let query = self.jobs.values().filter_map(|job| job.to_query).map(|at| at.tick).min();
@@ -96,7 +96,7 @@ impl Queue {
             })
             .min();
         if self.paused {
-            send = send.map(|at| at.max(now)); // looked at each minute
+            send = send.map(|at| at.max(now)); // checked each minute
         } else if !wish.sends {
             send = send.filter(|at| *at > now);
         }
@@ -104,7 +104,7 @@ impl Queue {
         next.map(|at| from_now(at.max(not_before), now))
     }
 
-    /// What is due to be sent, in fair order; what has come due since gets its rank.
+    /// The due sends in fair order; sends that have come due since get their rank.
     fn ranked(&mut self) -> Vec<(f64, &'static str)> {
         let now = self.now.tick;
         let at = |job: &super::Job| match job.to_send? {
@@ -139,7 +139,7 @@ impl Queue {
         }
     }
 
-    /// What is due to be queried, the longest first.
+    /// The due queries, the oldest first.
     fn due_queries(&self) -> Vec<&'static str> {
         let waiting = self.jobs.iter().filter_map(|(key, job)| Some((job.to_query?, *key)));
         let mut due: Vec<(Moment, &'static str)> = waiting.filter(|(at, _)| at.tick <= self.now.tick).collect();
@@ -169,7 +169,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn recover(&mut self, worker: &'static str) -> Told {
+    pub(super) fn recover(&mut self, worker: &'static str) -> Reported {
         let memory = self.workers.entry(worker).or_default();
         memory.lost_a_reply = false;
         let number = memory.claims;
@@ -177,19 +177,19 @@ impl Queue {
         let receipt = self.receipts.entry(worker).or_default();
         if receipt.number < number {
             *receipt = Receipt { number, gave: Vec::new(), until };
-            return Told::Count(0);
+            return Reported::Count(0);
         }
         let gave = receipt.gave.clone();
         let released = gave.into_iter().filter(|(key, fence)| self.release(key, *fence));
-        Told::Count(released.count())
+        Reported::Count(released.count())
     }
 
-    pub(super) fn renew(&mut self, handed: &Handed, lease: u64) -> Told {
+    pub(super) fn renew(&mut self, handed: &Handed, lease: u64) -> Reported {
         let until = self.now.plus(lease);
         let job = self.jobs.get_mut(handed.key);
         let job = job.filter(|job| job.claims.last().is_some_and(|claim| claim.fence == handed.fence));
-        let Some(job) = job else { return Told::Keys(vec![handed.key]) };
+        let Some(job) = job else { return Reported::Keys(vec![handed.key]) };
         job.to_query = Some(until);
-        Told::Keys(Vec::new())
+        Reported::Keys(Vec::new())
     }
 }

@@ -1,4 +1,4 @@
-//! What becomes of a job: by the worker that called about it, by a person, by a notification, by age.
+//! The changes of a job: by the worker that called about it, by an operator, by a notification, by age.
 
 use bursar_domain::{ActionKind, Call, GatewayText, Operation, Reason, State};
 use bursar_store::Committed;
@@ -65,7 +65,7 @@ impl Queue {
         Committed::Done
     }
 
-    /// Whether there was anything to release.
+    /// True if there was a claim to release.
     pub(super) fn release(&mut self, key: &'static str, fence: u64) -> bool {
         let now = self.now;
         let job = self.jobs.get_mut(key).expect("what was handed out has a record");
@@ -78,7 +78,7 @@ impl Queue {
         true
     }
 
-    /// Whether there was anything to withdraw. The record tells of the claim then, and of those that were lost before it.
+    /// True if there was a claim to withdraw. The record then includes the claim, and those that were lost before it.
     pub(super) fn withdraw(&mut self, key: &'static str, fence: u64) -> bool {
         let now = self.now;
         let job = self.jobs.get_mut(key).expect("what was handed out has a record");
@@ -170,7 +170,7 @@ impl Queue {
     }
 }
 
-/// How a claim ends.
+/// The end of a claim.
 pub(crate) struct Ending {
     pub(crate) state: State,
     pub(crate) then: Option<Then>,
@@ -183,25 +183,25 @@ pub(crate) struct Ending {
 impl Ending {
     pub(crate) fn of(handed: &Handed, outcome: Outcome) -> Self {
         let (state, then) = match outcome {
-            Outcome::DidNothing(then) | Outcome::ConfigFault(then) => (handed.state, Some(then)),
-            Outcome::Refused => (State::Failed, None),
+            Outcome::NotExecuted(then) | Outcome::Misconfigured(then) => (handed.state, Some(then)),
+            Outcome::Rejected => (State::Failed, None),
             Outcome::Accepted(then) => (State::Pending, Some(then)),
-            Outcome::Silent(then) => (State::InDoubt, Some(then)),
+            Outcome::NoResponse(then) => (State::InDoubt, Some(then)),
             Outcome::LastWord(state) => (state, None),
             Outcome::Review => (State::NeedsReview, None),
             Outcome::AsBefore => (handed.state, None),
         };
-        let never_left = matches!(outcome, Outcome::DidNothing(_) | Outcome::ConfigFault(_) | Outcome::Refused);
+        let never_left = matches!(outcome, Outcome::NotExecuted(_) | Outcome::Misconfigured(_) | Outcome::Rejected);
         let reason = match outcome {
             Outcome::Review => Some(Reason::WorkersLost),
-            Outcome::ConfigFault(_) => Some(Reason::Misconfigured(GatewayText::default())),
-            Outcome::Refused => Some(Reason::Rejected(GatewayText::default())),
-            Outcome::DidNothing(_)
+            Outcome::Misconfigured(_) => Some(Reason::Misconfigured(GatewayText::default())),
+            Outcome::Rejected => Some(Reason::Rejected(GatewayText::default())),
+            Outcome::NotExecuted(_)
             | Outcome::Accepted(_)
-            | Outcome::Silent(_)
+            | Outcome::NoResponse(_)
             | Outcome::LastWord(_)
             | Outcome::AsBefore => None,
         };
-        Self { state, then, never_left, pauses: matches!(outcome, Outcome::ConfigFault(_)), reason }
+        Self { state, then, never_left, pauses: matches!(outcome, Outcome::Misconfigured(_)), reason }
     }
 }

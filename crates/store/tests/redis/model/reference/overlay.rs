@@ -1,11 +1,11 @@
-//! What claims make of the record that they stand beside.
+//! The effect of claims on their record.
 
 use bursar_domain::{Call, State};
 
 use super::{Claim, Job, Moment};
 
 impl Job {
-    /// The job as the claim that stands found it: with the claims that were lost before.
+    /// The job as the current claim found it, including the lost claims.
     pub(super) fn found(&self) -> Self {
         let mut found = self.clone();
         let lost = self.claims.split_last().map_or(&[][..], |(_, lost)| lost);

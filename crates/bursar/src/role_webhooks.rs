@@ -1,0 +1,86 @@
+//! The role that delivers webhooks: with the server, in `bursar serve` and `bursar up`.
+
+use std::path::Path;
+
+use bursar_store::{Origin, Store};
+use bursar_webhooks::{Allowed, Dispatcher, Secrets, Settings, SigningKeys, Telemetry};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::accounts::{AccountError, read_file};
+use crate::config::{Config, Webhooks};
+use crate::exit::Failure;
+
+/// Starts deliveries. They end after `drain` with the attempts in flight. The caller has connected and started logging.
+pub(crate) fn start(
+    config: &Config,
+    store: Store,
+    telemetry: Telemetry,
+    drain: CancellationToken,
+) -> Result<JoinHandle<()>, Failure> {
+    let dispatcher = Dispatcher::new(settings(&config.webhooks)?, telemetry, store, origins(config));
+    let dispatcher = dispatcher.map_err(unfit)?;
+    let hangup = signal(SignalKind::hangup())?;
+    let renewing = renew(config.webhooks.clone(), dispatcher.secrets(), hangup);
+    Ok(tokio::spawn(async move {
+        tokio::select! {
+            () = dispatcher.run(drain) => {}
+            () = renewing => {}
+        }
+    }))
+}
+
+/// The queues and accounts whose events are delivered.
+pub(crate) fn origins(config: &Config) -> Vec<Origin> {
+    let jobs = config.queues().into_iter().map(Origin::Jobs);
+    let notifications = config.accounts.keys().cloned().map(Origin::Notifications);
+    jobs.chain(notifications).collect()
+}
+
+/// Reads the secrets file again at each SIGHUP and never ends. A file that cannot be used changes nothing.
+async fn renew(webhooks: Webhooks, in_use: SigningKeys, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        let Some(file) = &webhooks.secrets_file else { continue };
+        match secrets(file) {
+            Ok(secrets) => {
+                tracing::info!(?secrets, "read the webhooks' secrets again");
+                in_use.replace(secrets);
+            }
+            Err(error) => {
+                let chain = bursar_store::chain(&error);
+                tracing::error!("webhooks keep their previous secrets: {chain}");
+            }
+        }
+    }
+    std::future::pending().await // without the signal there is nothing to renew, and deliveries go on
+}
+
+/// The fault of a file that `[webhooks]` names; `None` if all can be used.
+pub(crate) fn faults(webhooks: &Webhooks) -> Option<AccountError> {
+    settings(webhooks).and_then(|settings| bursar_webhooks::check(&settings).map_err(unfit)).err()
+}
+
+fn settings(webhooks: &Webhooks) -> Result<Settings, AccountError> {
+    let secrets = webhooks.secrets_file.as_deref().map(secrets).transpose()?.unwrap_or_default();
+    let ca_pem = webhooks.ca_file.as_deref().map(|file| read_file("webhooks.ca_file".into(), file)).transpose()?;
+    Ok(Settings {
+        secrets,
+        allowed: Allowed::new(webhooks.allow.clone()),
+        ca_pem,
+        timeout: webhooks.timeout,
+        retry_for: webhooks.retry_for,
+        concurrency: webhooks.concurrency,
+    })
+}
+
+fn secrets(file: &Path) -> Result<Secrets, AccountError> {
+    let key = "webhooks.secrets_file";
+    let text = read_file(key.into(), file)?;
+    let unfit = |error| AccountError::Unfit { key: key.into(), problem: format!("{}: {error}", file.display()) };
+    Secrets::parse(&text).map_err(unfit)
+}
+
+fn unfit(error: bursar_webhooks::SettingsError) -> AccountError {
+    AccountError::Unfit { key: format!("webhooks.{}", error.key), problem: error.rule }
+}

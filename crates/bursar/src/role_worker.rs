@@ -1,0 +1,201 @@
+//! The worker's role: preflight, gateways, and work until `drain`. `bursar worker` and `bursar up` run it.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use bursar_domain::{AccountName, Queue};
+use bursar_gateways::{Gateway, Rate, SharedParts};
+use bursar_store::Store;
+use bursar_telemetry::{Metrics, Page, Traces};
+use bursar_worker::{Account, Import, SendGate, Settings};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::balances::Balances;
+use crate::config::{self, Config};
+use crate::exit::{Context, Exit, Failure};
+use crate::preflight::Preflight;
+use crate::query_rate::AccountRate;
+use crate::{journals, listener, serve};
+
+/// The interval of checks while a worker waits for a Redis that it may send on.
+const WAIT_FOR_FIT: Duration = Duration::from_secs(2);
+
+/// The most queues that the log names when a worker starts.
+const MOST_NAMED: usize = 20;
+
+/// Fewer accounts are not worth a thread.
+const ACCOUNTS_OF_A_THREAD: usize = 32;
+
+/// Works until `drain`. The caller has connected and started logging.
+pub(crate) async fn run(
+    config: &Config,
+    store: Store,
+    metrics: Arc<Metrics>,
+    traces: Traces,
+    drain: CancellationToken,
+) -> Result<Exit, Failure> {
+    let parts = SharedParts::default();
+    let accounts = accounts(config, &store, &parts)?;
+    let mut preflight = Preflight::of_worker(config, store.clone(), Arc::clone(&metrics));
+    let mut first = preflight.look().await?;
+    // With a listener, `/readyz` reports the refusal until it is corrected. Without one, only an exit is noticed.
+    if first == SendGate::Closed && config.worker.listen.is_none() {
+        return Ok(Exit::No);
+    }
+    let _listener = match config.worker.listen {
+        Some(address) => {
+            let (worker, stored) = (Some(Arc::clone(&metrics)), serve::stored(config, &store));
+            Some(listener::start(address, Page { worker, webhooks: None, stored, unfit: Arc::default() }).await?)
+        }
+        None => None,
+    };
+    while first == SendGate::Closed {
+        metrics.pulse().tried();
+        if drain.run_until_cancelled(tokio::time::sleep(WAIT_FOR_FIT)).await.is_none() {
+            return Ok(Exit::Done);
+        }
+        first = preflight.look().await.unwrap_or(SendGate::Closed);
+    }
+    let (gate_sender, fit) = watch::channel(first);
+    let name = worker_name();
+    let incarnation = journals::begin(config, &store).await?;
+    let settings = Settings {
+        journal: journals::open(&config.journal, &name, &incarnation)?,
+        expected: Some(journals::expected(config, &incarnation)),
+        name,
+        concurrency: config.worker.concurrency,
+        lease: config.worker.lease,
+        drain: config.worker.drain,
+        retention: config.redis.retention,
+        metrics: Arc::clone(&metrics),
+        traces,
+    };
+    let queues = named(&config.queues());
+    tracing::info!(worker = settings.name, queues, concurrency = settings.concurrency, "working");
+    let import = import(config, &settings.name, Arc::clone(&settings.metrics));
+    let balances = Balances::of(config, &store, &settings.metrics, &parts)?;
+    // A worker that ends for any reason has cancelled `drain` for the tasks that run with it.
+    let working = async {
+        tokio::join!(
+            bursar_worker::run(store.clone(), settings, accounts, fit, drain.clone()),
+            import.run(&store, &drain),
+            balances.run(&drain)
+        )
+        .0
+    };
+    tokio::select! {
+        worked = working => worked?,
+        () = preflight.look_again_and_again(|fit| { gate_sender.send_replace(fit); }) => {}
+    }
+    tracing::info!("drained");
+    Ok(Exit::Done)
+}
+
+/// The queues' names, as many as fit into a line of the log.
+fn named(queues: &[Queue]) -> String {
+    let names: Vec<String> = queues.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+    match queues.len() - names.len() {
+        0 => names.join(" "),
+        more => format!("{} and {more} more", names.join(" ")),
+    }
+}
+
+/// The configured imports.
+pub(crate) fn import(config: &Config, name: &str, metrics: Arc<Metrics>) -> Import {
+    let accounts = config.accounts.iter().map(|(name, account)| (name.to_string(), account.rules()));
+    Import { name: name.to_owned(), queues: config.import.queues.clone(), accounts: accounts.collect(), metrics }
+}
+
+/// The worker's metrics, with the longest time of its calls.
+pub(crate) fn counted(config: &Config) -> Arc<Metrics> {
+    let metrics = Metrics::default();
+    for account in config.accounts.values() {
+        metrics.pulse().slowest_call(account.keys.call_timeout);
+    }
+    Arc::new(metrics)
+}
+
+/// Each account with its gateway, its keys read and checked, by as many threads as the machine has: checking the numbers of a key takes
+/// most of a millisecond, and each merchant may have its own.
+fn accounts(config: &Config, store: &Store, parts: &SharedParts) -> Result<Vec<Account>, Failure> {
+    let accounts: Vec<(&AccountName, &config::Account)> = config.accounts.iter().collect();
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let of_a_thread = accounts.len().div_ceil(threads).max(ACCOUNTS_OF_A_THREAD);
+    thread::scope(|scope| {
+        let read = |accounts: &[(&AccountName, &config::Account)]| -> Result<Vec<Account>, Failure> {
+            accounts.iter().map(|(name, account)| self::account(name, account, store, parts)).collect()
+        };
+        let threads: Vec<_> = accounts.chunks(of_a_thread).map(|some| scope.spawn(move || read(some))).collect();
+        let mut accounts = Vec::with_capacity(accounts.len());
+        for thread in threads {
+            let read = thread.join().map_err(|_| Failure::no("an account could not be read: its thread panicked"))?;
+            accounts.extend(read?);
+        }
+        Ok(accounts)
+    })
+}
+
+fn account(
+    name: &AccountName,
+    account: &config::Account,
+    store: &Store,
+    parts: &SharedParts,
+) -> Result<Account, Failure> {
+    Ok(Account {
+        name: name.clone(),
+        gateway: paced_gateway(name, account, store, parts)?,
+        identity: account.identity(),
+        policy: account.policy.clone(),
+        rate_per_second: account.keys.rate_per_second,
+        kinds: account.rules().kinds(),
+    })
+}
+
+/// An account's gateway, for callers that make no request or take a rate token for each.
+pub(crate) fn gateway(name: &str, account: &config::Account, parts: &SharedParts) -> Result<Arc<dyn Gateway>, Failure> {
+    gateway_within(name, account, None, parts)
+}
+
+/// The same for callers that take a token for a call's first request only: further requests take theirs from the account's rate.
+pub(crate) fn paced_gateway(
+    name: &AccountName,
+    account: &config::Account,
+    store: &Store,
+    parts: &SharedParts,
+) -> Result<Arc<dyn Gateway>, Failure> {
+    let rate = AccountRate::new(store.clone(), name.clone(), account.keys.rate_per_second);
+    gateway_within(name.as_str(), account, Some(Arc::new(rate)), parts)
+}
+
+fn gateway_within(
+    name: &str,
+    account: &config::Account,
+    rate: Option<Arc<dyn Rate>>,
+    parts: &SharedParts,
+) -> Result<Arc<dyn Gateway>, Failure> {
+    account.gateway_settings(name)?.gateway(parts, rate).context(format_args!("accounts.{name}"))
+}
+
+/// Unique per process start: a repeated name would inherit the leases of a dead worker.
+fn worker_name() -> String {
+    let host: String =
+        gethostname::gethostname().to_string_lossy().chars().filter(char::is_ascii_alphanumeric).take(12).collect();
+    format!("{host}-{}-{:06x}", std::process::id(), fastrand::u32(..1 << 24))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_log_names_some_queues_of_many() {
+        let queues =
+            |count: usize| (0..count).map(|at| format!("m{at}/split").parse().unwrap()).collect::<Vec<Queue>>();
+        assert_eq!(named(&queues(2)), "m0/split m1/split");
+        assert!(named(&queues(MOST_NAMED)).ends_with(" m19/split"));
+        assert!(named(&queues(MOST_NAMED + 3)).ends_with(" m19/split and 3 more"));
+    }
+}

@@ -1,0 +1,52 @@
+//! A job as others see it: as outsiders read it, and as the state machine decides about it while nothing is sent.
+
+use bursar_domain::{JobProgress, JobView, Names, Reason, Received, State};
+
+use super::JobRecord;
+
+impl JobRecord {
+    /// The facts for the state machine, of a job that is not claimed.
+    #[must_use]
+    pub fn progress(&self, next_day: bool) -> JobProgress {
+        let may_have_been_sent = (self.state != State::Queued).then_some(self.created).flatten();
+        JobProgress {
+            state: self.state,
+            sends: self.sends,
+            resends: self.resends,
+            queries: self.queries,
+            losses: self.claims_lost,
+            first_sent: self.first_sent.or(may_have_been_sent),
+            last_sent: self.last_sent,
+            sent_before: None,
+            ordered: self.ordered,
+            late_response: None,
+            can_query: false,
+            names: Names::Nothing,
+            received: Received::Nothing,
+            repeat_is_answered: false,
+            next_day,
+            not_ready: matches!(self.reason, Some(Reason::OrderNotReady(_))),
+            seed: self.key.seed(),
+        }
+    }
+
+    /// The job as outsiders read it.
+    #[must_use]
+    pub fn view(&self) -> JobView {
+        JobView {
+            account: self.queue.account.to_string(),
+            kind: self.queue.kind.to_string(),
+            platform_no: self.key.to_string(),
+            state: self.state,
+            trade_no: self.trade_nos.last().cloned(),
+            gateway_status: self.gateway_status.clone(),
+            attempts: self.sends,
+            queries: self.queries,
+            created_at: JobView::time(self.created),
+            updated_at: JobView::time(self.updated),
+            due_at: JobView::time(self.due),
+            reason: self.reason.clone(),
+            environment: self.seen.stored.environment.clone(),
+        }
+    }
+}
