@@ -72,7 +72,7 @@ impl Config {
     pub(crate) fn queues(&self) -> Vec<Queue> {
         let of_account = |(name, account): (&bursar_domain::AccountName, &Account)| {
             let name = name.clone();
-            account.rules().kinds().iter().map(move |kind| Queue { account: name.clone(), kind: *kind })
+            account.rules().kinds().into_iter().map(move |kind| Queue { account: name.clone(), kind })
         };
         self.accounts.iter().flat_map(of_account).collect()
     }
