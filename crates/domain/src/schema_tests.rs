@@ -1,14 +1,16 @@
 //! Judges views by the schemas that their types derive.
 
 use jsonschema::{Validator, draft202012};
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
-/// The schema of what `T` serialises.
+/// The schema of the JSON of `T`, which refers to itself where a value may be in another one.
 pub(crate) fn schema_of<T: JsonSchema>() -> Value {
-    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    Schema::to_value(generator.into_root_schema_for::<T>())
+    let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut schema = generator.subschema_for::<T>().to_value();
+    schema["$defs"] = generator.take_definitions(true).into();
+    schema
 }
 
 /// A judge of this schema, which judges formats as well.
@@ -25,7 +27,8 @@ pub(crate) fn fits_its_variant(schema: &Value, tag: &str, value: &Value) {
         "{value}: {:?}",
         whole.iter_errors(value).map(|error| error.to_string()).collect::<Vec<_>>()
     );
-    let variants = schema["anyOf"].as_array().unwrap();
+    let named = schema["$ref"].as_str().and_then(|reference| schema.pointer(reference.strip_prefix('#')?));
+    let variants = named.unwrap()["anyOf"].as_array().unwrap();
     let mut named = variants.iter().filter(|variant| variant["properties"][tag]["const"] == value[tag]);
     let variant = named.next().unwrap_or_else(|| variants.last().unwrap());
     assert!(named.next().is_none(), "two variants of {}", value[tag]);

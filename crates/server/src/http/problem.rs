@@ -18,7 +18,7 @@ const COME_BACK: Duration = Duration::from_secs(2);
 /// The Retry-After for a record that cannot be read: a newer build or a person must act first.
 const COME_BACK_FOR_A_RECORD: Duration = Duration::from_secs(60);
 
-/// The kinds of refusal. Each is a `type` that never changes its meaning; the words of `serde` are the ones on the wire.
+/// The kind of a refusal. A `type` never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "ProblemType")]
 pub(crate) enum Kind {
