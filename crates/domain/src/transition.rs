@@ -332,7 +332,7 @@ fn may_send_again(progress: &JobProgress, policy: &Policy) -> bool {
     match (policy.on_ambiguous, policy.manual_resend) {
         (OnAmbiguous::Resend, ManualResend::Allowed) => true,
         (OnAmbiguous::Hold, ManualResend::Allowed) => progress.ordered > progress.sent_before,
-        (OnAmbiguous::Resend | OnAmbiguous::Hold, ManualResend::Rejected) => false,
+        (OnAmbiguous::Resend | OnAmbiguous::Hold, ManualResend::Refused) => false,
     }
 }
 
@@ -371,7 +371,7 @@ fn resend_allowed_at(progress: &JobProgress, policy: &Policy, now: Millis) -> Mi
 fn may_resend(progress: &JobProgress, policy: &Policy) -> bool {
     match (policy.on_ambiguous, policy.manual_resend) {
         (OnAmbiguous::Resend, ManualResend::Allowed) => progress.resends < policy.resend_max,
-        (OnAmbiguous::Hold, _) | (OnAmbiguous::Resend, ManualResend::Rejected) => false,
+        (OnAmbiguous::Hold, _) | (OnAmbiguous::Resend, ManualResend::Refused) => false,
     }
 }
 

@@ -143,7 +143,7 @@ fn an_account_that_holds_never_resends_a_possible_execution() {
 #[test]
 fn a_kind_that_pays_again_is_never_sent_again() {
     in_every_case(|case| {
-        let policy = Policy { manual_resend: ManualResend::Rejected, ..case.policy.clone() };
+        let policy = Policy { manual_resend: ManualResend::Refused, ..case.policy.clone() };
         let Ok(next) = after(&case.progress, case.call, case.outcome, &policy, case.now) else { return };
         assert!(next.state == State::Queued || !matches!(next.due, Due::Send(_)), "{case:?}");
         if case.progress.state != State::Queued {

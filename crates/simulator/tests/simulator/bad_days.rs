@@ -64,7 +64,7 @@ async fn an_endless_hang_ends_with_the_client_or_the_simulator() {
     merchant.force("K2", "hang-before").await;
     let request = form(&merchant.params(APPLY, &transfer("K2", 10)));
     let address = merchant.simulator.ready().listen.clone();
-    let hanging = tokio::spawn(client::exchange(address, client::request_text("/", &request)));
+    let hanging = tokio::spawn(crate::client::exchange(address, crate::client::request_text("/", &request)));
     let deadline = Instant::now() + Duration::from_secs(5);
     while !merchant.ledger().await.keys.contains_key("K2") && Instant::now() < deadline {}
     let ledger = merchant.simulator.stop().await;

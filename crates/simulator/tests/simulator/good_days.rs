@@ -318,7 +318,7 @@ async fn a_request_in_json_is_read_as_well_as_a_form() {
     let body: serde_json::Map<String, Value> = params.into_iter().map(|(name, value)| (name, json!(value))).collect();
     let request = merchant.http.post(merchant.url("/")).header("content-type", "application/json");
     let text = request.body(Value::Object(body).to_string()).send().await.unwrap().text().await.unwrap();
-    assert_eq!(merchant.node(&client::Answer { status: 200, text })["code"], 10_000);
+    assert_eq!(merchant.node(&crate::client::Answer { status: 200, text })["code"], 10_000);
 }
 
 #[tokio::test]
@@ -326,7 +326,7 @@ async fn a_request_that_arrived_is_executed_without_its_client() {
     use tokio::io::AsyncWriteExt as _;
 
     let merchant = Merchant::with(Options { latency: Duration::from_millis(200), ..options() }).await;
-    let text = client::request_text("/", &form(&merchant.params(APPLY, &transfer("K1", 10))));
+    let text = crate::client::request_text("/", &form(&merchant.params(APPLY, &transfer("K1", 10))));
     let mut tcp = tokio::net::TcpStream::connect(&merchant.simulator.ready().listen).await.unwrap();
     tcp.write_all(text.as_bytes()).await.unwrap();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
