@@ -56,7 +56,7 @@ impl Store {
         match self.apply(&seen.queue, &[write], &paused).await?.pop() {
             Some(Applied::Done) => Ok(Acted::Done),
             Some(Applied::Paused) => Ok(Acted::Paused),
-            Some(Applied::Changed { .. } | Applied::Owned(_) | Applied::Repeated) | None => Ok(Acted::Changed),
+            Some(Applied::Changed { .. } | Applied::Owned(_)) | None => Ok(Acted::Changed),
         }
     }
 
