@@ -313,10 +313,13 @@ fn batches(mut writes: &[Guarded]) -> Vec<&[Guarded]> {
     batches
 }
 
+/// A write with its place among those of its call, and its further words.
+type Numbered<'a> = (usize, &'a Guarded, Vec<String>);
+
 /// Adds the arguments for these writes, those that have most in common next to each other. Returns the places of the writes in the order
 /// in which the script numbers them.
 fn push(call: &mut Call<'_>, writes: &[Guarded]) -> Vec<usize> {
-    let mut runs: BTreeMap<(String, &str), Vec<(usize, &Guarded, Vec<String>)>> = BTreeMap::new();
+    let mut runs: BTreeMap<(String, &str), Vec<Numbered<'_>>> = BTreeMap::new();
     for (place, write) in writes.iter().enumerate() {
         let more = further(write);
         runs.entry((shape(write, &more), write.claim_seen.as_str())).or_default().push((place, write, more));

@@ -181,13 +181,12 @@ fn rows((sends, queries, records, due_since, claims): Taken, (own_send, own_quer
     let mut claims: HashMap<usize, String> = claims.chunks_exact(2).filter_map(claim).collect();
     let sends = sends.iter().map(|member| (member, &own_send, None));
     let queries = queries.iter().zip(&due_since).map(|(key, due)| (key, &own_query, text(due)));
-    let row = |(number, ((member, own, due), record)): (usize, ((&Value, &String, Option<String>), &Value))| Row {
-        member: text(member).unwrap_or_default(),
-        claim: claims.remove(&number).unwrap_or_else(|| own.clone()),
-        due,
-        record: text(record),
-    };
-    (1..).zip(sends.chain(queries).zip(&records)).map(row).collect()
+    let mut rows = Vec::with_capacity(records.len());
+    for (number, ((member, own, due), record)) in (1..).zip(sends.chain(queries).zip(&records)) {
+        let claim = claims.remove(&number).unwrap_or_else(|| own.clone());
+        rows.push(Row { member: text(member).unwrap_or_default(), claim, due, record: text(record) });
+    }
+    rows
 }
 
 impl Store {
