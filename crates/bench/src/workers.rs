@@ -91,7 +91,7 @@ impl Worker {
 /// so that other workers can report lost writes.
 pub(crate) async fn begun(store: &Store, count: u32) -> anyhow::Result<()> {
     let (queue, until) = (jobs::queue()?, Instant::now() + PATIENCE);
-    while store.status(&queue).await?.sends == u64::from(count) {
+    while store.status(&queue).await?.counts.to_send == u64::from(count) {
         anyhow::ensure!(Instant::now() < until, "no job was claimed within {PATIENCE:?}");
         tokio::time::sleep(LOOK).await;
     }

@@ -11,7 +11,7 @@ use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisResult};
 use tokio::sync::watch;
 
 use crate::durability::{Durability, Waits};
-use crate::jobs::JobKeys;
+use crate::jobs::{Expected, JobKeys};
 use crate::keys::Keys;
 use crate::known::Introduced;
 use crate::reconnecting::{Connection, ConnectionId, ConnectionIds, Fixed, Following};
@@ -118,6 +118,7 @@ pub struct Store {
     pub(crate) fair_orders: Arc<HashMap<Queue, FairOrder>>,
     pub(crate) scripts: Arc<Scripts>,
     pub(crate) introduced: Introduced,
+    pub(crate) expected: Expected,
     pub(crate) durability: Durability,
     pub(crate) waits: Option<Waits>,
 }
@@ -165,6 +166,7 @@ impl Store {
             fair_orders: Arc::default(),
             scripts: Arc::clone(&SCRIPTS),
             introduced: Introduced::default(),
+            expected: Expected::default(),
             durability: Durability::Fast,
             waits: None,
         };

@@ -3,6 +3,7 @@
 //! Every change of a job is one Lua script (`lua/`), atomic and bounded, on the keys of one queue. All time is Redis time.
 
 mod balance;
+mod clock;
 mod connection;
 mod crash;
 mod durability;
@@ -28,6 +29,7 @@ mod tls;
 mod wakeups;
 
 pub use balance::{BalanceParts, BalanceStatus};
+pub use clock::RedisClock;
 pub use connection::{Settings, Store};
 pub use crash::crash_point;
 pub use durability::Durability;

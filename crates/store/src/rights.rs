@@ -8,7 +8,7 @@ use crate::subscription::Subscription;
 use crate::{Durability, Store, StoreError};
 
 /// Commands on keys, each as the preflight tries it: `KEY` is a key that nothing else uses.
-const ON_KEYS: [&[&str]; 46] = [
+const ON_KEYS: [&[&str]; 48] = [
     &["del", "KEY"],
     &["exists", "KEY"],
     &["get", "KEY"],
@@ -54,6 +54,8 @@ const ON_KEYS: [&[&str]; 46] = [
     &["zrange", "KEY", "0", "0"],
     &["zrangebyscore", "KEY", "0", "0"],
     &["zrem", "KEY", "x"],
+    &["zremrangebyrank", "KEY", "0", "0"],
+    &["zremrangebyscore", "KEY", "0", "0"],
     &["zscore", "KEY", "x"],
 ];
 

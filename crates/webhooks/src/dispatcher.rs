@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{DeliveryError, Millis};
+use bursar_domain::DeliveryError;
 use bursar_store::{
     ClaimedDeliveries, ClaimedDelivery, DeliveryClaim, DeliveryCommit, DeliveryResult, EventPayload, Origin,
-    READY_AT_ONCE, Store, StoreError, Wakeups, crash_point,
+    READY_AT_ONCE, RedisClock, Store, StoreError, Wakeups, crash_point,
 };
 use bursar_telemetry::{AttemptOutcome, OriginMetrics, Role, Span, Traces};
 use tokio::sync::watch;
@@ -84,19 +84,6 @@ struct Ended {
     origin: Origin,
     host: String,
     lasted: Duration,
-}
-
-/// Redis time, carried on by the monotonic clock.
-#[derive(Clone, Copy)]
-struct RedisClock {
-    at: Millis,
-    seen: Instant,
-}
-
-impl RedisClock {
-    fn now(self) -> Millis {
-        self.at.plus(self.seen.elapsed())
-    }
 }
 
 impl std::fmt::Debug for Dispatcher {
@@ -212,12 +199,12 @@ impl Dispatcher {
     }
 
     async fn find_ready(&mut self) -> Result<(), StoreError> {
-        let clock = RedisClock { at: self.store.now().await?, seen: Instant::now() };
+        let clock = RedisClock::new(self.store.now().await?);
         for page in 0..MAX_PAGES {
-            let until = clock.at.plus(LOOK_AGAIN);
+            let until = clock.then().plus(LOOK_AGAIN);
             let (ready, is_full) = self.store.ready_deliveries_behind(until, page * READY_AT_ONCE).await?;
             for ready in ready {
-                self.note(&ready.queue, clock.seen + ready.due.since(clock.at));
+                self.note(&ready.queue, clock.moment_of(ready.due));
             }
             if !is_full {
                 break;
@@ -265,7 +252,7 @@ impl Dispatcher {
         for key in &claimed.left {
             tracing::debug!(%origin, key, "left to a newer build");
         }
-        let clock = RedisClock { at: claimed.now, seen: Instant::now() };
+        let clock = RedisClock::new(claimed.now);
         let mut put_off = Vec::new();
         for delivery in claimed.due {
             let host = Url::parse(&delivery.url).map(|url| host_of(&url)).unwrap_or_default();

@@ -5,8 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use bursar_domain::Millis;
-use bursar_store::ClaimedJob;
+use bursar_store::{ClaimedJob, RedisClock};
 use bursar_telemetry::Span;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -27,24 +26,6 @@ pub(crate) struct ActiveClaim {
     pub(crate) _lease: Lease,
     /// The job's place among the calls in flight.
     pub(crate) slot: OwnedSemaphorePermit,
-}
-
-/// Redis time, carried on from a reply by this machine's monotonic clock.
-#[derive(Clone, Copy)]
-pub(crate) struct RedisClock {
-    then: Millis,
-    at: Instant,
-}
-
-impl RedisClock {
-    /// `then` was the time in a reply that has just come.
-    pub(crate) fn new(then: Millis) -> Self {
-        Self { then, at: Instant::now() }
-    }
-
-    pub(crate) fn now(&self) -> Millis {
-        self.then.plus(self.at.elapsed())
-    }
 }
 
 /// The queue from the claimer to the backend. It is never longer than the worker's concurrency, because every job in it

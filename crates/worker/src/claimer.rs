@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bursar_domain::{Call, Millis, Queue};
 use bursar_store::{
-    Claim, Claimed, ClaimedJob, ConnectionIds, ExpiredLeases, MAX_CLAIM, READY_AT_ONCE, Ready, Sends, Store,
-    StoreError, crash_point,
+    Claim, Claimed, ClaimedJob, ConnectionIds, ExpiredLeases, MAX_CLAIM, READY_AT_ONCE, Ready, RedisClock, Sends,
+    Store, StoreError, crash_point,
 };
 use bursar_telemetry::{Lost, RedisOperation, Role, Span, Traces};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::SendGate;
 use crate::circuit_breaker::SendBudget;
-use crate::claimed_jobs::{ActiveClaim, ClaimedJobs, RedisClock};
+use crate::claimed_jobs::{ActiveClaim, ClaimedJobs};
 use crate::newer::Newer;
 use crate::queues::{QueueNumber, ServedQueue};
 use crate::redis_backoff::RedisBackoff;

@@ -4,10 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bursar_domain::{Call, Millis};
-use bursar_store::{Claimed, Known, RECEIPT_KEPT, Renewed};
+use bursar_store::{Claimed, Known, RECEIPT_KEPT, RedisClock, Renewed};
 use tokio::time::Instant;
 
-use crate::claimed_jobs::RedisClock;
 use crate::queues::{QueueNumber, Queues};
 
 /// The time for which a worker expects Redis to have its last receipt: well within the time for which Redis keeps it.

@@ -3,11 +3,11 @@
 -- webhook deliveries. Each is written only if claim and record still are what the decision was made of; nothing is decided here.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
 -- ARGV  1 queue, 2 wake channel, 3 delivery channel, 4 events kept, 5 '' or why a queue is paused in which nothing of this may be done,
---       6 whose records: 'job' | 'delivery' | 'notification', 7 the hash with their claims, 8 how many runs follow, then those: what so many
---       writes in a row have in common, 'COUNT PLACE STATE LETTERS', '-' for none. PLACE is where it goes: 'sends'|'queries'|'review'|'done'|
---       'expired'|'quarantine'|'-' = it stays; of a delivery 'again'|'next' = this event is over|'none' = no further ones are wanted|
---       'quarantine'. STATE is published. LETTERS say which further arguments a write has. Then for each write: key,
---       claim seen ('' = none), and in this order:
+--       6 whose records: 'job' | 'delivery' | 'notification', 7 the hash with their claims, 8 how many runs follow, then two words of each:
+--       what so many writes in a row have in common, 'COUNT PLACE STATE LETTERS', '-' for none, and the claim seen ('' = none). PLACE is where
+--       it goes: 'sends'|'queries'|'review'|'done'|'expired'|'quarantine'|'-' = it stays; of a delivery 'again'|'next' = this event is over|
+--       'none' = no further ones are wanted|'quarantine'. STATE is published. LETTERS say which further arguments a write has. Then for each
+--       write: key, which no other write of this call has, and in this order:
 --       t the record to write, r the record seen ('' = none; else it may be any), c the claim to write, d when it is due (ms; of 'review' and
 --       'done' since when it is there, else now) and the decider's idea of Redis's time (ms), g its group with a space before it, i what the response is known by, w the webhook event,
 --       m how many words follow, then those: a letter with a text behind it, 'q' what the quarantine says, 'h' a line for the history's
@@ -16,8 +16,7 @@
 --       this name to publish, 'p' why the queue is paused from now on, 'w' a webhook event before the one above, 't' what was tried of the
 --       first one, 'd' deletes whatever else is kept of the job, 'x' the record too, with its business keys, each 'u'
 -- Returns in turns the number of a write that was not made, counted from 1, and the reason: {'changed', claim, record} as they are ('' =
---         none) | {'owned', key of the job that the response is known by} | 'paused' | 'repeated' (this very call has the job twice:
---         nothing was done for the second)
+--         none) | {'owned', key of the job that the response is known by} | 'paused'
 -- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua
@@ -25,49 +24,54 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = integer(now)
+local args = ARGV -- a global is looked up by its name each time
 local is_delivery = ARGV[6] == 'delivery'
 local job_base, claims_name = queue_key(ARGV[6]) .. ':', queue_key(ARGV[7])
-local HEAD = 2 -- arguments that every write has
-local keys, starts, shapes, count, ids, owners = {}, {}, {}, 0, {}, {}
+local runs, keys, count, ids, ids_count, owners = {}, {}, 0, {}, 0, {}
 do
-  local at = 9 + ARGV[8]
-  for run = 9, at - 1 do
-    local writes, place, state, letters = string.match(ARGV[run], '^(%d+) (%S+) (%S+) (%S+)$')
-    local shape = { place = place, state = state, size = HEAD }
+  local RUNS = 8
+  local at = RUNS + 1 + 2 * args[RUNS]
+  for number = 1, tonumber(args[RUNS]) do
+    local head = RUNS - 1 + 2 * number
+    local writes, place, state, letters = string.match(args[head], '^(%d+) (%S+) (%S+) (%S+)$')
+    local run = { at = at, first = count + 1, place = place, state = state ~= '-' and state, claim = args[head + 1], size = 1 }
     for letter in string.gmatch(letters, '%l') do
-      shape[letter] = shape.size
-      shape.size = shape.size + (letter == 'd' and 2 or 1)
+      run[letter] = run.size
+      run.size = run.size + (letter == 'd' and 2 or 1)
     end
+    local size, id, more = run.size, run.i, run.m
     for _ = 1, writes do
       count = count + 1
-      keys[count], starts[count], shapes[count] = ARGV[at], at, shape
-      if shape.i then ids[#ids + 1] = ARGV[at + shape.i] end
-      at = at + shape.size + (shape.m and ARGV[at + shape.m] or 0)
+      keys[count] = args[at]
+      if id then
+        ids_count = ids_count + 1
+        ids[ids_count] = args[at + id]
+      end
+      at = at + size + (more and args[at + more] or 0)
     end
+    runs[number], run.last = run, count
   end
 end
 local claims = redis.call('HMGET', claims_name, unpack(keys))
-if #ids > 0 then
+if ids_count > 0 then
   local known = redis.pcall('HMGET', queue_key('responses'), unpack(ids)) -- a foreign type must not keep responses from their records
-  for at = 1, #ids do owners[ids[at]] = known[at] end
+  for at = 1, ids_count do
+    if known[at] then owners[ids[at]] = known[at] end
+  end
 end
 local is_paused = ARGV[5] ~= '' and redis.call('HGET', KEYS[2], 'paused') == ARGV[5]
 
 local answers = {}
--- What is written for all jobs at once, each list with its length: making tables and counting them is what costs.
-local records, written, ended, over_count = {}, 0, {}, 0
-local entries, named, forgotten, deleted, deliveries, done = {}, {}, {}, {}, {}, {}
+-- What is written for all jobs at once, those that every commit has with their lengths: making tables and counting them is what costs.
+local records, written, named, named_count, done, done_count = {}, 0, {}, 0, {}, 0
+local entries, forgotten, deleted, deliveries, published = {}, {}, {}, {}, {}
 local going = { due_sends = {}, due_queries = {}, review = {}, due_deliveries = {} }
-local leaving = { sends = {}, due_sends = {}, due_queries = {}, review = {}, done = {}, due_deliveries = {} }
+local leaving = { sends = {}, due_sends = {}, review = {}, done = {}, due_deliveries = {} }
 local soonest = math.huge
 local function add(list, first, second)
   local place = #list
   list[place + 1], list[place + 2] = first, second
 end
--- The keys that came to each state: an entry of its own would cost each job a command. And other events.
-local KEYS_AN_ENTRY = 64
-local came, published = {}, {}
-local over = {} -- jobs of this very call
 -- A key of a foreign type holds no record, keeps no other job's answer waiting, and is nobody's to write over.
 local function record_of(key)
   local record = redis.pcall('GET', job_base .. key)
@@ -126,66 +130,93 @@ local function move_delivery(key, place, due)
   add(going.due_deliveries, due, key)
   soonest = math.min(soonest, tonumber(due))
 end
-local function move(key, group, claim, place, due, decided, state)
+local function move(run, key, at)
+  local place, claim, group = run.place, run.claim, run.g and args[at + run.g] or ''
+  local due, decided = run.d and args[at + run.d] or '', run.d and args[at + run.d + 1] or 0
   -- Redis's clock was set back since: what was decided by the other one comes due by this one.
   if (place == 'sends' or place == 'queries' or place == 'again') and tonumber(decided) > now then
     due = integer(math.max(0, due - (decided - now)))
   end
   if is_delivery then return move_delivery(key, place, due) end
-  if place == 'done' then add(done, due ~= '' and due or now_text, key)
+  if place == 'done' then
+    done[done_count + 1], done[done_count + 2], done_count = due ~= '' and due or now_text, key, done_count + 2
   elseif place == 'queries' then add(going.due_queries, due, key)
   elseif place == 'sends' then add(going.due_sends, due, key .. group)
   elseif place == 'review' then add(going.review, due ~= '' and due or now_text, key)
   elseif place == 'expired' then leaving.done[#leaving.done + 1] = key
   end
   if place == 'sends' or place == 'queries' then soonest = math.min(soonest, tonumber(due)) end
-  if place ~= 'queries' then leaving.due_queries[#leaving.due_queries + 1] = key end
   if claim == '' then -- it may be in any other set
     leaving.sends[#leaving.sends + 1] = key .. group
     if place ~= 'sends' then leaving.due_sends[#leaving.due_sends + 1] = key .. group end
     if place ~= 'review' then leaving.review[#leaving.review + 1] = key end
     -- What has ended and is only queried once more stays among what has; what is another state's again does not.
-    if place == 'review' or place == 'sends' or (place == 'queries' and state ~= '-') then leaving.done[#leaving.done + 1] = key end
+    if place == 'review' or place == 'sends' or (place == 'queries' and run.state) then leaving.done[#leaving.done + 1] = key end
   end
 end
-local function decide(number, at)
-  local shape, key, claim = shapes[number], keys[number], ARGV[at + 1]
-  if over[key] then return 'repeated' end
-  local claim_now = claims[number] or ''
-  if claim ~= claim_now or shape.r then
+-- Returns why nothing is written for a job of which something else is there than was seen.
+local function changed(run, key, at, claim_now)
+  if run.claim ~= claim_now or run.r then
     local record_now, is_foreign = record_of(key)
-    if is_foreign or claim ~= claim_now or ARGV[at + shape.r] ~= record_now then return { 'changed', claim_now, record_now } end
+    if is_foreign or run.claim ~= claim_now or args[at + run.r] ~= record_now then return { 'changed', claim_now, record_now } end
   end
-  local more = shape.m and tonumber(ARGV[at + shape.m]) or 0
-  if more > 0 and has_other_rival(key, at + shape.size, more) then return { 'changed', claim_now, (record_of(key)) } end
-  if shape.i then
-    local id = ARGV[at + shape.i]
-    if owners[id] then return { 'owned', owners[id] } end
-    owners[id] = key
-    add(named, id, key)
-  end
-  over[key] = true
-  if shape.t then records[written + 1], records[written + 2], written = job_base .. key, ARGV[at + shape.t], written + 2 end
-  if shape.c then add(entries, key, ARGV[at + shape.c])
-  elseif claim ~= '' then
-    over_count = over_count + 1
-    ended[over_count] = key
-  end
-  if shape.place ~= '-' then
-    move(key, shape.g and ARGV[at + shape.g] or '', claim, shape.place, shape.d and ARGV[at + shape.d] or '', shape.d and ARGV[at + shape.d + 1] or 0, shape.state)
-  end
-  if shape.state ~= '-' then
-    local of_state = came[shape.state] or {}
-    came[shape.state] = of_state
-    of_state[#of_state + 1] = key
-  end
-  if more > 0 then further(key, at + shape.size, more) end
-  if shape.w then deliveries[#deliveries + 1] = { key, ARGV[at + shape.w] } end
+  local more = run.m and tonumber(args[at + run.m]) or 0
+  if more > 0 and has_other_rival(key, at + run.size, more) then return { 'changed', claim_now, (record_of(key)) } end
 end
-for number = 1, count do
-  local why = is_paused and 'paused' or decide(number, starts[number])
-  if why then add(answers, number, why) end
+-- Decides about all writes of a run. Returns the keys of those that are made.
+local function made_of(run)
+  local claim, place, size = run.claim, run.place, run.size
+  local record_at, claim_at, id_at, event_at, more_at, has_guards = run.t, run.c, run.i, run.w, run.m, run.r or run.m
+  local ends_now = place == 'done' and claim ~= '' and not run.d and not is_delivery -- as most do
+  local made, made_count, at = {}, 0, run.at
+  for number = run.first, run.last do
+    local key, claim_now = keys[number], claims[number] or ''
+    local more = more_at and tonumber(args[at + more_at]) or 0
+    local why = is_paused and 'paused' or ((has_guards or claim ~= claim_now) and changed(run, key, at, claim_now))
+    local id = id_at and args[at + id_at]
+    if id and not why and owners[id] then why = { 'owned', owners[id] } end
+    if why then
+      add(answers, number, why)
+    else
+      made_count = made_count + 1
+      made[made_count] = key
+      if id then
+        owners[id] = key
+        named[named_count + 1], named[named_count + 2], named_count = id, key, named_count + 2
+      end
+      if record_at then records[written + 1], records[written + 2], written = job_base .. key, args[at + record_at], written + 2 end
+      if claim_at then add(entries, key, args[at + claim_at]) end
+      if ends_now then done[done_count + 1], done[done_count + 2], done_count = now_text, key, done_count + 2
+      elseif place ~= '-' then move(run, key, at)
+      end
+      if more > 0 then further(key, at + size, more) end
+      if event_at then deliveries[#deliveries + 1] = { key, args[at + event_at] } end
+    end
+    at = at + size + more
+  end
+  return made
 end
+-- Most calls have one run, whose list is not copied.
+local function joined(lists)
+  if #lists < 2 then return lists[1] or {} end
+  local all, count = {}, 0
+  for _, list in ipairs(lists) do
+    for at = 1, #list do all[count + at] = list[at] end
+    count = count + #list
+  end
+  return all
+end
+local ended, queried_no_more, came = {}, {}, {}
+for _, run in ipairs(runs) do
+  local made, place, state = made_of(run), run.place, run.state
+  if run.claim ~= '' and not run.c then ended[#ended + 1] = made end
+  if place ~= '-' and place ~= 'queries' and not is_delivery then queried_no_more[#queried_no_more + 1] = made end
+  if state then
+    came[state] = came[state] or {}
+    came[state][#came[state] + 1] = made
+  end
+end
+ended, leaving.due_queries = joined(ended), joined(queried_no_more)
 -- Records first, and no claim outlives the record that tells its end. Should an error follow, from a key of a foreign type, the job is
 -- due to be looked at still.
 if #deleted > 0 then redis.call('UNLINK', unpack(deleted)) end
@@ -204,7 +235,10 @@ if #named > 0 then redis.pcall('HSET', queue_key('responses'), unpack(named)) en
 if #forgotten > 0 then redis.pcall('HDEL', queue_key('responses'), unpack(forgotten)) end
 for _, delivery in ipairs(deliveries) do enqueue_delivery(delivery[1], delivery[2], now_text) end
 make_deliveries_due(now_text, ARGV[3])
-for state, of_state in pairs(came) do
+-- The keys that came to each state: an entry of its own would cost each job a command.
+local KEYS_AN_ENTRY = 64
+for state, lists in pairs(came) do
+  local of_state = joined(lists)
   for at = 1, #of_state, KEYS_AN_ENTRY do
     published[#published + 1] = { 'queue', queue, state, table.concat(of_state, ' ', at, math.min(at + KEYS_AN_ENTRY - 1, #of_state)) }
   end

@@ -12,9 +12,10 @@
 --       of its work adds to its rank
 -- Returns {now (ms), next due (ms, -1 = nothing waits that this worker may claim), fence,
 --         'ok' | 'lost_writes' | 'other_gateway' | 'other_redis',
---         era, the era that a person answered for, when that was (ms), keys that too many workers were lost with, jobs, 1 if sends are due
---         that were left, else 0}; each job is four of `jobs`: its key, of a send with its group as in `sends`; its claim (false = the
---         call's own, with nothing before it); since when it was due (ms, false = not known); its record (false = there is none)
+--         era, the era that a person answered for, when that was (ms), keys that too many workers were lost with, 1 if sends are due
+--         that were left, else 0, jobs}; `jobs` is {the claimed sends as they are in `sends`: each its key, with its group; the keys of the
+--         claimed queries; the records of both (false = there is none); since when the queries were due (ms); in turns the number of a
+--         job, counted from 1, and its claim, where that is not the call's own with nothing before it}
 -- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua
@@ -27,12 +28,12 @@ local sends_allowed, probe = ARGV[13] == 'sends', ARGV[14]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_us = time[1] * 1000000 + time[2]
-local fields = { 'paused', 'rate_arrival', 'turn', 'fence', 'era', 'resumed', 'resumed_at', 'gateway', 'incarnation' }
-local paused, arrival_text, turn, fence, era, resumed, resumed_at, gateway, incarnation =
+local fields = { 'paused', 'rate_arrival', 'turn', 'fence', 'era', 'resumed', 'resumed_at', 'gateway', 'incarnation', 'virtual_time' }
+local paused, arrival_text, turn, fence, era, resumed, resumed_at, gateway, incarnation, virtual_time =
   unpack(redis.call('HMGET', KEYS[2], unpack(fields)))
 fence, era, resumed, resumed_at = tonumber(fence) or 0, tonumber(era) or 0, tonumber(resumed) or 0, tonumber(resumed_at) or 0
 local function nothing(next_due, sends_left, what)
-  return { now, next_due, fence, what or 'ok', era, resumed, resumed_at, {}, {}, sends_left or 0 }
+  return { now, next_due, fence, what or 'ok', era, resumed, resumed_at, {}, sends_left or 0, { {}, {}, {}, {}, {} } }
 end
 
 -- The jobs were accepted for, and perhaps sent to, one gateway: a worker that would call another one takes none, and learns nothing.
@@ -99,28 +100,32 @@ local RANKED_AT_ONCE = 512
 if sends_allowed then
   local due = redis.call('ZRANGEBYSCORE', queue_key('due_sends'), '-inf', now, 'LIMIT', 0, RANKED_AT_ONCE)
   if #due > 0 then
-    local steps, ranked = {}, {}
+    local steps, ranked, groups, group_of, named = {}, {}, {}, {}, {}
     for at = 20, #ARGV, 2 do steps[ARGV[at]] = tonumber(ARGV[at + 1]) end
-    for _, member in ipairs(due) do
-      local group, at = string.match(member, '^%S+(.*)$'), #ranked
-      ranked[at + 1], ranked[at + 2] = rank_of(group, steps[group] or 1), member
+    for at, member in ipairs(due) do
+      local group = string.match(member, '^%S+(.*)$')
+      group_of[at] = group
+      if not named[group] then named[group], groups[#groups + 1] = true, group end
+    end
+    read_ranks(groups, virtual_time)
+    for at, member in ipairs(due) do
+      ranked[2 * at - 1], ranked[2 * at] = rank_of(group_of[at], steps[group_of[at]] or 1), member
     end
     redis.call('ZADD', queue_key('sends'), unpack(ranked))
     redis.call('ZREM', queue_key('due_sends'), unpack(due))
-    keep_ranks()
+    keep_ranks(groups)
   end
 end
 
 local sends = {}
 if sends_allowed and probe ~= '' then
-  local rank = redis.call('ZSCORE', queue_key('sends'), probe)
-  if rank then sends = { probe, rank } end
+  if redis.call('ZSCORE', queue_key('sends'), probe) then sends = { probe } end
 elseif sends_allowed then
-  sends = redis.call('ZRANGE', queue_key('sends'), 0, room - 1, 'WITHSCORES')
+  sends = redis.call('ZRANGE', queue_key('sends'), 0, room - 1)
 end
 local queries = redis.call('ZRANGEBYSCORE', queue_key('due_queries'), '-inf', now, 'WITHSCORES', 'LIMIT', 0, room)
 -- Neither may starve the other: each has half of the room, and what it leaves goes to the other. One slot goes by turns.
-local due_sends, due_queries = #sends / 2, #queries / 2 -- each with its score
+local due_sends, due_queries = #sends, #queries / 2 -- with their scores
 local take_sends, take_queries = due_sends, due_queries
 if take_sends + take_queries > room then
   local half = math.ceil(room / 2)
@@ -134,61 +139,67 @@ end
 
 local taken = take_sends + take_queries
 if taken == 0 then return nothing(settle_ready(0)) end
-local keys, names, members = {}, {}, {}
+local keys, names = {}, {}
 for at = 1, take_sends do
-  members[at] = sends[2 * at - 1]
-  keys[at] = string.match(members[at], '^%S+')
+  local group = string.find(sends[at], ' ', 1, true)
+  keys[at] = group and string.sub(sends[at], 1, group - 1) or sends[at]
 end
 for at = 1, take_queries do keys[take_sends + at] = queries[2 * at - 1] end
-for at = 1, taken do names[at] = job_key(keys[at]) end
+local job_base = queue_key('job') .. ':'
+for at = 1, taken do names[at] = job_base .. keys[at] end
 local records = redis.call('MGET', unpack(names))
 local earlier = redis.call('HMGET', queue_key('claims'), unpack(keys))
 
 local LEFT_ALONE = 100 -- ms until a claim is looked at again that was left to its worker
 fence = fence + 1
 local fence_text, lease_end, now_text = integer(fence), integer(now + lease), integer(now)
-local jobs, receipt, poisoned, left_alone = {}, { ARGV[7] }, {}, false
-local function take(at, entry, due)
+local claimed, claimed_sends, claimed_queries, claimed_records, due_since, claims = 0, {}, {}, {}, {}, {}
+local receipt, poisoned, left_alone = { ARGV[7] }, {}, false
+-- Returns if the job is claimed.
+local function take(at, entry, member)
   local key, lapsed = keys[at], earlier[at]
   if lapsed and ARGV[16] == '1' then
     left_alone = true
     if at <= take_sends then redis.call('ZADD', queue_key('due_queries'), now_text, key) end
-    return
+    return false
   end
   if lapsed and #lapsed > MAX_ENTRY then
     poisoned[#poisoned + 1] = key
-    return
+    return false
   end
   local claim = add_claim(key, entry, lapsed, lease_end)
-  receipt[#receipt + 1] = members[at] or key
-  local place = #jobs
-  jobs[place + 1], jobs[place + 2], jobs[place + 3], jobs[place + 4] = members[at] or key, lapsed and claim, due, records[at]
+  claimed = claimed + 1
+  receipt[claimed + 1], claimed_records[claimed] = member, records[at]
+  if lapsed then
+    local place = #claims
+    claims[place + 1], claims[place + 2] = claimed, claim
+  end
+  return true
 end
 local send = entry_of(token, 'send', now_text, fence_text)
-for at = 1, take_sends do take(at, send, false) end
+for at = 1, take_sends do
+  if take(at, send, sends[at]) then claimed_sends[claimed] = sends[at] end
+end
 local query = entry_of(token, 'query', now_text, fence_text)
-for at = 1, take_queries do take(take_sends + at, query, queries[2 * at]) end
-local claimed = keep_claims('due_queries', 'claims')
+for at = 1, take_queries do
+  local place = #claimed_queries + 1
+  if take(take_sends + at, query, queries[2 * at - 1]) then claimed_queries[place], due_since[place] = queries[2 * at - 1], queries[2 * at] end
+end
+keep_claims('due_queries', 'claims')
 if claimed > 0 then
   -- Should the reply be lost, the worker reads here what it was given, and gives it back unsent.
   redis.call('SET', queue_key('receipt') .. ':' .. worker, table.concat(receipt, '\n'), 'PX', ARGV[9])
 end
-local served, serves = {}, {}
 if take_sends > 0 then
-  redis.call('ZREM', queue_key('sends'), unpack(members))
-  local virtual_time = sends[2 * take_sends]
-  for at = 1, take_sends do
-    local group = string.match(members[at], '^%S+(.*)$')
-    if not serves[group] then served[#served + 1] = group end
-    serves[group] = sends[2 * at]
-  end
+  virtual_time = redis.call('ZSCORE', queue_key('sends'), sends[take_sends])
   redis.call('HSET', KEYS[2], 'virtual_time', virtual_time)
-  -- A group without a job in `sends` begins at the virtual time.
-  local ranks_now, gone = redis.call('HMGET', queue_key('ranks'), unpack(served)), {}
-  for at, group in ipairs(served) do
-    if ranks_now[at] and tonumber(ranks_now[at]) <= tonumber(serves[group]) then gone[#gone + 1] = group end
+  if probe ~= '' then
+    redis.call('ZREM', queue_key('sends'), probe)
+  else
+    -- No rank that is left is lower than the virtual time, so lower last ranks decide nothing. A probe is taken out of its turn.
+    redis.call('ZREMRANGEBYRANK', queue_key('sends'), 0, take_sends - 1)
+    redis.call('ZREMRANGEBYSCORE', queue_key('last_ranks'), '-inf', virtual_time)
   end
-  if #gone > 0 then redis.call('HDEL', queue_key('ranks'), unpack(gone)) end
 end
 if #poisoned > 0 then
   redis.call('ZREM', queue_key('due_queries'), unpack(poisoned))
@@ -210,4 +221,7 @@ local not_before = 0
 if left_alone then not_before = now + LEFT_ALONE end
 if claimed == allowance then not_before = math.max(not_before, next_call()) end
 local next_due, sends_left = settle_ready(not_before)
-return { now, next_due, fence, 'ok', era, resumed, resumed_at, poisoned, jobs, sends_left }
+return {
+  now, next_due, fence, 'ok', era, resumed, resumed_at, poisoned, sends_left,
+  { claimed_sends, claimed_queries, claimed_records, due_since, claims },
+}

@@ -56,7 +56,7 @@ impl Store {
         match self.apply(&seen.queue, &[write], &paused).await?.pop() {
             Some(Applied::Done) => Ok(ActionOutcome::Done),
             Some(Applied::Paused) => Ok(ActionOutcome::Paused),
-            Some(Applied::Changed { .. } | Applied::Owned(_) | Applied::Repeated) | None => Ok(ActionOutcome::Changed),
+            Some(Applied::Changed { .. } | Applied::Owned(_)) | None => Ok(ActionOutcome::Changed),
         }
     }
 

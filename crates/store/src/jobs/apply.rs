@@ -1,6 +1,8 @@
 //! One guarded write: a decision about a job is written if its claim and its record have not changed since they were
 //! read.
 
+use std::collections::{BTreeMap, HashSet};
+
 use bursar_domain::{Millis, Queue, State};
 use redis::Value;
 
@@ -9,7 +11,7 @@ use super::record::StoredJob;
 use crate::Store;
 use crate::StoreError;
 use crate::reply::from_reply;
-use crate::scripts::EVENTS_KEPT;
+use crate::scripts::{Call, EVENTS_KEPT};
 
 /// Jobs of one call: a bound on the time that the script blocks Redis.
 pub(crate) const MAX_APPLIED: usize = 256;
@@ -207,8 +209,6 @@ pub(crate) enum Applied {
     Owned(String),
     /// Nothing was written: the queue is paused for the reason that was named.
     Paused,
-    /// Nothing was written: the same call had this job already.
-    Repeated,
 }
 
 impl Store {
@@ -232,7 +232,7 @@ impl Store {
         unless_paused: &str,
     ) -> Result<Vec<Applied>, StoreError> {
         let mut answers = Vec::with_capacity(writes.len());
-        for batch in writes.chunks(MAX_APPLIED) {
+        for batch in batches(writes) {
             let mut call = self.scripts.apply.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
             call.push(self.queues.wake_channel())
                 .push(self.queues.delivery_channel())
@@ -240,12 +240,13 @@ impl Store {
                 .push(unless_paused)
                 .push(records.name())
                 .push(records.claims());
-            push(&mut call, batch);
+            let places = push(&mut call, batch);
             let unwritten: Vec<Value> = call.run(self).await?;
             let mut outcomes = vec![Applied::Done; batch.len()];
             for pair in unwritten.chunks(2) {
                 let number: usize = from_reply("apply", pair.first())?;
-                if let (Some(outcome), Some(why)) = (outcomes.get_mut(number.wrapping_sub(1)), pair.get(1)) {
+                let outcome = places.get(number.wrapping_sub(1)).and_then(|place| outcomes.get_mut(*place));
+                if let (Some(outcome), Some(why)) = (outcome, pair.get(1)) {
                     *outcome = applied(why)?;
                 }
             }
@@ -300,17 +301,38 @@ impl Guarded {
     }
 }
 
-/// Adds the arguments for these writes.
-fn push(call: &mut crate::scripts::Call<'_>, writes: &[Guarded]) {
-    let more: Vec<Vec<String>> = writes.iter().map(further).collect();
-    let shapes: Vec<String> = writes.iter().zip(&more).map(|(write, more)| shape(write, more)).collect();
-    let runs: Vec<&[String]> = shapes.chunk_by(PartialEq::eq).collect();
-    call.push(runs.len());
-    for run in runs {
-        call.push(format!("{} {}", run.len(), run.first().map(String::as_str).unwrap_or_default()));
+/// Writes that one call can have: of one job each, so that their order says nothing.
+fn batches(mut writes: &[Guarded]) -> Vec<&[Guarded]> {
+    let mut batches = Vec::new();
+    while !writes.is_empty() {
+        let mut keys = HashSet::new();
+        let of_others = writes.iter().take(MAX_APPLIED).take_while(|write| keys.insert(write.key.as_str())).count();
+        let (batch, rest) = writes.split_at(of_others);
+        batches.push(batch);
+        writes = rest;
     }
-    for (write, more) in writes.iter().zip(more) {
-        call.push(&write.key).push(&write.claim_seen);
+    batches
+}
+
+/// A write with its place among those of its call, and its further words.
+type Numbered<'a> = (usize, &'a Guarded, Vec<String>);
+
+/// Adds the arguments for these writes, those that have most in common next to each other. Returns the places of the writes in the order
+/// in which the script numbers them.
+fn push(call: &mut Call<'_>, writes: &[Guarded]) -> Vec<usize> {
+    let mut runs: BTreeMap<(String, &str), Vec<Numbered<'_>>> = BTreeMap::new();
+    for (place, write) in writes.iter().enumerate() {
+        let more = further(write);
+        runs.entry((shape(write, &more), write.claim_seen.as_str())).or_default().push((place, write, more));
+    }
+    call.push(runs.len());
+    for ((shape, claim_seen), run) in &runs {
+        call.push(format!("{} {shape}", run.len())).push(claim_seen);
+    }
+    let mut places = Vec::with_capacity(writes.len());
+    for (place, write, more) in runs.into_values().flatten() {
+        places.push(place);
+        call.push(&write.key);
         if !write.record.is_empty() {
             call.push(&write.record);
         }
@@ -338,6 +360,7 @@ fn push(call: &mut crate::scripts::Call<'_>, writes: &[Guarded]) {
             }
         }
     }
+    places
 }
 
 /// The parts that most writes lack: items of a letter and a text.
@@ -370,7 +393,6 @@ fn applied(reply: &Value) -> Result<Applied, StoreError> {
     if let Ok(word) = redis::from_redis_value_ref::<String>(reply) {
         return match word.as_str() {
             "paused" => Ok(Applied::Paused),
-            "repeated" => Ok(Applied::Repeated),
             _ => Err(unreadable()),
         };
     }

@@ -1,5 +1,6 @@
 //! Claiming due jobs.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bursar_domain::{
@@ -154,10 +155,39 @@ impl ClaimedJob {
     }
 }
 
-type Reply = (u64, i64, u64, String, u64, u64, u64, Vec<String>, Vec<Value>, u8);
+type Reply = (u64, i64, u64, String, u64, u64, u64, Vec<String>, u8, Taken);
 
-/// Values for each job in a claim's reply: key, claim, since when it was due, record.
-const ROW: usize = 4;
+/// The jobs of a claim's reply: sends as they are in the queue's set, keys of queries, records of both, since when the queries were due,
+/// and in turns the number of a job and its claim, where that is not the call's own with nothing before it.
+type Taken = (Vec<Value>, Vec<Value>, Vec<Value>, Vec<Value>, Vec<Value>);
+
+/// A claimed job as the script gives it.
+struct Row {
+    /// Its key, of a send with its group.
+    member: String,
+    claim: String,
+    /// Since when a query was due.
+    due: Option<String>,
+    record: Option<String>,
+}
+
+/// The jobs of a reply. `own` are the texts of the call's claims that have nothing before them.
+fn rows((sends, queries, records, due_since, claims): Taken, (own_send, own_query): (String, String)) -> Vec<Row> {
+    let text = |value: &Value| redis::from_redis_value_ref::<String>(value).ok();
+    let claim = |pair: &[Value]| {
+        let number: usize = redis::from_redis_value_ref(pair.first()?).ok()?;
+        Some((number, redis::from_redis_value_ref(pair.get(1)?).map(lossy).ok()?))
+    };
+    let mut claims: HashMap<usize, String> = claims.chunks_exact(2).filter_map(claim).collect();
+    let sends = sends.iter().map(|member| (member, &own_send, None));
+    let queries = queries.iter().zip(&due_since).map(|(key, due)| (key, &own_query, text(due)));
+    let mut rows = Vec::with_capacity(records.len());
+    for (number, ((member, own, due), record)) in (1..).zip(sends.chain(queries).zip(&records)) {
+        let claim = claims.remove(&number).unwrap_or_else(|| own.clone());
+        rows.push(Row { member: text(member).unwrap_or_default(), claim, due, record: text(record) });
+    }
+    rows
+}
 
 impl Store {
     /// Claims due jobs of one queue.
@@ -206,14 +236,14 @@ impl Store {
     }
 
     async fn claimed(&self, queue: &Queue, claim: &Claim<'_>, reply: Reply) -> Result<Claimed, StoreError> {
-        let (now, next_due, fence, what, number, resumed, resumed_at, poisoned, rows, sends_left) = reply;
+        let (now, next_due, fence, what, number, resumed, resumed_at, poisoned, sends_left, taken) = reply;
         let era = Era { number, resumed, resumed_at: Millis(resumed_at) };
         let token = ClaimToken(ClaimId::token(claim.worker, claim.number));
         let mut claimed = Claimed {
             now: Millis(now),
             next_due: u64::try_from(next_due).ok().map(Millis),
             sends_left: sends_left == 1,
-            jobs: Vec::with_capacity(rows.len() / ROW),
+            jobs: Vec::with_capacity(taken.2.len()),
             quarantined: Vec::new(),
             left: Vec::new(),
             fence,
@@ -226,13 +256,10 @@ impl Store {
         let lost = Unreadable::Damaged("worker after worker was lost with it".into());
         claimed.quarantined.extend(poisoned.into_iter().map(|key| (key, lost.clone())));
         let mut newer = Vec::new();
-        for row in rows.chunks_exact(ROW) {
-            let text = |at: usize| row.get(at).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
-            let (member, due) = (text(0).unwrap_or_default(), text(2));
+        let own = |call| ClaimEntry::new(&token.0, call, fence, Millis(now)).text();
+        for Row { member, claim, due, record } in rows(taken, (own(Call::Send), own(Call::Query))) {
             let (key, group) = member.split_once(' ').unwrap_or((&member, ""));
-            let call = if due.is_some() { Call::Query } else { Call::Send };
-            let claim = text(1).unwrap_or_else(|| ClaimEntry::new(&token.0, call, fence, claimed.now).text());
-            match job(key, &claim, due, text(3).as_deref(), (&token, era)) {
+            match job(key, &claim, due, record.as_deref(), (&token, era)) {
                 Ok(job) => claimed.jobs.push(job),
                 Err(Unreadable::Newer { .. }) => newer.push((key.to_owned(), group.to_owned(), token.0.clone())),
                 Err(why) => {

@@ -313,7 +313,7 @@ impl Store {
                     Some(_) | None => *turn = Turn::Over(self.came_late(queue, commit, claim, record).await?),
                 }
             }
-            Applied::Paused | Applied::Repeated => {} // the next call has it
+            Applied::Paused => {} // the next call has it
         }
         Ok(())
     }

@@ -10,7 +10,7 @@
 //! | `business:QUEUE:BUSINESS_KEY` | string | the key of the job with this business key, where that is not the key itself |
 //! | `due_sends:QUEUE` | sorted set | key, and its group behind a space, by when it is due to be sent (ms) |
 //! | `sends:QUEUE` | sorted set | the same, due and in fair order: by rank |
-//! | `ranks:QUEUE` | hash | the last rank of each group with a job in `sends` |
+//! | `last_ranks:QUEUE` | sorted set | the groups with a job in `sends`, by their last rank |
 //! | `due_queries:QUEUE` | sorted set | keys by the time at which they are due to be queried (ms); a claimed job has its lease's end |
 //! | `review:QUEUE`, `done:QUEUE` | sorted sets | keys by the time they got there |
 //! | `claims:QUEUE` | hash | the claims in force, by key: see `overlay.rs` |

@@ -12,6 +12,7 @@ use super::record::{StoredJob, Unreadable};
 use super::record_version;
 use crate::Store;
 use crate::reply::from_reply;
+use crate::scripts::Call;
 use crate::{StoreError, crash_point};
 
 /// The result of one submission.
@@ -85,22 +86,27 @@ impl Store {
         for batch in new.chunks(MAX_BATCH) {
             let queue_keys = self.queues.of(queue);
             let mut call = self.scripts.submit.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
+            let (created_at, era) = self.expected.of(queue);
+            let further = Further::of(batch);
             call.push(self.queues.wake_channel())
                 .push(if queue.kind.is_named_by_key() { "1" } else { "" })
-                .push(beginning());
+                .push(beginning())
+                .push(created_at.0)
+                .push(era)
+                .push(further.letters());
+            let beginning = beginning_of(created_at, era);
             for new in batch {
-                let job = new.job;
-                let business_key = job.content.business_key();
-                let business_key = if business_key == job.key.as_str() { "" } else { business_key };
-                call.push(format!("{}{}", job.key, member_end(new.group)))
-                    .push(terms(new.step, job.run_at.unwrap_or_default(), business_key))
-                    .push(rest_of_record(new)?);
+                call.push(queue_keys.job(&new.job.key))
+                    .push(format!("{}{}", new.job.key, member_end(new.group)))
+                    .push(beginning.clone() + &rest_of_record(new)?);
+                further.push(&mut call, new);
             }
             let replies: Vec<Value> = call.run(self).await?;
-            let era: u64 = from_reply("submit", replies.first())?;
+            let (now, era) = (from_reply("submit", replies.first())?, from_reply("submit", replies.get(1))?);
+            self.expected.saw(queue, Millis(now), era);
             let era = Era { number: era, ..Era::default() };
             let mut answered = vec![Submission::New; batch.len()];
-            for pair in replies.get(1..).unwrap_or_default().chunks(2) {
+            for pair in replies.get(2..).unwrap_or_default().chunks(2) {
                 let number: usize = from_reply("submit", pair.first())?;
                 let place = number.wrapping_sub(1);
                 if let (Some(answer), Some(new), Some(what)) = (answered.get_mut(place), batch.get(place), pair.get(1))
@@ -114,15 +120,47 @@ impl Store {
     }
 }
 
-/// A job's place in the fair order, its due time and its business key in the script's form; empty for the most common
-/// values.
-fn terms(step: f64, run_at: Millis, business_key: &str) -> String {
-    #[expect(clippy::float_cmp, reason = "one is exact")]
-    let is_one = step == 1.0;
-    if is_one && run_at == Millis(0) && business_key.is_empty() {
-        return String::new();
+/// Further words of each job of a batch: those that at least one of them needs.
+struct Further {
+    step: bool,
+    due: bool,
+    business_key: bool,
+}
+
+impl Further {
+    fn of(batch: &[NewRecord<'_>]) -> Self {
+        #[expect(clippy::float_cmp, reason = "one is exact")]
+        let is_other_step = |new: &NewRecord<'_>| new.step != 1.0;
+        Self {
+            step: batch.iter().any(is_other_step),
+            due: batch.iter().any(|new| new.job.run_at.is_some()),
+            business_key: batch.iter().any(|new| !business_key(new.job).is_empty()),
+        }
     }
-    format!("{step} {} {business_key}", run_at.0)
+
+    /// As the script reads it.
+    fn letters(&self) -> String {
+        let has = [('s', self.step), ('d', self.due), ('b', self.business_key)];
+        has.into_iter().filter_map(|(letter, has)| has.then_some(letter)).collect()
+    }
+
+    fn push(&self, call: &mut Call<'_>, new: &NewRecord<'_>) {
+        if self.step {
+            call.push(new.step);
+        }
+        if self.due {
+            call.push(new.job.run_at.unwrap_or_default().0);
+        }
+        if self.business_key {
+            call.push(business_key(new.job));
+        }
+    }
+}
+
+/// The job's business key; empty where that is its key.
+fn business_key(job: &Job) -> &str {
+    let business_key = job.content.business_key();
+    if business_key == job.key.as_str() { "" } else { business_key }
 }
 
 /// The beginning of an accepted job's record.
@@ -130,7 +168,13 @@ fn beginning() -> String {
     format!("{{\"v\":{},\"state\":\"queued\"", record_version())
 }
 
-/// The record behind `created_at`, which the script knows: it goes on after a comma.
+/// The same with the time and the era, which the script compares with its own, and replaces where they are wrong.
+fn beginning_of(created_at: Millis, era: u64) -> String {
+    let era = if era == 0 { String::new() } else { format!(",\"era\":{era}") };
+    format!("{},\"created_at\":{}{era}", beginning(), created_at.0)
+}
+
+/// The rest of the record, with a comma before it.
 fn rest_of_record(new: &NewRecord<'_>) -> Result<String, StoreError> {
     let text = StoredJob::accepted(new.job, new.group)?.text();
     Ok(text.strip_prefix(&beginning()).unwrap_or_default().to_owned())
@@ -155,4 +199,68 @@ fn submission(job: &Job, reply: &Value, era: Era) -> Result<Submission, StoreErr
 
 fn unreadable(detail: &str) -> StoreError {
     StoreError::Unreadable { what: "the reply of submit".into(), detail: Json::from(detail).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use bursar_domain::{AccountRules, GatewayKind, NewJob};
+    use bursar_test_support::{redis, unique_prefix};
+    use serde_json::json;
+
+    use super::*;
+    use crate::Settings;
+
+    fn job(key: &str) -> Job {
+        let body = json!({"node_id": "1", "total_amount": 10, "payer_store_no": "a", "payer_type": "1", "payee_store_no": "b",
+            "payee_type": "2", "arrive_time": "T0"});
+        Job::validate(&NewJob::new("main", "transfer", key, body), |_| Some(AccountRules::new(GatewayKind::Yzt)))
+            .unwrap()
+    }
+
+    async fn record(store: &Store, job: &Job) -> Json {
+        let name = store.queues.of(&job.queue).job(&job.key);
+        let text: String = redis::cmd("GET").arg(name).query_async(&mut store.connection()).await.unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn expected_time_is_the_record_s_unless_redis_knows_better() {
+        let settings = Settings { url: redis().await.url.clone(), prefix: unique_prefix() };
+        let store = Store::connect(&settings).await.unwrap();
+        let queue = job("k").queue;
+        store.submit(&[job("first")]).await.unwrap();
+        for (key, ahead_ms, is_believed) in
+            [("right", -900, true), ("ahead", 60_000, false), ("behind", -60_000, false)]
+        {
+            let now = store.now().await.unwrap();
+            let expected = Millis(now.0.saturating_add_signed(ahead_ms));
+            store.expected.saw(&queue, expected, 0);
+            store.submit(&[job(key)]).await.unwrap();
+            let created = record(&store, &job(key)).await["created_at"].as_u64().unwrap();
+            let after = store.now().await.unwrap();
+            assert_eq!((now.0..=after.0).contains(&created), !is_believed, "{key}: {created} at {now:?}");
+            assert!((now.0 - 900..=after.0).contains(&created), "{key}: {created} at {now:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn expected_era_that_is_wrong_is_written_over() {
+        let settings = Settings { url: redis().await.url.clone(), prefix: unique_prefix() };
+        let store = Store::connect(&settings).await.unwrap();
+        let queue = job("k").queue;
+        for (key, expected, era, written) in
+            [("none", 3, 0, None), ("new", 0, 2, Some(2)), ("known", 2, 2, Some(2)), ("another", 2, 15, Some(15))]
+        {
+            let mut set = redis::cmd("HSET");
+            set.arg(store.queues.of(&queue).queue_hash()).arg("era").arg(era);
+            set.query_async::<()>(&mut store.connection()).await.unwrap();
+            store.expected.saw(&queue, store.now().await.unwrap(), expected);
+            let job = Job { run_at: Some(Millis(5)), ..job(key) };
+            assert_eq!(store.submit(std::slice::from_ref(&job)).await.unwrap(), [Submission::New]);
+            let record = record(&store, &job).await;
+            assert_eq!(record.get("era").and_then(Json::as_u64), written, "{key}: {record}");
+            assert_eq!((&record["run_at"], &record["content"]["total_amount"]), (&json!(5), &json!(10)), "{record}");
+            assert_eq!(store.expected.of(&queue).1, era, "the reply says it");
+        }
+    }
 }

@@ -88,10 +88,10 @@ async fn only_groups_with_a_waiting_job_are_remembered() {
     for number in 0..50 {
         submit(&scene, &format!("group-{number}"), 1.0, &names(&format!("G{number}-"), 2)).await;
     }
-    let ranks: u64 = scene.command(&["HLEN", &scene.name("ranks")]).await;
+    let ranks: u64 = scene.command(&["ZCARD", &scene.name("last_ranks")]).await;
     assert_eq!(ranks, 50);
     assert_eq!(scene.claim("w", 200).await.jobs.len(), 100);
-    let ranks: u64 = scene.command(&["HLEN", &scene.name("ranks")]).await;
+    let ranks: u64 = scene.command(&["ZCARD", &scene.name("last_ranks")]).await;
     assert_eq!(ranks, 0);
 }
 

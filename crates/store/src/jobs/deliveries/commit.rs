@@ -144,7 +144,7 @@ impl Store {
                 Applied::Done => Committed::Done,
                 Applied::Changed { claim, record } => self.delivered_late(origin, commit, &claim, &record).await?,
                 // Deliveries name no response, no pause keeps them, and a call has each key once.
-                Applied::Owned(_) | Applied::Paused | Applied::Repeated => Committed::Late,
+                Applied::Owned(_) | Applied::Paused => Committed::Late,
             });
         }
         Ok(answers)

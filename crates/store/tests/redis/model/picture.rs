@@ -108,7 +108,7 @@ impl QueuePicture {
             era: scene.era().await,
             quarantined: status.quarantined,
             virtual_time: field("virtual_time").await.unwrap_or_default(),
-            ranks: scene.command(&["HGETALL", &scene.name("ranks")]).await,
+            ranks: scene.command(&["ZRANGE", &scene.name("last_ranks"), "0", "-1", "WITHSCORES"]).await,
             events: scene.events_of_queue().await,
             is_overlooked: due.is_some_and(|due| {
                 // Sends in a paused queue are checked each minute, and a rate postpones the next check.

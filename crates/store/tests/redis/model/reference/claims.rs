@@ -128,14 +128,11 @@ impl Queue {
         ranked.into_iter().map(|(rank, _, key)| (rank, key)).collect()
     }
 
-    /// The virtual time is the rank that was served last; a group without a waiting job begins there again.
+    /// The virtual time is the rank that was served last; a group whose last rank is no higher begins there again.
     fn serve(&mut self, sends: &[(f64, &'static str)]) {
-        for (rank, key) in sends {
+        if let Some((rank, _)) = sends.last() {
             self.virtual_time = *rank;
-            let group = self.jobs[key].order.group;
-            if self.ranks.get(group).is_some_and(|last| last <= rank) {
-                self.ranks.remove(group);
-            }
+            self.ranks.retain(|_, last| *last > *rank);
         }
     }
 
