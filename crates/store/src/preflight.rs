@@ -17,13 +17,13 @@ const MAX_SKEW: Duration = Duration::from_secs(60);
 /// A clock difference that is worth a warning.
 const NOTABLE_SKEW: Duration = Duration::from_secs(5);
 
-/// The oldest server whose scripts can record an answer while memory is full.
+/// The oldest server whose scripts can record an outcome while memory is full.
 const MIN_MAJOR_VERSION: u32 = 7;
 
 /// The check by which a cluster is refused: not even `redis.preflight = "warn"` overrules it.
 pub const CLUSTER: &str = "redis.cluster";
 
-/// Errors by which a server of a cluster says that a key is not there, or not now.
+/// Errors by which a server of a cluster says that it does not have a key now.
 const ELSEWHERE: [&str; 5] = ["MOVED", "ASK", "CROSSSLOT", "CLUSTERDOWN", "TRYAGAIN"];
 
 /// The possible loss under `appendfsync everysec`.
@@ -191,8 +191,8 @@ impl Server<'_> {
         findings
     }
 
-    /// On a cluster a repeated submission can miss the first while a slot moves, and waits for disk or replicas vouch for another
-    /// server than the queue's.
+    /// On a cluster, a repeated submission can miss the first one while a slot moves, and waits for disk or replicas
+    /// confirm another server than the queue's.
     fn cluster(&self) -> Finding {
         let text = "this is a Redis Cluster, or a proxy in front of one, which Bursar does not support yet: a job could be taken twice while a slot moves, and redis.durability could not be confirmed. Use one server, or Sentinel";
         refuse_unless(!self.elsewhere && !self.is("cluster_enabled", "1"), CLUSTER, "no cluster".into(), text.into())
@@ -202,7 +202,7 @@ impl Server<'_> {
         let version = self.info.get("redis_version").copied().unwrap_or("unknown");
         let major = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
         let ok = major >= MIN_MAJOR_VERSION;
-        // Valkey calls itself by the version of Redis that it is compatible with.
+        // Valkey reports the version of Redis that it is compatible with.
         let shown = self.info.get("valkey_version").map_or(version.to_owned(), |valkey| format!("Valkey {valkey}"));
         refuse_unless(
             ok,

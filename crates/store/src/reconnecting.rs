@@ -53,7 +53,7 @@ impl Connection {
         }
     }
 
-    /// The same connection, and an error instead of a command to any other primary than this one.
+    /// The same connection, restricted to this primary: a command to any other primary fails.
     pub(crate) fn only(&self, primary: u64) -> Self {
         match self {
             Self::Fixed(fixed) => Self::Fixed(fixed.clone()),
@@ -69,7 +69,7 @@ impl Connection {
         }
     }
 
-    /// The same, and an error instead of a command over any other connection than this one.
+    /// The same connection, restricted to this one: a command over any later connection fails.
     pub(crate) fn over(&self, connection_id: ConnectionId) -> Self {
         match self {
             Self::Fixed(fixed) => Self::Fixed(Fixed { only: Some(connection_id), ..fixed.clone() }),
@@ -298,7 +298,7 @@ impl Following {
         answers
     }
 
-    /// A server that hangs is not waited for once there is another.
+    /// Once another primary is known, a server that hangs is not waited for.
     async fn unless_switched<T>(&self, primary: u64, answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
         let mut current = self.sentinels.current();
         tokio::select! {

@@ -246,7 +246,7 @@ impl Sentinels {
         };
         tokio::select! {
             connection = connect => connection,
-            // A server that does not even refuse is not waited for once there is another.
+            // Once another primary is known, a server that does not even refuse is not waited for.
             _ = switched.wait_for(|current| current.number != primary.number) => Err(switched_over()),
         }
     }

@@ -225,7 +225,7 @@ fn publish_breaker(context: &HandlerContext, served: &ServedQueue, rest: Option<
     });
 }
 
-/// The number that the gateway names, unless it named that one last.
+/// The gateway's number for the job, unless it is the last known one.
 fn learn(request: &mut GatewayRequest, parsed: &ParsedResponse) -> Vec<String> {
     let new = parsed.trade_no.as_ref().filter(|number| request.trade_nos.last() != Some(number));
     let Some(new) = new else { return Vec::new() };
@@ -246,7 +246,7 @@ fn known_by(claim: &ActiveClaim, call: Call, parsed: &ParsedResponse) -> Option<
     }
 }
 
-/// The same with the gateway's own words behind the rule, where a person will want to know more than the state.
+/// The same reason with the gateway's text, for operators who need more than the state.
 fn with_gateway_text(mut next: Transition, parsed: &ParsedResponse) -> Transition {
     match next.state {
         State::Succeeded | State::Refunded | State::Pending => {}
@@ -273,7 +273,7 @@ fn without_a_call(claim: &ActiveClaim, mut next: Transition, worker: &str) -> Co
         })),
         Call::Query => None,
     };
-    // The last response's words stay with the reason that it gave.
+    // The last response's text stays with its reason.
     let same = |had: &&Reason| next.reason.as_ref().is_some_and(|rule| rule.has_code_of(had));
     next.reason = claim.job.reason.as_ref().filter(same).cloned().or(next.reason);
     Commit {

@@ -61,7 +61,7 @@ impl Import {
         }
     }
 
-    /// Tries a dead letter again, on an operator's word; it stays one if it is refused again.
+    /// Retries a dead letter for an operator; it stays one if it is refused again.
     ///
     /// # Errors
     /// [`StoreError`]: try again. Its job may have been accepted.
@@ -121,7 +121,8 @@ impl Import {
         Ok(judged.len())
     }
 
-    /// Submits the tasks' jobs on the one way that all jobs go; a verdict for each, in order, or why there can be none.
+    /// Submits the tasks' jobs through the producer; returns a verdict for each, in order, or the reason why there is
+    /// none.
     async fn submit(&self, store: &Store, tasks: &[Task]) -> Result<Vec<Result<Verdict, String>>, StoreError> {
         if tasks.is_empty() {
             return Ok(Vec::new());

@@ -52,7 +52,7 @@ impl ServedQueue {
         self.foreign.load(Ordering::Relaxed)
     }
 
-    /// Says once that answers are signed by another key than the configured one, and once that they no longer are.
+    /// Logs once that responses are signed by another key than the configured one, and once that they no longer are.
     pub(crate) fn note_signature(&self, parsed: &ParsedResponse) {
         let queue = &self.queue;
         if parsed.message.as_deref().is_some_and(|message| message.contains(BADLY_SIGNED)) {

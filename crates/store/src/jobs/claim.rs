@@ -55,7 +55,7 @@ pub struct Claimed {
 /// A claim's data about a job, from which its end is written.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Found {
-    /// The record with the claims that were lost before laid over it.
+    /// The record combined with the claims that were lost before.
     pub(crate) record: StoredJob,
     /// The state in the record: the last published one.
     pub(crate) stored_state: State,
@@ -163,7 +163,7 @@ impl Store {
     /// Claims due jobs of one queue.
     ///
     /// # Errors
-    /// [`StoreError`]: jobs may have been claimed all the same; [`Store::recover_claim`] finds and returns them.
+    /// [`StoreError`]: jobs may have been claimed; [`Store::recover_claim`] finds and releases them.
     pub async fn claim(&self, queue: &Queue, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
         let probe = match claim.sends {
             Sends::Probe => self.probe(queue, claim.sick_group).await?,

@@ -130,7 +130,7 @@ fn beginning() -> String {
     format!("{{\"v\":{},\"state\":\"queued\"", record_version())
 }
 
-/// The record behind `created_at`, which the script knows: it goes on after a comma.
+/// The part of the record after `created_at`, which the script writes: it begins with a comma.
 fn rest_of_record(new: &NewRecord<'_>) -> Result<String, StoreError> {
     let text = StoredJob::accepted(new.job, new.group)?.text();
     Ok(text.strip_prefix(&beginning()).unwrap_or_default().to_owned())
