@@ -88,7 +88,7 @@ async fn what_was_paid_is_not_paid_again_when_redis_comes_back_empty_the_worker_
     assert!(world.list().await.iter().all(|job| job["state"] == "queued"));
     for act in ["cancel", "send"] {
         let said = world.refused(&[act, "T-001", "--reason", "it was never sent"]).await;
-        assert!(said.contains("a journal knows of sends that Redis has forgotten"), "{said}");
+        assert!(said.contains("a journal has sends that Redis has lost"), "{said}");
     }
 
     let (finished, differences) = scene.reconcile(&["--dry-run"]).await;

@@ -15,7 +15,9 @@ pub enum StoreError {
         detail: String,
     },
     /// The server's certificate is not trusted. No command was sent.
-    #[error("Redis's certificate is not trusted (redis.ca_file names the authority; without it the usual ones count)")]
+    #[error(
+        "Redis's certificate is not trusted: set redis.ca_file to its authority, or use a certificate of a public one"
+    )]
     Untrusted(#[source] RedisError),
     /// Redis cannot be reached, or its reply did not come in time. The command may have run.
     #[error("Redis did not answer {command}")]
@@ -40,7 +42,7 @@ pub enum StoreError {
     #[error("redis.url leads to a Redis Cluster, which Bursar does not support yet: use one server, or Sentinel")]
     Cluster,
     /// The jobs in Redis have a layout that this build cannot use. Nothing was written.
-    #[error("the jobs in this Redis (PREFIX:layout) are not this build's to touch: {0}")]
+    #[error("this build cannot use the jobs in this Redis (PREFIX:layout): {0}")]
     Layout(String),
     /// Redis has it, but not as durably as the operator requires. Safe to repeat.
     #[error("not as durable as redis.durability = \"{required}\" requires: {reached}")]

@@ -148,7 +148,7 @@ impl Store {
                 return self.has_layout(&found); // another process may have been first
             }
         }
-        Err(StoreError::Layout("it was written, and is gone again: something empties this Redis".into()))
+        Err(StoreError::Layout("it was written and has disappeared: this Redis is being emptied".into()))
     }
 
     /// Every queue that a job was submitted to, or that a worker has served, under this prefix.

@@ -11,7 +11,7 @@ use crate::connection::{FIRST_RECONNECT_DELAY, MAX_RECONNECT_DELAY, RECONNECT_AT
 use crate::sentinel::{Sentinels, not_connected, switched_over};
 
 /// The failure of a command that was for one connection alone.
-const ANOTHER: &str = "there is another connection to Redis by now";
+const ANOTHER: &str = "the connection to Redis has been replaced";
 
 /// Errors by which a server says that it is no primary, or no longer one that may be written to.
 const DEPOSED: [&str; 5] = ["READONLY", "MASTERDOWN", "NOREPLICAS", "LOADING", "UNBLOCKED"];
@@ -169,7 +169,7 @@ impl Fixed {
             return Err(not_connected(ANOTHER));
         }
         if self.failed.load(Ordering::SeqCst) != failed {
-            return Err(not_connected("the attempt to connect that this one waited for has failed"));
+            return Err(not_connected("the shared attempt to connect has failed"));
         }
         match connect_patiently(&self.client).await {
             Ok(connection) => {

@@ -310,7 +310,7 @@ pub(crate) fn not_connected(why: &'static str) -> RedisError {
 
 /// The error of a command for a server that is no longer the primary.
 pub(crate) fn switched_over() -> RedisError {
-    not_connected("another server is the primary by now")
+    not_connected("another server has become the primary")
 }
 
 #[cfg(test)]

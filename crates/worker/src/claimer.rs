@@ -389,7 +389,7 @@ impl Claimer {
             served.log_lost_writes();
         }
         for (key, why) in &claimed.quarantined {
-            tracing::error!(queue = %served.queue, key, %why, "in quarantine: it was due and cannot be read; see `bursar quarantine list`");
+            tracing::error!(queue = %served.queue, key, %why, "quarantined: it was due but cannot be read; see `bursar quarantine list`");
         }
         if self.newer.note(queue, claimed.left.len(), Instant::now()) {
             tracing::warn!(queue = %served.queue, keys = claimed.left.join(" "), "left to a worker of a newer build, which wrote them");
@@ -421,7 +421,7 @@ impl Claimer {
                 Ok(0) => return,
                 Ok(given_back) => {
                     served.metrics.lost(Lost::GivenBack, given_back);
-                    tracing::info!(%queue, given_back, "gave back jobs of a claim whose reply was lost");
+                    tracing::info!(%queue, given_back, "released the jobs of a claim whose reply was lost");
                     return;
                 }
                 Err(error) => self.backoff.wait(&error).await,

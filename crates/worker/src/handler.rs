@@ -140,7 +140,7 @@ async fn call(
     };
     let now = claim.clock.now();
     let next = after(&progress, call, parsed.outcome, &served.policy, now).unwrap_or_else(|illegal| {
-        tracing::error!(queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, %illegal, "a person must look at this job");
+        tracing::error!(queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, %illegal, "this job needs review");
         Transition::review(Reason::ImpossibleResponse(GatewayText::default()))
     });
     let next = with_gateway_text(next.with_suspicion(parsed.suspicion), &parsed);
@@ -201,7 +201,7 @@ fn count_send(context: &HandlerContext, claim: &ActiveClaim, received: Received)
         Some(CircuitChange::Opened(rest)) => {
             publish_breaker(context, served, Some(rest));
             served.metrics.circuit_opened();
-            tracing::warn!(queue = %served.queue, rest_s = rest.as_secs(), "most sends get no response that can be relied on: resting, then one probe; queries go on");
+            tracing::warn!(queue = %served.queue, rest_s = rest.as_secs(), "most sends get no reliable response: sends pause, then one probe; queries go on");
         }
         Some(CircuitChange::Closed) => {
             publish_breaker(context, served, None);
@@ -209,7 +209,7 @@ fn count_send(context: &HandlerContext, claim: &ActiveClaim, received: Received)
             tracing::info!(queue = %served.queue, "the gateway responds again: sends go on");
         }
         Some(CircuitChange::GroupHeld(rest)) => {
-            tracing::warn!(queue = %served.queue, key = %claim.job.key, rest_s = rest.as_secs(), "the sends of this job's group get no response that can be relied on, and others do: the group rests, then one probe");
+            tracing::warn!(queue = %served.queue, key = %claim.job.key, rest_s = rest.as_secs(), "the sends of this job's group get no reliable response, but other groups' do: the group pauses, then one probe");
         }
         None => {}
     }
@@ -344,7 +344,7 @@ async fn record(context: &HandlerContext, mut claim: ActiveClaim, commit: Commit
         (Some(Committed::Mismatch), _) => {
             served.metrics.mismatch();
             served.metrics.committed(State::NeedsReview);
-            tracing::error!(%queue, key = %claim.job.key, fence, "needs review: the response is known by a number that another one has");
+            tracing::error!(%queue, key = %claim.job.key, fence, "needs review: the response has a number that belongs to another one");
             return;
         }
         (Some(Committed::Late), _) => {
@@ -356,7 +356,7 @@ async fn record(context: &HandlerContext, mut claim: ActiveClaim, commit: Commit
     }
     count(served, &claim.job, state, claim.clock.now());
     if paused {
-        tracing::error!(%queue, key = %claim.job.key, fence, %reason, "the queue is paused: mend the account, then `bursar resume {queue}`");
+        tracing::error!(%queue, key = %claim.job.key, fence, %reason, "the queue is paused: correct the account, then `bursar resume {queue}`");
     }
     if state == State::NeedsReview {
         tracing::error!(%queue, key = %claim.job.key, fence, %reason, "needs review");

@@ -255,7 +255,7 @@ impl JournalCheck {
         }
         let was = std::mem::replace(&mut *locked(&self.found), Found::Well(from));
         if was == Found::Blocked {
-            tracing::info!("Redis knows what the journals know, and they can be written: sends go on");
+            tracing::info!("Redis has every send of the journals, and they can be written: sends go on");
             self.metrics.send_blocked(None);
         }
     }

@@ -39,10 +39,10 @@ impl ServedQueue {
         self.metrics.lost_writes();
         match self.policy.on_ambiguous {
             OnAmbiguous::Resend => {
-                tracing::error!(%queue, "Redis has lost writes: what was queued there may have been sent, and is sent again as such");
+                tracing::error!(%queue, "Redis has lost writes: jobs that were queued there may have been sent, and are resent as such");
             }
             OnAmbiguous::Hold => {
-                tracing::error!(%queue, "Redis has lost writes: what was queued there may have been sent; the queue is paused. Look at its jobs, then `bursar resume {queue}`");
+                tracing::error!(%queue, "Redis has lost writes: jobs that were queued there may have been sent; the queue is paused. Check its jobs, then `bursar resume {queue}`");
             }
         }
     }

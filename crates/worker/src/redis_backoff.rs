@@ -45,7 +45,7 @@ impl RedisBackoff {
             self.redis_health.failed(self.doing);
         }
         if !self.failing {
-            tracing::warn!(error = %error.chain(), "Redis is in trouble while {}; going on until it is back", self.doing.as_str());
+            tracing::warn!(error = %error.chain(), "Redis failed while {}; retrying until it is back", self.doing.as_str());
             self.failing = true;
         }
         // Its jitter goes half beyond its maximum.

@@ -83,7 +83,7 @@ impl fmt::Display for SendBlock {
                  what it has lost before you start the workers again",
             ),
             Self::Unreadable(why) => write!(out, "the journals cannot be read: {why}"),
-            Self::Unwritable => out.write_str("the journal cannot be written: look at the disk and the rights of journal.dir"),
+            Self::Unwritable => out.write_str("the journal cannot be written: check the disk and the permissions of journal.dir"),
             Self::OtherRedis { queue, file } => write!(
                 out,
                 "{} holds sends of {queue} that were made on another Redis, or on this one before it was emptied: {RECONCILE}; \
@@ -113,7 +113,7 @@ impl Unread {
     /// Says so in the log.
     pub(crate) fn log(&self) {
         let Self { queue, key, why } = self;
-        tracing::warn!(%queue, %key, %why, "a journal knows of a send of this job, and its record cannot be read: it is not compared");
+        tracing::warn!(%queue, %key, %why, "a journal has a send of this job, but its record cannot be read: it is not compared");
     }
 }
 

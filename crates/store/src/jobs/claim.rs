@@ -223,7 +223,7 @@ impl Store {
             other_redis: what == "other_redis",
         };
         let newer_left_for = claim.newer_left_for;
-        let lost = Unreadable::Damaged("worker after worker was lost with it".into());
+        let lost = Unreadable::Damaged("its workers were lost one after the other".into());
         claimed.quarantined.extend(poisoned.into_iter().map(|key| (key, lost.clone())));
         let mut newer = Vec::new();
         for row in rows.chunks_exact(ROW) {
@@ -343,7 +343,7 @@ pub(crate) fn job(
     // Only an error halfway through a script leaves such a job among the due sends.
     let is_sendable = matches!(record.state, State::Queued | State::InDoubt | State::Pending);
     if claim.call == Call::Send && !is_sendable {
-        return Err(damaged(&format!("it was due to be sent, and is {}", record.state)));
+        return Err(damaged(&format!("it was due to be sent, but is {}", record.state)));
     }
     let (created, run_at, never_claimed) = (record.created_at, record.run_at, record.last_claim.is_empty());
     let stored_state = record.state;
