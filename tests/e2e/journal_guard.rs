@@ -87,7 +87,7 @@ async fn nothing_is_repeated_on_an_empty_redis_after_restarts() {
     assert!(world.list().await.iter().all(|job| job["state"] == "queued"));
     for act in ["cancel", "send"] {
         let said = world.refused(&[act, "T-001", "--reason", "it was never sent"]).await;
-        assert!(said.contains("a journal knows of sends that Redis has forgotten"), "{said}");
+        assert!(said.contains("a journal has sends that Redis has lost"), "{said}");
     }
 
     let (finished, differences) = scene.reconcile(&["--dry-run"]).await;

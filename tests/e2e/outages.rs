@@ -85,7 +85,7 @@ async fn redis_may_stall_for_longer_than_any_command_waits() {
     let (world, workers) = under_load(redis.url()).await;
     redis.freeze().unwrap();
     for worker in &workers {
-        worker.wait_line(SOON, "word of the stall", |line| line.contains("Redis is in trouble while")).await;
+        worker.wait_line(SOON, "word of the stall", |line| line.contains("Redis failed while")).await;
     }
     redis.thaw().unwrap();
     recovers(&world, &workers).await;
@@ -97,7 +97,7 @@ const NOTICED: Duration = Duration::from_secs(9);
 /// Waits until both have noticed that no answer comes.
 async fn notice(workers: &[Process; 2]) {
     for worker in workers {
-        worker.wait_line(NOTICED, "word of the trouble", |line| line.contains("Redis is in trouble while")).await;
+        worker.wait_line(NOTICED, "word of the trouble", |line| line.contains("Redis failed while")).await;
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Settings {
 
 /// The reason why a journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("no journal can be kept in {}", folder.display())]
+#[error("cannot keep a journal in {}", folder.display())]
 pub struct JournalError {
     /// The configured folder.
     pub folder: PathBuf,
@@ -49,7 +49,7 @@ pub struct JournalError {
 
 /// An entry that is not on disk, or may not be. The send that needed it must not be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the journal has not kept it: {0}")]
+#[error("the journal did not store it: {0}")]
 pub struct NotKept(pub(crate) String);
 
 /// An open journal: cheap to clone. The last one that is dropped closes the file.
@@ -93,7 +93,7 @@ impl Fitness {
 
     pub(crate) fn lost(&self, why: &dyn std::fmt::Display) {
         if self.fit.swap(false, Ordering::SeqCst) {
-            tracing::error!(error = %why, "the journal cannot be written: nothing is sent until it can; queries go on");
+            tracing::error!(error = %why, "the journal cannot be written: nothing is sent until it can be; queries go on");
         }
     }
 
@@ -172,7 +172,7 @@ impl Journal {
     fn put(&self, line: Line) -> Result<(), NotKept> {
         let Some(queue) = &self.inner.queue else { return Err(NotKept("it is closed".into())) };
         queue.try_send(line).map_err(|_| {
-            let full = NotKept("the disk takes no more for now".into());
+            let full = NotKept("the disk is too slow: too many lines wait for it".into());
             self.inner.fitness.lost(&full);
             full
         })

@@ -292,5 +292,5 @@ fn a_folder_that_cannot_be_is_an_error_at_once() {
         passing: |_| {},
     };
     let error = Journal::open(settings).unwrap_err();
-    assert!(error.to_string().starts_with("no journal can be kept in "), "{error}");
+    assert!(error.to_string().starts_with("cannot keep a journal in "), "{error}");
 }

@@ -203,7 +203,7 @@ fn end_now(child: &mut Child) -> Result<(), Error> {
 }
 
 fn exited(child: &mut Child) -> Result<Option<ExitStatus>, Error> {
-    child.try_wait().map_err(|source| Error::System { action: "look whether the Redis server runs", source })
+    child.try_wait().map_err(|source| Error::System { action: "check that the Redis server runs", source })
 }
 
 fn last_lines(log: &Path, from_byte: u64) -> String {

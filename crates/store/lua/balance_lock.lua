@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
--- Takes the turn to ask for an account's balance: one process's, once in so long.
+-- Takes the lock for querying an account's balance: one process gets it, once in each interval.
 -- KEYS  1 the base of the account's balance
--- ARGV  1 how often it is asked for (ms)
--- Returns 0 when it was taken, else how long to wait for the next one (ms)
+-- ARGV  1 interval (ms)
+-- Returns 0 if it was taken, else the time until the next try (ms)
 local lock, every = KEYS[1] .. 'lock', tonumber(ARGV[1])
 if redis.call('SET', lock, '1', 'NX', 'PX', every) then return 0 end
 local left = redis.call('PTTL', lock)
--- Taken by a process that asks less often, by an older configuration.
+-- Taken by a process with an older configuration and a longer interval.
 if left < 0 or left > every then
   redis.call('PEXPIRE', lock, every)
   left = every

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Keeps what the gateway told of a balance, in place of what it told before; or that it was asked and told nothing.
+-- Stores the gateway's amounts of a balance in place of the earlier ones; or that a query returned none.
 -- KEYS  1 the base of the account's balance
--- ARGV  1 which of the account's balances, then names and amounts (fen) of what was told; none when nothing was
+-- ARGV  1 the account's sub-type, then names and amounts (fen) as returned; none after a query without amounts
 -- Returns 'ok'
 local amounts = KEYS[1] .. 'amounts:' .. ARGV[1]
 local time = redis.call('TIME')

@@ -1,14 +1,14 @@
 #!lua flags=allow-oom
--- Reads the first tasks that wait in a queue of apalis-redis, due or not, unless another worker is at it.
+-- Reads the first waiting tasks of a queue of apalis-redis, due or not, unless another worker has locked it.
 -- KEYS  1 the queue's base; its keys are made from it
--- ARGV  1 our base for the queue, 2 who looks, 3 how long nobody else shall look then (ms), 4 tasks at most,
+-- ARGV  1 our base for the queue, 2 worker, 3 time of its lock (ms), 4 tasks at most,
 --       5 bytes of one payload at most, 6 bytes of all payloads at which the step ends
 -- Returns for each task: {id, run at (ms of its producer's clock), token, bytes of its payload, payload ('' when it is too long)};
 --         a task without a payload has -1 bytes
 local base, ours, worker = KEYS[1], ARGV[1], ARGV[2]
 local limit, longest, enough = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
--- [id, score, id, score, …]: what is to run at once stands in a list, everything else by its time (s).
+-- [id, score, id, score, …]: immediate tasks are in a list, all others are sorted by their time (s).
 local waiting = {}
 for _, id in ipairs(redis.call('LRANGE', base .. 'active', 0, limit - 1)) do
   waiting[#waiting + 1] = id

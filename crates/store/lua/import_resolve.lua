@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Ends a dead letter of a queue, on an operator's word, and keeps that word.
+-- Ends a dead letter of a queue for an operator, and records the action.
 -- KEYS  1 our base for the queue
--- ARGV  1 number, 2 'submitted'|'dropped', 3 who and why, 4 words kept
+-- ARGV  1 number, 2 'submitted'|'dropped', 3 operator and reason, 4 actions kept
 -- Returns 1, or 0 when no dead letter has that number
 local base, number = KEYS[1], ARGV[1]
 local entry = base .. 'dead_letter:' .. number

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- Takes tasks out of a queue of apalis-redis: those that the store has, and those that it refused, which are dead letters.
--- A task whose payload is not the one that was read is left alone: it was taken, and another pushed under its id.
+-- Removes tasks from a queue of apalis-redis: those that the store has, and the refused ones, which become dead letters.
+-- A task whose payload has changed since it was read is left alone: it was removed, and another pushed under its id.
 -- KEYS  1 the queue's base; its keys are made from it
--- ARGV  1 our base for the queue, then for each task: id, token, run at (ms), why it is a dead letter ('' = the store has it)
--- Returns {taken, how many of them are dead letters}
+-- ARGV  1 our base for the queue, then for each task: id, token, run at (ms), reason of a dead letter ('' = the store has it)
+-- Returns {removed, dead letters among them}
 local base, ours = KEYS[1], ARGV[1]
 local data = base .. 'data'
 local time = redis.call('TIME')

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Tries commands as the user of this connection, on a key that nothing else uses and that is gone afterwards.
 -- KEYS  1 the base of the key
--- ARGV  for each command: how many words follow, then the words; KEY in them stands for the key
+-- ARGV  for each command: the number of words, then the words; KEY among them means the key
 -- Returns the names of the commands that this user may not run, or not on this key or channel
 local key, refused, at = KEYS[1] .. 'try', {}, 1
 local RIGHTS = { 'NOPERM', 'no permissions', "can't run this command", "can't access at least one of the keys", "can't publish" }

@@ -26,11 +26,13 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// path that has died silently is abandoned after this time, too.
 pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The first and the longest wait between attempts to reconnect: workers are to be back within a second of Redis.
+/// The first and the longest wait between attempts to reconnect: workers must resume within a second after Redis is
+/// back.
 pub(crate) const FIRST_RECONNECT_DELAY: Duration = Duration::from_millis(50);
 pub(crate) const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(500);
 
-/// Attempts to connect before the last one, whose failure the waiting commands get; the callers' own loops go on from there.
+/// Attempts to connect before the last one, whose failure the waiting commands get; the callers' own loops retry from
+/// there.
 pub(crate) const RECONNECT_ATTEMPTS: usize = 3;
 
 /// Loaded once: their hashes are made of their texts.
@@ -133,7 +135,7 @@ impl Store {
     /// Connects, and reconnects by itself from then on.
     ///
     /// # Errors
-    /// [`StoreError::Url`] for a URL that cannot be read, [`StoreError::Unreachable`] when nothing answers there.
+    /// [`StoreError::Url`] for a URL that cannot be parsed, [`StoreError::Unreachable`] if no server answers.
     pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
         Self::connect_trusting(settings, None).await
     }
@@ -141,8 +143,8 @@ impl Store {
     /// The same for a `rediss://` server whose certificate is from a private authority (PEM).
     ///
     /// # Errors
-    /// Also [`StoreError::Authority`] for an authority that cannot be read, and [`StoreError::Untrusted`] for a certificate
-    /// that it does not vouch for.
+    /// Also [`StoreError::Authority`] for an authority that cannot be read, and [`StoreError::Untrusted`] for a
+    /// certificate that the authority did not sign.
     pub async fn connect_trusting(settings: &Settings, ca_pem: Option<&str>) -> Result<Self, StoreError> {
         let server = Server::of(&settings.url, ca_pem)?;
         let connection = match &server {
@@ -216,7 +218,7 @@ impl Store {
         &self.server
     }
 
-    /// Redis time: the only clock by which anything is decided about a job.
+    /// Redis time: the only clock for decisions about jobs.
     ///
     /// # Errors
     /// [`StoreError`] when Redis does not answer.
@@ -231,7 +233,7 @@ impl Store {
     /// Checks that Redis accepts writes, by writing a key that expires at once.
     ///
     /// # Errors
-    /// [`StoreError`] when it does not: it is full, a replica, or away.
+    /// [`StoreError`] if it does not: it is full, a replica, or away.
     pub async fn probe_write(&self) -> Result<(), StoreError> {
         let mut command = redis::cmd("SET");
         command.arg(self.keys.probe()).arg("").arg("PX").arg(1);

@@ -3,7 +3,7 @@
 //! place; `BURSAR_STOP_AT` stops it (SIGSTOP) until it gets a SIGCONT; `BURSAR_HANG_AT` blocks the passing thread
 //! without end, as a disk that does not answer blocks a writer. A release build has none of this.
 
-/// Ends or stops the process or this thread here, if the environment names this place and it is the time to.
+/// Ends or stops the process, or blocks this thread, if the environment names this place and this pass.
 #[cfg(debug_assertions)]
 pub fn crash_point(name: &str) {
     use std::sync::LazyLock;

@@ -1,8 +1,8 @@
 //! The durability of an acknowledgement: given at once, given once the write is on disk, or given once replicas have
 //! it.
 //!
-//! Waiting is shared: while one wait is on its way, the next ones gather, and one marker written after all of them vouches
-//! for them all, because Redis keeps its writes in one order.
+//! Waits are shared: while one wait is in progress, the next callers gather, and one marker written after all their
+//! writes confirms them all, because Redis keeps its writes in order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +33,7 @@ pub enum Durability {
 }
 
 impl Durability {
-    /// The word for it in the configuration and in answers to producers.
+    /// Its word in the configuration and in answers to producers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -67,7 +67,7 @@ struct Waiting {
 }
 
 impl Store {
-    /// From now on submissions and intents are acknowledged only once they are kept as `durability` says.
+    /// Acknowledges submissions and intents only once they are as durable as `durability` says.
     ///
     /// # Errors
     /// [`StoreError::NotDurable`] if this Redis cannot confirm it: `local` needs `appendfsync always` or `WAITAOF`
@@ -197,7 +197,7 @@ impl Waiter {
     }
 }
 
-/// With `appendfsync always` Redis itself answers only once its disk has it.
+/// With `appendfsync always` Redis itself answers only once the write is on disk.
 async fn writes_through(connection: &mut Connection) -> bool {
     let mut command = redis::cmd("CONFIG");
     command.arg("GET").arg("appendfsync");

@@ -8,16 +8,18 @@ pub enum StoreError {
     /// The URL is not one that the client understands.
     #[error("redis.url is not a Redis URL")]
     Url(#[source] RedisError),
-    /// The certificate authority that Redis is to be known by cannot be used. Nothing was connected.
+    /// The certificate authority for Redis cannot be used. Nothing was connected.
     #[error("the certificate authority of redis.ca_file cannot be used: {detail}")]
     Authority {
         /// The fault.
         detail: String,
     },
-    /// The server's certificate is not one to trust. Nothing was said to it.
-    #[error("Redis's certificate is not trusted (redis.ca_file names the authority; without it the usual ones count)")]
+    /// The server's certificate is not trusted. No command was sent.
+    #[error(
+        "Redis's certificate is not trusted: set redis.ca_file to its authority, or use a certificate of a public one"
+    )]
     Untrusted(#[source] RedisError),
-    /// Redis cannot be reached, or its answer did not come in time. The command may have run.
+    /// Redis cannot be reached, or its reply did not come in time. The command may have run.
     #[error("Redis did not answer {command}")]
     Unreachable {
         /// The script or command.
@@ -26,8 +28,8 @@ pub enum StoreError {
         #[source]
         source: RedisError,
     },
-    /// Redis answered and refused: out of memory, read-only, loading, no rights. The command did not run; only a key of a
-    /// foreign type among ours ends a script halfway, between two jobs of its batch.
+    /// Redis refused the command: out of memory, read-only, loading, no permission. The command did not run. The only
+    /// exception is a key of a foreign type, which ends a script halfway, between two jobs of its batch.
     #[error("Redis refused {command}")]
     Refused {
         /// The script or command.
@@ -40,7 +42,7 @@ pub enum StoreError {
     #[error("redis.url leads to a Redis Cluster, which Bursar does not support yet: use one server, or Sentinel")]
     Cluster,
     /// The jobs in Redis have a layout that this build cannot use. Nothing was written.
-    #[error("the jobs in this Redis (PREFIX:layout) are not this build's to touch: {0}")]
+    #[error("this build cannot use the jobs in this Redis (PREFIX:layout): {0}")]
     Layout(String),
     /// Redis has it, but not as durably as the operator requires. Safe to repeat.
     #[error("not as durable as redis.durability = \"{required}\" requires: {reached}")]
@@ -50,7 +52,7 @@ pub enum StoreError {
         /// The level that was reached.
         reached: String,
     },
-    /// A record or reply that this build cannot read. The job stays as it is.
+    /// A record or reply that this build cannot read. The job is unchanged.
     #[error("{what} cannot be read by this build: {detail}")]
     Unreadable {
         /// The record or reply.
@@ -96,7 +98,7 @@ impl StoreError {
     }
 }
 
-/// Any error with its causes. Some libraries' errors say their cause themselves: it is not said twice.
+/// Any error with its causes. An error whose text already ends with its cause does not repeat it.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -127,8 +127,8 @@ impl DeadLetterAction {
 }
 
 impl Store {
-    /// The first tasks that wait in `queue`, [`MAX_TASKS`] at most, due or not: the store waits for their time itself. None
-    /// while another than `worker` is at it.
+    /// The first waiting tasks of `queue`, at most [`MAX_TASKS`], due or not: the store waits for their time itself.
+    /// None while a worker other than `worker` has locked the queue.
     ///
     /// # Errors
     /// [`StoreError`]: look again.
@@ -212,7 +212,7 @@ impl Store {
         Ok(entries)
     }
 
-    /// The bytes of the dead letter with this `number`; `None` when there are none.
+    /// The payload of the dead letter with this `number`; `None` if there is none.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -223,7 +223,7 @@ impl Store {
         Ok(payload)
     }
 
-    /// Ends the dead letter with this `number`, on an operator's word, which is kept. `false` when there is nothing.
+    /// Ends the dead letter with this `number` for an operator, and records the action. `false` if there is none.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
@@ -255,7 +255,7 @@ impl Store {
     }
 }
 
-/// The longest words of an operator that are kept, in characters.
+/// The longest operator and reason that are kept, in characters.
 const MAX_WORDS_CHARS: usize = 200;
 
 fn words(operator: Operator<'_>) -> String {

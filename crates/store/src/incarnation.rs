@@ -11,7 +11,7 @@ use crate::{Store, StoreError};
 /// The identity of this Redis.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Incarnations {
-    /// Its id; `None` when Bursar was never here, or everything is gone.
+    /// Its id; `None` if Bursar has never used this Redis, or all its data are gone.
     pub current: Option<String>,
     /// Earlier ones whose journals were reconciled with it.
     pub settled: BTreeSet<String>,
@@ -37,7 +37,7 @@ impl Store {
         Ok(Incarnations { current, settled: settled.into_keys().collect() })
     }
 
-    /// Gives this Redis the id `fresh` unless it has one; the one that it then has.
+    /// Gives this Redis the id `fresh` unless it has one; returns its id.
     ///
     /// # Errors
     /// [`StoreError`]: repeat, with the same or another.
@@ -45,12 +45,13 @@ impl Store {
         let mut pipeline = Pipeline::new();
         let name = self.keys.incarnation();
         pipeline.cmd("SET").arg(&name).arg(fresh).arg("NX").ignore().get(&name);
-        // No disk or replica is waited for: an id that is lost is missed by the journals that name it, and they send nothing.
+        // No wait for disk or replicas is needed: if the id is lost, the journals that name it are no longer known, and
+        // nothing is sent.
         let (current,): (String,) = self.query("SET", &pipeline).await?;
         Ok(current)
     }
 
-    /// Puts on record that the journals of these incarnations were reconciled with this Redis.
+    /// Records that the journals of these incarnations were reconciled with this Redis.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.

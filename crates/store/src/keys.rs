@@ -56,7 +56,7 @@ impl Keys {
         format!("{}:import:{queue}:", self.prefix)
     }
 
-    /// Every queue under this prefix, by when a worker last said that it serves it.
+    /// Every queue under this prefix, by the time of a worker's last report that it serves it.
     pub(crate) fn queues(&self) -> String {
         format!("{}:queues", self.prefix)
     }

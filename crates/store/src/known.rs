@@ -12,7 +12,7 @@ use crate::reply::score;
 use crate::rights::is_right;
 use crate::{Store, StoreError};
 
-/// A queue that no worker has named for so long is served by none.
+/// A queue that no worker has reported for this long is unserved.
 const SERVED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Queues that one command names: a millisecond of Redis.
@@ -21,7 +21,7 @@ const NAMED_AT_ONCE: usize = 1_000;
 /// The number of tries to write a layout that disappears at once: a Redis is emptied once, not repeatedly.
 const LAYOUT_TRIES: usize = 3;
 
-/// Queues that this process has made known over one connection: another one may lead to a Redis that does not know them.
+/// Queues that this process has registered over one connection: another connection may lead to a Redis without them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Introduced(Arc<Mutex<(Option<ConnectionId>, BTreeSet<Queue>)>>);
 
@@ -66,8 +66,8 @@ enum Served {
 }
 
 impl Store {
-    /// Makes queues known before their first job, and refuses a cluster. One more round trip for the first submission of each
-    /// queue over a connection, none after.
+    /// Registers queues before their first job, and refuses a cluster. One more round trip for the first submission of
+    /// each queue over a connection, none later.
     ///
     /// # Errors
     /// [`StoreError::Cluster`], or Redis's own.
@@ -96,7 +96,7 @@ impl Store {
         Ok(())
     }
 
-    /// Says that a worker serves these queues now; to be repeated well within a minute.
+    /// Reports that a worker serves these queues now; repeat it well within a minute.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
@@ -112,9 +112,9 @@ impl Store {
         Ok(())
     }
 
-    /// Writes queues' names where the layout is this store's, and the layout before them where there is none. Queues without a layout are
-    /// an older build's, so both go in one write, and a Redis that was emptied in the middle of it is written to again. It is no
-    /// transaction, for producers need no right to one.
+    /// Writes queues' names if the layout is this store's, and first the layout if there is none. Queues without a
+    /// layout belong to an older build, so both go in one write, and a Redis that was emptied in between is written to
+    /// again. It is no transaction, because producers need no permission for one.
     async fn name_queues(&self, queues: &[&Queue], served: Served, connection: &Connection) -> Result<(), StoreError> {
         let command = match served {
             Served::At(_) => "ZADD",
@@ -148,7 +148,7 @@ impl Store {
                 return self.has_layout(&found); // another process may have been first
             }
         }
-        Err(StoreError::Layout("it was written, and is gone again: something empties this Redis".into()))
+        Err(StoreError::Layout("it was written and has disappeared: this Redis is being emptied".into()))
     }
 
     /// Every queue that a job was submitted to, or that a worker has served, under this prefix.

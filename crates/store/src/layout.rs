@@ -60,10 +60,10 @@ impl Store {
         Ok(self)
     }
 
-    /// Has a Redis without a layout divided into so many partitions; one that has a layout keeps it.
+    /// Divides a Redis without a layout into this many partitions; an existing layout stays.
     ///
     /// # Errors
-    /// [`StoreError::Layout`] where it has a layout with another number.
+    /// [`StoreError::Layout`] if its layout has another number.
     pub async fn with_partitions(mut self, partitions: u16) -> Result<Self, StoreError> {
         self.queues = self.queues.with_partitions(partitions.max(1));
         let mut pipeline = redis::Pipeline::new();

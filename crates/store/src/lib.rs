@@ -1,4 +1,4 @@
-//! Bursar's memory: jobs in Redis. The only crate that names a key.
+//! Bursar's store: jobs in Redis. The only crate that names a key.
 //!
 //! Every change of a job is one Lua script (`lua/`), atomic and bounded, on the keys of one queue. All time is Redis time.
 

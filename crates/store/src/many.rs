@@ -16,8 +16,8 @@ const COMMANDS: usize = 1_000;
 pub(crate) const AT_ONCE: usize = 10_000;
 
 impl Store {
-    /// The gateways that these queues' jobs are for, in the order of the queues, as the first worker that served each named its own;
-    /// `None` before that.
+    /// The gateways of these queues' jobs, in order, as the first worker of each queue named its own; `None` before
+    /// that.
     ///
     /// # Errors
     /// [`StoreError`].

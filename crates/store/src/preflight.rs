@@ -17,13 +17,13 @@ const MAX_SKEW: Duration = Duration::from_secs(60);
 /// A clock difference that is worth a warning.
 const NOTABLE_SKEW: Duration = Duration::from_secs(5);
 
-/// The oldest server whose scripts can record an answer while memory is full.
+/// The oldest server whose scripts can record an outcome while memory is full.
 const MIN_MAJOR_VERSION: u32 = 7;
 
 /// The check by which a cluster is refused: not even `redis.preflight = "warn"` overrules it.
 pub const CLUSTER: &str = "redis.cluster";
 
-/// Errors by which a server of a cluster says that a key is not there, or not now.
+/// Errors by which a server of a cluster says that it does not have a key now.
 const ELSEWHERE: [&str; 5] = ["MOVED", "ASK", "CROSSSLOT", "CLUSTERDOWN", "TRYAGAIN"];
 
 /// The possible loss under `appendfsync everysec`.
@@ -191,8 +191,8 @@ impl Server<'_> {
         findings
     }
 
-    /// On a cluster a repeated submission can miss the first while a slot moves, and waits for disk or replicas vouch for another
-    /// server than the queue's.
+    /// On a cluster, a repeated submission can miss the first one while a slot moves, and waits for disk or replicas
+    /// confirm another server than the queue's.
     fn cluster(&self) -> Finding {
         let text = "this is a Redis Cluster, or a proxy in front of one, which Bursar does not support yet: a job could be taken twice while a slot moves, and redis.durability could not be confirmed. Use one server, or Sentinel";
         refuse_unless(!self.elsewhere && !self.is("cluster_enabled", "1"), CLUSTER, "no cluster".into(), text.into())
@@ -202,18 +202,18 @@ impl Server<'_> {
         let version = self.info.get("redis_version").copied().unwrap_or("unknown");
         let major = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
         let ok = major >= MIN_MAJOR_VERSION;
-        // Valkey calls itself by the version of Redis that it is compatible with.
+        // Valkey reports the version of Redis that it is compatible with.
         let shown = self.info.get("valkey_version").map_or(version.to_owned(), |valkey| format!("Valkey {valkey}"));
         refuse_unless(
             ok,
             "redis.version",
             shown,
-            format!("{version}: Redis or Valkey {MIN_MAJOR_VERSION} or newer is needed"),
+            format!("{version}: use Redis or Valkey {MIN_MAJOR_VERSION} or newer"),
         )
     }
 
     fn role(&self) -> Finding {
-        let text = "this is a replica: it takes no writes that last. Point redis.url at the primary";
+        let text = "this is a replica: its writes are lost. Point redis.url at the primary";
         refuse_unless(self.is("role", "master"), "redis.role", "primary".into(), text.into())
     }
 
@@ -224,8 +224,7 @@ impl Server<'_> {
 
     fn eviction(&self) -> Finding {
         let policy = self.info.get("maxmemory_policy").copied().unwrap_or("unknown");
-        let text =
-            format!("maxmemory-policy is {policy}: it would throw jobs away when memory is full. Set it to noeviction");
+        let text = format!("maxmemory-policy is {policy}: it deletes jobs when memory is full. Set it to noeviction");
         refuse_unless(policy == "noeviction", "redis.eviction", policy.to_owned(), text)
     }
 
@@ -236,7 +235,7 @@ impl Server<'_> {
 
     fn append_only_health(&self) -> Finding {
         let failed = |field: &str| self.info.get(field).is_some_and(|status| *status != "ok");
-        let text = "the last write or rewrite of the append-only file failed: look at the disk and the server's log";
+        let text = "the last write or rewrite of the append-only file failed: check the disk and the server's log";
         let ok = !failed("aof_last_write_status") && !failed("aof_last_bgrewrite_status");
         refuse_unless(ok, "redis.appendonly_health", "ok".into(), text.into())
     }
@@ -258,7 +257,7 @@ impl Server<'_> {
 
     fn replicas(&self) -> Finding {
         match self.number("connected_slaves") {
-            0 => warn("redis.replicas", "none: with the machine's disk the jobs are gone".into()),
+            0 => warn("redis.replicas", "none: if the machine's disk fails, the jobs are lost".into()),
             some => fine("redis.replicas", some.to_string()),
         }
     }
@@ -270,7 +269,7 @@ impl Server<'_> {
             Some(_) => fine("redis.min_replicas", "set".into()),
             None => warn(
                 "redis.min_replicas",
-                "min-replicas-to-write is 0: a primary that is cut off goes on taking jobs that vanish when it rejoins. Set it to 1".into(),
+                "min-replicas-to-write is 0: a primary that is cut off accepts jobs that are lost when it rejoins. Set it to 1".into(),
             ),
         }
     }
@@ -280,7 +279,7 @@ impl Server<'_> {
         if limit > 0 && used >= limit / 10 * 9 {
             return warn(
                 "redis.memory",
-                format!("{} of {} MB used: when it is full, nothing new is accepted or sent", used >> 20, limit >> 20),
+                format!("{} of {} MB used: when memory is full, no job is accepted or sent", used >> 20, limit >> 20),
             );
         }
         fine("redis.memory", format!("{} MB used", used >> 20))
@@ -292,7 +291,7 @@ impl Server<'_> {
         };
         let skew = Duration::from_millis(now_ms.abs_diff(local_now_ms));
         let text = format!(
-            "this machine's clock and Redis's are {} s apart: gateways refuse requests 10 minutes off. Mend the clock",
+            "this machine's clock and Redis's are {} s apart: gateways refuse requests that are 10 minutes off. Correct the clock",
             skew.as_secs()
         );
         if skew > MAX_SKEW {
@@ -310,7 +309,7 @@ fn transport(url: &str) -> Finding {
     if private {
         fine("redis.tls", "private".into())
     } else {
-        warn("redis.tls", "not encrypted: use rediss:// off this machine".into())
+        warn("redis.tls", "not encrypted: use rediss:// for a Redis on another machine".into())
     }
 }
 
@@ -318,7 +317,7 @@ fn lease(wanted: &PreflightInput) -> Finding {
     let Some((account, call_timeout)) = &wanted.call_timeout else { return fine("worker.lease", "no account".into()) };
     let lease = humanly(wanted.lease);
     let text = format!(
-        "worker.lease is {lease}, shorter than call_timeout of account {account} ({}): a job could be taken over while its request is out",
+        "worker.lease is {lease}, shorter than call_timeout of account {account} ({}): another worker could claim a job while its request is in flight",
         humanly(*call_timeout)
     );
     refuse_unless(wanted.lease >= *call_timeout, "worker.lease", lease, text)

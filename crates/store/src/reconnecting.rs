@@ -11,7 +11,7 @@ use crate::connection::{FIRST_RECONNECT_DELAY, MAX_RECONNECT_DELAY, RECONNECT_AT
 use crate::sentinel::{Sentinels, not_connected, switched_over};
 
 /// The failure of a command that was for one connection alone.
-const ANOTHER: &str = "there is another connection to Redis by now";
+const ANOTHER: &str = "the connection to Redis has been replaced";
 
 /// Errors by which a server says that it is no primary, or no longer one that may be written to.
 const DEPOSED: [&str; 5] = ["READONLY", "MASTERDOWN", "NOREPLICAS", "LOADING", "UNBLOCKED"];
@@ -53,7 +53,7 @@ impl Connection {
         }
     }
 
-    /// The same connection, and an error instead of a command to any other primary than this one.
+    /// The same connection, restricted to this primary: a command to any other primary fails.
     pub(crate) fn only(&self, primary: u64) -> Self {
         match self {
             Self::Fixed(fixed) => Self::Fixed(fixed.clone()),
@@ -69,7 +69,7 @@ impl Connection {
         }
     }
 
-    /// The same, and an error instead of a command over any other connection than this one.
+    /// The same connection, restricted to this one: a command over any later connection fails.
     pub(crate) fn over(&self, connection_id: ConnectionId) -> Self {
         match self {
             Self::Fixed(fixed) => Self::Fixed(Fixed { only: Some(connection_id), ..fixed.clone() }),
@@ -169,7 +169,7 @@ impl Fixed {
             return Err(not_connected(ANOTHER));
         }
         if self.failed.load(Ordering::SeqCst) != failed {
-            return Err(not_connected("the attempt to connect that this one waited for has failed"));
+            return Err(not_connected("the shared attempt to connect has failed"));
         }
         match connect_patiently(&self.client).await {
             Ok(connection) => {
@@ -298,7 +298,7 @@ impl Following {
         answers
     }
 
-    /// A server that hangs is not waited for once there is another.
+    /// Once another primary is known, a server that hangs is not waited for.
     async fn unless_switched<T>(&self, primary: u64, answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
         let mut current = self.sentinels.current();
         tokio::select! {

@@ -246,7 +246,7 @@ impl Sentinels {
         };
         tokio::select! {
             connection = connect => connection,
-            // A server that does not even refuse is not waited for once there is another.
+            // Once another primary is known, a server that does not even refuse is not waited for.
             _ = switched.wait_for(|current| current.number != primary.number) => Err(switched_over()),
         }
     }
@@ -310,7 +310,7 @@ pub(crate) fn not_connected(why: &'static str) -> RedisError {
 
 /// The error of a command for a server that is no longer the primary.
 pub(crate) fn switched_over() -> RedisError {
-    not_connected("another server is the primary by now")
+    not_connected("another server has become the primary")
 }
 
 #[cfg(test)]

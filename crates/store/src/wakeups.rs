@@ -71,8 +71,7 @@ impl Store {
 }
 
 impl<T: FromStr> Wakeups<T> {
-    /// The next message. `None` when the connection is gone, at the latest ten seconds after it has died without
-    /// a word.
+    /// The next message. `None` once the connection is gone, at most ten seconds after it has died silently.
     pub async fn next(&mut self) -> Option<T> {
         loop {
             let message = tokio::select! {

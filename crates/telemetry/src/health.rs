@@ -13,10 +13,10 @@ const STILL: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unwell {
     /// Its claimer has stopped.
-    #[error("has not claimed or tried for {} s", .0.as_secs())]
+    #[error("no attempt to claim for {} s", .0.as_secs())]
     Still(Duration),
     /// The worker is draining.
-    #[error("drains: nothing new is claimed")]
+    #[error("draining: nothing new is claimed")]
     Draining,
     /// Redis does not answer.
     #[error("Redis does not answer")]
@@ -24,7 +24,7 @@ pub enum Unwell {
     /// The preflight allows no sends.
     #[error("nothing is sent on this Redis: run `bursar doctor` for the reason")]
     NotForMoney,
-    /// A journal knows of sends that Redis has forgotten, or Redis is not the one that it is said to be.
+    /// A journal has sends that Redis lacks, or Redis is not the expected one.
     #[error("nothing is sent: {0} refuses. Run `bursar doctor` for the reason; queries go on")]
     Guarded(&'static str),
     /// A queue's jobs are for another gateway than the configuration's.

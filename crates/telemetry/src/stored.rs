@@ -149,11 +149,11 @@ async fn within<T>(by: Instant, what: &str, read: impl Future<Output = Result<T,
     match timeout_at(by, read).await {
         Ok(Ok(read)) => Some(read),
         Ok(Err(error)) => {
-            tracing::warn!(error = %error.chain(), "the metrics are without what Redis knows of {what}");
+            tracing::warn!(error = %error.chain(), "the metrics of {what} are missing");
             None
         }
         Err(_) => {
-            tracing::warn!("the metrics are without what Redis knows of {what}: there was no time to read it");
+            tracing::warn!("the metrics of {what} are missing: there was no time to read them");
             None
         }
     }

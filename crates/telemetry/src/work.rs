@@ -54,7 +54,7 @@ pub enum RedisOperation {
 impl RedisOperation {
     pub(crate) const ALL: [Self; 5] = [Self::Claiming, Self::Committing, Self::Renewing, Self::Listening, Self::Taking];
 
-    /// Completes the sentence "Redis is in trouble while …".
+    /// Completes the sentence "Redis failed while …".
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -440,7 +440,7 @@ async fn record(store: &Store, taken: &Taken, commit: DeliveryCommit, lease: Dur
     let commits = [commit];
     let recorded = timeout(lease, async {
         while let Err(error) = store.commit_deliveries(&taken.origin, &commits).await {
-            tracing::warn!(origin = %taken.origin, "what became of a callback waits for Redis: {}", error.chain());
+            tracing::warn!(origin = %taken.origin, "a delivery's outcome waits for Redis: {}", error.chain());
             sleep(PAUSE).await;
         }
     });

@@ -15,8 +15,8 @@ use apalis_core::worker::context::WorkerContext;
 
 use crate::claimed_jobs::{ActiveClaim, ClaimedJobs};
 
-/// All queues of a worker as one apalis backend. There is nothing to acknowledge to it: a job's end is the handler's
-/// commit in the store, under the claim's fence.
+/// All queues of a worker as one apalis backend. It needs no acknowledgement: a job ends by the handler's commit in the
+/// store, under the claim's fence.
 pub(crate) struct QueueBackend {
     claimed_jobs: Arc<ClaimedJobs>,
 }
@@ -41,7 +41,7 @@ impl Backend for QueueBackend {
         _: &WorkerContext,
     ) -> Poll<Option<Result<Self::Task, Infallible>>> {
         self.claimed_jobs.poll_take(context).map(|claim| {
-            // apalis' tracing layer shows it in the span of everything that is logged about the job.
+            // apalis' tracing layer adds it to the span of the job's log lines.
             let name = TaskId::from_string(format!("{}#{}", claim.job.key, claim.job.fence));
             Some(Ok(TaskBuilder::new(claim).task_id(name).build()))
         })

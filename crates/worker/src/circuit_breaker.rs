@@ -1,4 +1,5 @@
-//! A circuit per queue: a gateway that is down, or most of whose responses are lost, is probed and not hammered. Queries go on.
+//! A circuit per queue: a gateway that is down, or most of whose responses are lost, gets single probes only. Queries
+//! go on.
 //!
 //! A gateway is not down because one merchant's responses cannot be read. If other groups get responses, only that
 //! merchant's group is blocked; if no other group sends, the next probe is taken from another group as soon as there is
@@ -14,13 +15,13 @@ use tokio::time::Instant;
 /// Sends that are looked back on.
 const WINDOW: usize = 20;
 
-/// Sends that must have been seen before anything is concluded from them.
+/// The number of sends before the circuit can open.
 const ENOUGH: usize = 10;
 
-/// The circuit opens when at least this many of a hundred sends got no response that can be relied on.
+/// The circuit opens if at least this many of a hundred sends got no reliable response.
 const TOO_MANY_PERCENT: usize = 75;
 
-/// The first rest after it opens, and the longest: it doubles with every probe that fails.
+/// The first pause after it opens, and the longest: it doubles with every probe that fails.
 const RESTS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// The longest pause if only one group was seen: jobs of another group that arrive meanwhile must soon be able to show
@@ -30,7 +31,7 @@ const LONGEST_FOR_ONE_GROUP: Duration = Duration::from_secs(5);
 /// A probe without a result for this long was released, or its handler failed: another one may go.
 const PROBE_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Groups of a queue of which anything is remembered, at most. Only those whose last sends got no response are.
+/// The greatest number of groups that are tracked. Only groups whose last sends got no response are.
 const GROUPS: usize = 1_000;
 
 /// The number of sends that a queue may claim now.
@@ -64,7 +65,7 @@ struct Inner {
     /// The last sends.
     window: VecDeque<Sent>,
     open: Option<Open>,
-    /// The group that alone was seen when the circuit opened; empty for many, or none.
+    /// The only group that was seen when the circuit opened; empty for several, or none.
     only: String,
     groups: HashMap<String, Group>,
 }
@@ -111,7 +112,7 @@ impl CircuitBreaker {
         if now < rested { SendBudget::NotBefore(rested) } else { SendBudget::Probe }
     }
 
-    /// The group that a probe had better not be of; empty for none.
+    /// The group that a probe should not be of; empty for none.
     pub(crate) fn sick_group(&self) -> String {
         self.lock().only.clone()
     }
@@ -170,7 +171,8 @@ impl Inner {
         CircuitChange::Opened(rest)
     }
 
-    /// A response came. Where one group alone had been seen, it was that group's trouble if the response is another's.
+    /// A response came. If only one group had been seen and the response is another group's, the trouble was that
+    /// group's.
     fn close(&mut self, group: &str, now: Instant) -> CircuitChange {
         let only = std::mem::take(&mut self.only);
         self.window.clear();
@@ -281,7 +283,7 @@ mod tests {
         assert_eq!(circuit.budget(now), SendBudget::All);
     }
 
-    /// Sends of each of these groups in turn, of which those of `sick` get nothing.
+    /// Sends of each of these groups in turn; those of `sick` get no response.
     fn sends(
         circuit: &CircuitBreaker,
         groups: &[&str],

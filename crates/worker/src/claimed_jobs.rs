@@ -1,5 +1,5 @@
-//! Claimed jobs on their way from the claimer to apalis. Both ends can take them: apalis to work on them, the claimer to
-//! give them back when the worker drains.
+//! Claimed jobs on their way from the claimer to apalis. Both ends can take them: apalis to run them, the claimer to
+//! release them during a drain.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Claims due jobs, only as many as can be called about at once, queue after queue in turn, and only of queues in which something is due.
+//! Claims due jobs, only as many as can be called about at once, from the queues with due work in turn.
 //!
 //! It sleeps until a known queue is due, a wake message names a queue, or a slot becomes free. It learns of due work
 //! from Redis, which lists the ready queues in a few sets, however many queues there are; from its own claims and
@@ -33,20 +33,20 @@ use crate::waker::{Notice, Waker, listen};
 /// worker may have died with the work.
 const LOOK_AT_WAITING: Duration = Duration::from_secs(1);
 
-/// The same where nothing waits: everything that comes due sends a wake message, and this is for a lost one.
+/// The same if nothing waits: all work that comes due sends a wake message, and this finds the work of a lost one.
 const LOOK_AT_IDLE: Duration = Duration::from_secs(5);
 
 /// A scan also lists the queues that become due within this time, so that no queue becomes due between two scans
 /// unnoticed.
 pub(crate) const AHEAD: Duration = Duration::from_secs(6);
 
-/// Queues that are ready, after which the next look may be as late as an idle worker's: there is enough to do.
+/// The number of ready queues from which the next scan may be as late as an idle worker's: there is enough work.
 const MANY: usize = 1_000;
 
 /// The longest time until the next claim from a queue that is blocked or belongs to another gateway.
 const LOOK_AT_BLOCKED: Duration = Duration::from_secs(5);
 
-/// The pause before a queue is claimed from again whose claim gave nothing although something is due.
+/// The pause after a claim that took nothing although work is due.
 const LOOK_AFTER_NOTHING: Duration = Duration::from_millis(50);
 
 /// The pause before the send gate is checked again.
@@ -114,14 +114,14 @@ struct Claimer {
 impl Claimer {
     async fn run(mut self, mut wakeups: mpsc::Receiver<Notice>) {
         let drain = self.drain.clone();
-        // Only the waiting is cut short: a claim under way is seen to its end, for it may have taken jobs.
+        // Only the wait is cut short: a claim in progress is completed, because it may have taken jobs.
         while drain.run_until_cancelled(self.wait(&mut wakeups)).await.is_some() {
             self.step().await;
         }
         self.release().await;
     }
 
-    /// Until there is a step to take and a slot is free. Between any two steps all wakes are heard.
+    /// Waits until there is a step to take and a slot is free. All wake messages are read between any two steps.
     async fn wait(&mut self, wakeups: &mut mpsc::Receiver<Notice>) {
         loop {
             while let Ok(wake) = wakeups.try_recv() {
@@ -147,8 +147,8 @@ impl Claimer {
                 };
                 wake.iter().for_each(|wake| self.woken(wake));
             } else {
-                // Calls that are about to end go first: one claim then fills all their places, which saves round trips, and with
-                // `appendfsync always` writes to the disk.
+                // Calls that are about to end go first: one claim then fills all their slots, which saves round trips,
+                // and with `appendfsync always` disk writes.
                 return tokio::task::yield_now().await;
             }
         }
@@ -163,7 +163,7 @@ impl Claimer {
         }
     }
 
-    /// Looks which queues are ready, or claims from the queue whose turn it is, its share of the free slots.
+    /// Scans for ready queues, or claims from the queue whose turn it is, with its share of the free slots.
     async fn step(&mut self) {
         if self.look_at <= Instant::now() {
             return self.look().await;
@@ -250,7 +250,8 @@ impl Claimer {
         let queues = Arc::clone(&self.shared.queues);
         let served = queues.get(queue);
         let fit = *self.fit.borrow(); // read once: sends that it allows go over its connection
-        // Before the budget: the guard forbids sends before it names another Redis, so a claim that names it is never under the old budget.
+        // Read before the budget: the journal check forbids sends before it names another Redis, so a claim that names
+        // it never has the old budget.
         let incarnation = self.shared.journal_check.incarnation();
         let budget = self.budget(served, fit);
         if let (Some(blocked), SendBudget::NotBefore(moment)) = (turn.blocked, budget)
@@ -388,7 +389,7 @@ impl Claimer {
             served.log_lost_writes();
         }
         for (key, why) in &claimed.quarantined {
-            tracing::error!(queue = %served.queue, key, %why, "in quarantine: it was due and cannot be read; see `bursar quarantine list`");
+            tracing::error!(queue = %served.queue, key, %why, "quarantined: it was due but cannot be read; see `bursar quarantine list`");
         }
         if self.newer.note(queue, claimed.left.len(), Instant::now()) {
             tracing::warn!(queue = %served.queue, keys = claimed.left.join(" "), "left to a worker of a newer build, which wrote them");
@@ -420,7 +421,7 @@ impl Claimer {
                 Ok(0) => return,
                 Ok(given_back) => {
                     served.metrics.lost(Lost::GivenBack, given_back);
-                    tracing::info!(%queue, given_back, "gave back jobs of a claim whose reply was lost");
+                    tracing::info!(%queue, given_back, "released the jobs of a claim whose reply was lost");
                     return;
                 }
                 Err(error) => self.backoff.wait(&error).await,
@@ -428,7 +429,7 @@ impl Claimer {
         }
     }
 
-    /// Certainly not called about: back to where they were, for another worker.
+    /// Certainly not called about: released for another worker.
     async fn release(&self) {
         for claim in self.claimed_jobs.take_all() {
             let served = self.shared.queues.get(claim.queue);

@@ -1,4 +1,4 @@
-//! Commits, grouped by arrival: while one group is on its way to Redis, the next one gathers. Never by a timer.
+//! Commits, grouped by arrival: while one group is on its way to Redis, the next one gathers. No timer is involved.
 //!
 //! A call's slot is free once its commit is in the queue. A worker therefore has at most its concurrency, the queue and
 //! the group in flight; if Redis stalls, the queue fills up and the calls wait with their slots.
@@ -63,7 +63,7 @@ async fn run(store: Store, queues: Arc<Queues>, redis_health: RedisHealth, mut w
     }
 }
 
-/// Tries until Redis has them: nothing in flight is forgotten, and repeating is harmless under the fences.
+/// Tries until Redis has stored them: no call in flight is forgotten, and repeating is harmless under the fences.
 async fn commit_group(
     store: &Store,
     queues: &Queues,
@@ -84,7 +84,7 @@ async fn commit_group(
     crash_point("after_commit");
     backoff.over();
     for (reply, committed) in replies.into_iter().zip(committed) {
-        // A handler that is gone (its worker was torn down) needs no answer.
+        // A handler that is gone (its worker was torn down) needs no reply.
         reply.send(committed).ok();
     }
 }

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::queues::{QueueNumber, ServedQueue};
 use crate::shared::Shared;
 
-/// The pause between looks. A look reads one page of a queue, so that a long queue costs Redis no more than a short one.
+/// The pause between checks. A check reads one page of a queue, so that a long queue costs Redis no more than a short
+/// one.
 const ROUND: Duration = Duration::from_secs(5);
 
 /// A job must be due for this long before its deadline is checked here. Where sends go on, a claim takes it sooner.
@@ -23,7 +24,7 @@ const LEFT_TO_CLAIMS: Duration = Duration::from_secs(5);
 /// minute.
 const COUNTS_FOR: Duration = Duration::from_secs(120);
 
-/// The queues in which sends are due that this worker's last claim left.
+/// The queues with due sends that this worker's last claim left.
 #[derive(Default)]
 pub(crate) struct LeftSends {
     queues: Mutex<HashMap<QueueNumber, Instant>>,

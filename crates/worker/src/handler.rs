@@ -141,7 +141,7 @@ async fn call(
     };
     let now = claim.clock.now();
     let next = after(&progress, call, parsed.outcome, &served.policy, now).unwrap_or_else(|illegal| {
-        tracing::error!(queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, %illegal, "a person must look at this job");
+        tracing::error!(queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, %illegal, "this job needs review");
         Transition::review(Reason::ImpossibleResponse(GatewayText::default()))
     });
     let next = with_gateway_text(next.with_suspicion(parsed.suspicion), &parsed);
@@ -202,7 +202,7 @@ fn count_send(context: &HandlerContext, claim: &ActiveClaim, received: Received)
         Some(CircuitChange::Opened(rest)) => {
             publish_breaker(context, served, Some(rest));
             served.metrics.circuit_opened();
-            tracing::warn!(queue = %served.queue, rest_s = rest.as_secs(), "most sends get no response that can be relied on: resting, then one probe; queries go on");
+            tracing::warn!(queue = %served.queue, rest_s = rest.as_secs(), "most sends get no reliable response: sends pause, then one probe; queries go on");
         }
         Some(CircuitChange::Closed) => {
             publish_breaker(context, served, None);
@@ -210,7 +210,7 @@ fn count_send(context: &HandlerContext, claim: &ActiveClaim, received: Received)
             tracing::info!(queue = %served.queue, "the gateway responds again: sends go on");
         }
         Some(CircuitChange::GroupHeld(rest)) => {
-            tracing::warn!(queue = %served.queue, key = %claim.job.key, rest_s = rest.as_secs(), "the sends of this job's group get no response that can be relied on, and others do: the group rests, then one probe");
+            tracing::warn!(queue = %served.queue, key = %claim.job.key, rest_s = rest.as_secs(), "the sends of this job's group get no reliable response, but other groups' do: the group pauses, then one probe");
         }
         None => {}
     }
@@ -226,7 +226,7 @@ fn publish_breaker(context: &HandlerContext, served: &ServedQueue, rest: Option<
     });
 }
 
-/// The number that the gateway names, unless it named that one last.
+/// The gateway's number for the job, unless it is the last known one.
 fn learn(request: &mut GatewayRequest, parsed: &ParsedResponse) -> Vec<String> {
     let new = parsed.trade_no.as_ref().filter(|number| request.trade_nos.last() != Some(number));
     let Some(new) = new else { return Vec::new() };
@@ -247,7 +247,7 @@ fn known_by(claim: &ActiveClaim, call: Call, parsed: &ParsedResponse) -> Option<
     }
 }
 
-/// The same with the gateway's own words behind the rule, where a person will want to know more than the state.
+/// The same reason with the gateway's text, for operators who need more than the state.
 fn with_gateway_text(mut next: Transition, parsed: &ParsedResponse) -> Transition {
     match next.state {
         State::Succeeded | State::Refunded | State::Pending => {}
@@ -274,7 +274,7 @@ fn without_a_call(claim: &ActiveClaim, mut next: Transition, worker: &str) -> Co
         })),
         Call::Query => None,
     };
-    // The last response's words stay with the reason that it gave.
+    // The last response's text stays with its reason.
     let same = |had: &&Reason| next.reason.as_ref().is_some_and(|rule| rule.has_code_of(had));
     next.reason = claim.job.reason.as_ref().filter(same).cloned().or(next.reason);
     Commit {
@@ -345,7 +345,7 @@ async fn record(context: &HandlerContext, mut claim: Box<ActiveClaim>, commit: C
         (Some(Committed::Mismatch), _) => {
             served.metrics.mismatch();
             served.metrics.committed(State::NeedsReview);
-            tracing::error!(%queue, key = %claim.job.key, fence, "needs review: the response is known by a number that another one has");
+            tracing::error!(%queue, key = %claim.job.key, fence, "needs review: the response has a number that belongs to another one");
             return;
         }
         (Some(Committed::Late), _) => {
@@ -357,7 +357,7 @@ async fn record(context: &HandlerContext, mut claim: Box<ActiveClaim>, commit: C
     }
     count(served, &claim.job, state, claim.clock.now());
     if paused {
-        tracing::error!(%queue, key = %claim.job.key, fence, %reason, "the queue is paused: mend the account, then `bursar resume {queue}`");
+        tracing::error!(%queue, key = %claim.job.key, fence, %reason, "the queue is paused: correct the account, then `bursar resume {queue}`");
     }
     if state == State::NeedsReview {
         tracing::error!(%queue, key = %claim.job.key, fence, %reason, "needs review");

@@ -61,7 +61,7 @@ impl Import {
         }
     }
 
-    /// Tries a dead letter again, on an operator's word; it stays one if it is refused again.
+    /// Retries a dead letter for an operator; it stays one if it is refused again.
     ///
     /// # Errors
     /// [`StoreError`]: try again. Its job may have been accepted.
@@ -98,7 +98,7 @@ impl Import {
                 Ok(verdict) => judged.push((task.clone(), verdict)),
                 Err(why) => {
                     if !unread.contains(&task.id) {
-                        tracing::warn!(queue, "a task stays where it is: {why}");
+                        tracing::warn!(queue, "a task stays in its queue: {why}");
                     }
                     left.insert(task.id.clone());
                 }
@@ -115,13 +115,14 @@ impl Import {
             tracing::warn!(
                 queue,
                 dead_letters = taken.dead_letters,
-                "what was pushed is no job that can be taken; `bursar import list` lists it"
+                "a pushed task is no valid job and is a dead letter: see `bursar import list`"
             );
         }
         Ok(judged.len())
     }
 
-    /// Submits the tasks' jobs on the one way that all jobs go; a verdict for each, in order, or why there can be none.
+    /// Submits the tasks' jobs through the producer; returns a verdict for each, in order, or the reason why there is
+    /// none.
     async fn submit(&self, store: &Store, tasks: &[Task]) -> Result<Vec<Result<Verdict, String>>, StoreError> {
         if tasks.is_empty() {
             return Ok(Vec::new());
@@ -177,14 +178,14 @@ fn verdict(job: &Job, submission: Submission) -> Result<Verdict, String> {
             Verdict::Refused(format!("{name} was submitted before with other content"))
         }
         Submission::Conflict { first } => {
-            Verdict::Refused(format!("{name} is about the same thing as {first}, which was there first"))
+            Verdict::Refused(format!("{name} has the same business key as {first}, which was submitted first"))
         }
         // A worker of a newer build can read it.
         Submission::Unreadable(why @ Unreadable::Newer { .. }) => {
-            return Err(format!("{name} is there, and its record cannot be read: {why}"));
+            return Err(format!("{name} exists, but its record cannot be read: {why}"));
         }
         Submission::Unreadable(why @ Unreadable::Damaged(_)) => Verdict::Refused(format!(
-            "{name} is there, and its record cannot be read: {why}; retry this when it is mended"
+            "{name} exists, but its record cannot be read: {why}; retry this when it is mended"
         )),
     })
 }

@@ -1,4 +1,5 @@
-//! Sends nothing while a journal knows more than Redis, or while a Redis is empty that is said not to be. Queries go on.
+//! Sends nothing while a journal has sends that Redis lacks, or while a Redis is empty that is configured as existing.
+//! Queries go on.
 //!
 //! The journals are compared when the worker starts. After any error of Redis, and after a claim that found lost
 //! writes, nothing is sent until Redis has been compared again.
@@ -21,7 +22,7 @@ use crate::send_block::{SendBlock, Unread, compare};
 /// The pause between checks of Redis while all is well: FLUSHALL breaks no connection.
 const ROUND: Duration = Duration::from_secs(10);
 
-/// The same while nothing may be sent: the worker goes on soon after a person has reconciled.
+/// The same while nothing may be sent: the worker resumes soon after an operator has reconciled.
 const ROUND_BLOCKED: Duration = Duration::from_secs(1);
 
 /// The same after Redis did not answer.
@@ -32,7 +33,7 @@ const ROUND_AWAY: Duration = Duration::from_millis(250);
 pub struct Expected {
     /// Its id.
     pub incarnation: String,
-    /// Refuses a Redis without its memory, also where no journal is kept.
+    /// Refuses a Redis without its former data, even without a journal.
     pub existing: bool,
     /// Makes an id for one that has none.
     pub fresh: fn() -> String,
@@ -60,7 +61,7 @@ pub(crate) struct JournalCheck {
     /// The last time that a claim found lost writes.
     suspected: Mutex<Instant>,
     memory: Mutex<Memory>,
-    /// The records that could not be read when they were last compared.
+    /// The records that could not be read at the last comparison.
     unread: Mutex<Vec<Unread>>,
     /// The id of the Redis that was checked last; empty if nothing is compared.
     incarnation: Mutex<String>,
@@ -69,7 +70,7 @@ pub(crate) struct JournalCheck {
 /// The memory of the journals.
 #[derive(Default)]
 struct Memory {
-    /// The files that were there when they were read last; nothing until then.
+    /// The files as they were last read; `None` before that.
     before: Option<Recall>,
     /// The id of the Redis for which they were read.
     read_for: String,
@@ -247,19 +248,19 @@ impl JournalCheck {
         Ok(())
     }
 
-    /// The newest sends of other files have been found in Redis; the sends of this process are newer from now on.
+    /// Redis has the newest sends of other files; from now on only the sends of this process are newer.
     fn well(&self, from: Instant) {
         if let Some(before) = &mut locked(&self.memory).before {
             before.files.iter_mut().for_each(|file| file.newest = Newest::default());
         }
         let was = std::mem::replace(&mut *locked(&self.found), Found::Well(from));
         if was == Found::Blocked {
-            tracing::info!("Redis knows what the journals know, and they can be written: sends go on");
+            tracing::info!("Redis has every send of the journals, and they can be written: sends go on");
             self.metrics.send_blocked(None);
         }
     }
 
-    /// Says so, and pauses the queues for the workers that know nothing of it.
+    /// Logs the reasons, and pauses the queues for the workers that do not know them.
     async fn block(&self, reasons: &[SendBlock]) {
         let was = std::mem::replace(&mut *locked(&self.found), Found::Blocked);
         let [first, ..] = reasons else { return };

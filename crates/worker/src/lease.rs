@@ -1,4 +1,4 @@
-//! Leases: which jobs are ours, and the loop that keeps them ours, which depends on nothing but Redis.
+//! Leases: the claimed jobs, and the loop that renews them, which depends on nothing but Redis.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,7 +56,7 @@ impl Leases {
     }
 }
 
-/// One leased lease. Dropped, also by a panic, it is no longer renewed.
+/// One lease. When it is dropped, also by a panic, it is no longer renewed.
 pub(crate) struct Lease {
     leases: Arc<Leases>,
     claim: (QueueNumber, LeasedClaim),
@@ -91,7 +91,7 @@ impl Renewer {
             if stopped.run_until_cancelled(woken).await.is_none() {
                 return;
             }
-            // RedisHealth that comes while this speaks makes it speak once more.
+            // An error of Redis during a round causes another round.
             while !stopped.is_cancelled() {
                 let (began, speaks) = (Instant::now(), spoken_at <= self.0.redis_health.last());
                 match self.round(speaks).await {
@@ -102,14 +102,14 @@ impl Renewer {
                         }
                         break;
                     }
-                    // No send begins so late that it would need a renewal which fails meanwhile.
+                    // No send begins so late that it would depend on a renewal which fails meanwhile.
                     Err(error) => drop(stopped.run_until_cancelled(backoff.wait(&error)).await),
                 }
             }
         }
     }
 
-    /// Every queue where a lease is leased; where it `speaks`, every queue of which anything is remembered.
+    /// Every queue with a lease; if it `speaks`, every queue of which the worker knows anything.
     async fn round(&self, speaks: bool) -> Result<(), StoreError> {
         let Shared { queues, leases, memory, .. } = &self.0;
         let mut leased = leases.by_queue();
@@ -142,7 +142,7 @@ impl Renewer {
             self.0.journal_check.suspect();
             served.log_lost_writes();
         }
-        // Committed meanwhile, taken over, or lost: then the late commit will be refused, and used as evidence.
+        // Committed meanwhile, taken over, or lost: the late commit will be refused, and used as evidence.
         served.metrics.lost(Lost::Lease, leases.count_leased(number, leased, &renewed.gone));
         tracing::trace!(%queue, renewed = leased.len(), gone = renewed.gone.len(), "leases renewed");
         Ok(())

@@ -122,7 +122,7 @@ pub async fn run(
             Ok(())
         })
         .await;
-    drain.cancel(); // should the frame have failed, the loops must end all the same
+    drain.cancel(); // if the frame fails, the loops must end all the same
     stopped.cancel();
     for task in loops.into_iter().chain([claimer]) {
         // Each ends by its token; a join error would be a panic that tokio has printed already.

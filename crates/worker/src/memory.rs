@@ -106,7 +106,7 @@ impl Memory {
 }
 
 impl QueueMemory {
-    /// Replies are not read in the order in which they were made: an older one teaches nothing.
+    /// Replies may be read out of order: an older one adds no knowledge.
     fn saw(&mut self, fence: u64, era: u64) {
         if fence >= self.known.fence {
             (self.known.fence, self.known.era) = (fence, era);

@@ -1,5 +1,5 @@
-//! Makes room in the journals' folder: the oldest files go, and never one with a job that Redis has not settled, for that file
-//! may be all that is left of its payment when Redis is lost.
+//! Makes room in the journals' folder by removing the oldest files, but never one with a job that Redis has not
+//! settled: that file may be the only proof of its payment if Redis is lost.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -39,10 +39,10 @@ impl ServedQueue {
         self.metrics.lost_writes();
         match self.policy.on_ambiguous {
             OnAmbiguous::Resend => {
-                tracing::error!(%queue, "Redis has lost writes: what was queued there may have been sent, and is sent again as such");
+                tracing::error!(%queue, "Redis has lost writes: jobs that were queued there may have been sent, and are resent as such");
             }
             OnAmbiguous::Hold => {
-                tracing::error!(%queue, "Redis has lost writes: what was queued there may have been sent; the queue is paused. Look at its jobs, then `bursar resume {queue}`");
+                tracing::error!(%queue, "Redis has lost writes: jobs that were queued there may have been sent; the queue is paused. Check its jobs, then `bursar resume {queue}`");
             }
         }
     }
@@ -52,7 +52,7 @@ impl ServedQueue {
         self.foreign.load(Ordering::Relaxed)
     }
 
-    /// Says once that answers are signed by another key than the configured one, and once that they no longer are.
+    /// Logs once that responses are signed by another key than the configured one, and once that they no longer are.
     pub(crate) fn note_signature(&self, parsed: &ParsedResponse) {
         let queue = &self.queue;
         if parsed.message.as_deref().is_some_and(|message| message.contains(BADLY_SIGNED)) {

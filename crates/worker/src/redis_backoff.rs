@@ -1,4 +1,4 @@
-//! Waiting for Redis to come back: short waits that grow, and one line in the log an outage, not one a try.
+//! Waits for Redis to come back: short waits that grow, and one log line for each outage, not for each try.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::redis_health::RedisHealth;
 /// First wait after a failure.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
-/// Longest wait between tries: workers are to be back within a second of Redis.
+/// The longest wait between tries: workers must resume within a second after Redis is back.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// One loop's backoff with Redis.
@@ -37,15 +37,15 @@ impl RedisBackoff {
 
     /// Logs the first failure of an outage, and waits.
     pub(crate) async fn wait(&mut self, error: &StoreError) {
-        // That a hint still cannot be heard says nothing new of Redis. Would it count, a worker that is not allowed to listen
-        // would never send.
+        // A failed subscription to hints says nothing new about Redis. If it counted, a worker without the permission
+        // to subscribe would never send.
         if self.failing && self.doing == RedisOperation::Listening {
             self.redis_health.counted(self.doing);
         } else {
             self.redis_health.failed(self.doing);
         }
         if !self.failing {
-            tracing::warn!(error = %error.chain(), "Redis is in trouble while {}; going on until it is back", self.doing.as_str());
+            tracing::warn!(error = %error.chain(), "Redis failed while {}; retrying until it is back", self.doing.as_str());
             self.failing = true;
         }
         // Its jitter goes half beyond its maximum.

@@ -7,12 +7,12 @@ use bursar_telemetry::{Metrics, RedisOperation};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-/// After trouble with Redis no send is claimed for so long: a worker that knows of a write which Redis has lost must have
-/// had the time to say so. Longer than workers wait between tries, shorter than the second in which they are to resume.
+/// After an error of Redis no send is claimed for this long: a worker that knows of a lost write must have time to
+/// report it. Longer than workers wait between tries, shorter than the second in which they must resume.
 const GRACE_AFTER_TROUBLE: Duration = Duration::from_millis(700);
 
-/// Shared by everything in the worker that speaks with Redis: one connection may have come back, and another one noticed.
-/// It begins with the worker, which knows of nothing that was before.
+/// Shared by all parts of the worker that use Redis: one connection may have recovered while another one noticed the
+/// error. It begins with the worker, which knows nothing of earlier errors.
 #[derive(Clone)]
 pub(crate) struct RedisHealth {
     last: watch::Sender<Instant>,

@@ -78,7 +78,7 @@ async fn look(
 ) -> Result<Vec<Duration>, StoreError> {
     let named: Vec<Queue> = numbers.iter().map(|number| queues.get(*number).queue.clone()).collect();
     for queue in store.find_overlooked(&named).await? {
-        tracing::error!(%queue, "something is due in this queue, and Redis did not call it ready: it is claimed now");
+        tracing::error!(%queue, "due work of this queue was not in Redis's ready set: it is claimed now");
     }
     let now = store.now().await?;
     let oldest = store.oldest_ended(&named).await?;

@@ -1,7 +1,7 @@
 //! The queue to claim from next, and when. Queues in which nothing is due cost no time here.
 //!
-//! Queues in which something is due have turns, one after the other. A queue that was idle until something there became due a moment ago
-//! does not wait behind them all: its first turn comes next, or the next but one.
+//! Queues with due work have turns, one after the other. A queue that was idle until a moment ago does not wait behind
+//! them all: its first turn is the next one, or the one after it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::queues::QueueNumber;
 /// queue is blocked for.
 const BLOCKED_WAKE: Duration = Duration::from_millis(100);
 
-/// A queue with something due that this worker may not claim now: Redis calls it ready all the same, for others.
+/// A queue with due work that this worker may not claim now: Redis lists it as ready all the same, for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Blocked {
     /// The time of the last claim from it.
@@ -38,11 +38,11 @@ pub(crate) struct Schedule {
     queues: HashMap<QueueNumber, Entry>,
     /// Those that are due later.
     later: BTreeSet<(Instant, QueueNumber)>,
-    /// Those in which something is due, in the order of their turns.
+    /// The queues with due work, in the order of their turns.
     turns: VecDeque<QueueNumber>,
     /// The remaining turns of this round: each queue has one turn in a round.
     round: usize,
-    /// Those that were idle until something there became due a moment ago.
+    /// The queues that were idle until work came due a moment ago.
     woken: VecDeque<QueueNumber>,
     /// True if the last turn was a woken queue's. The next turn is not, so that wake messages starve no queue.
     was_woken: bool,
@@ -62,14 +62,14 @@ enum Place {
 }
 
 impl Schedule {
-    /// Redis calls the queue ready from that moment on. Of a blocked one that is no news.
+    /// Redis lists the queue as ready from that moment on. For a blocked one that changes nothing.
     pub(crate) fn is_ready(&mut self, queue: QueueNumber, at: Instant) {
         if !self.is_blocked(queue) {
             self.put_later(queue, at, None);
         }
     }
 
-    /// This worker itself has made something due in the queue at that moment.
+    /// This worker has made work in the queue due at that moment.
     pub(crate) fn will_be_due(&mut self, queue: QueueNumber, at: Instant) {
         let blocked = self.queues.get(&queue).and_then(|entry| entry.blocked);
         let blocked = blocked.map(|blocked| Blocked { claim_at: blocked.claim_at.min(at), ..blocked });
@@ -97,12 +97,12 @@ impl Schedule {
         }
     }
 
-    /// After its turn: the queue is due again at that moment, behind those that are due already.
+    /// After its turn: the queue is due again at that moment, after those that are due already.
     pub(crate) fn again(&mut self, queue: QueueNumber, at: Instant, blocked: Option<Blocked>) {
         self.put_later(queue, at, blocked);
     }
 
-    /// Gives turns to the queues that are due by now, the one first that has been due longest.
+    /// Gives turns to the queues that are due by now, the longest due first.
     pub(crate) fn come_due(&mut self, now: Instant) {
         while let Some((at, queue)) = self.later.first().copied().filter(|(at, _)| *at <= now) {
             self.later.remove(&(at, queue));
@@ -123,7 +123,7 @@ impl Schedule {
         self.later.first().map(|(at, _)| *at)
     }
 
-    /// Takes the next turn. The queue is idle until it is said to be due again.
+    /// Takes the next turn. The queue is idle until it is scheduled again.
     pub(crate) fn next_turn(&mut self) -> Option<Turn> {
         if self.round == 0 {
             self.round = self.turns.len();
@@ -145,7 +145,7 @@ impl Schedule {
         self.queues.get(&queue).is_some_and(|entry| entry.blocked.is_some())
     }
 
-    /// Has it be due at that moment at the latest. One whose turn is near keeps it.
+    /// Makes it due at that moment at the latest. A queue whose turn is near keeps it.
     fn put_later(&mut self, queue: QueueNumber, at: Instant, blocked: Option<Blocked>) {
         let place = match self.queues.get(&queue).map(|entry| entry.place) {
             Some(near @ (Place::Turns | Place::Woken)) => near,

@@ -1,4 +1,5 @@
-//! Compares Redis with journals: where a journal knows of a send that Redis has forgotten, a job that Redis calls new may be paid.
+//! Compares Redis with journals: if a journal has a send that Redis lacks, a job that Redis calls new may have been
+//! paid.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,7 +9,7 @@ use bursar_domain::{Key, Queue, State};
 use bursar_journal::{FileRecall, Recall, Send};
 use bursar_store::{Incarnations, JobRecord, Store, StoreError, StoredAs, Unreadable};
 
-/// One reason to send nothing on this Redis until a person has looked.
+/// A reason to send nothing on this Redis until an operator has acted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendBlock {
     /// It has no id, but the configuration expects an existing one.
@@ -19,7 +20,7 @@ pub enum SendBlock {
     Unreadable(String),
     /// The journal of this worker cannot be written.
     Unwritable,
-    /// A file with sends of this queue was written on a Redis that was another one.
+    /// A file with sends of this queue was written on another Redis.
     OtherRedis {
         /// The queue.
         queue: Queue,
@@ -45,7 +46,7 @@ pub enum SendBlock {
 }
 
 impl SendBlock {
-    /// The name by which the preflight, metrics and `bursar doctor` know it.
+    /// Its name in the preflight, metrics and `bursar doctor`.
     #[must_use]
     pub const fn check(&self) -> &'static str {
         match self {
@@ -82,7 +83,7 @@ impl fmt::Display for SendBlock {
                  what it has lost before you start the workers again",
             ),
             Self::Unreadable(why) => write!(out, "the journals cannot be read: {why}"),
-            Self::Unwritable => out.write_str("the journal cannot be written: look at the disk and the rights of journal.dir"),
+            Self::Unwritable => out.write_str("the journal cannot be written: check the disk and the permissions of journal.dir"),
             Self::OtherRedis { queue, file } => write!(
                 out,
                 "{} holds sends of {queue} that were made on another Redis, or on this one before it was emptied: {RECONCILE}; \
@@ -100,7 +101,7 @@ impl fmt::Display for SendBlock {
     }
 }
 
-/// A job that a journal knows, whose record this build cannot read. Redis has not forgotten it: it is there.
+/// A job in a journal whose record this build cannot read. Redis has not lost it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unread {
     queue: Queue,
@@ -112,14 +113,14 @@ impl Unread {
     /// Says so in the log.
     pub(crate) fn log(&self) {
         let Self { queue, key, why } = self;
-        tracing::warn!(%queue, %key, %why, "a journal knows of a send of this job, and its record cannot be read: it is not compared");
+        tracing::warn!(%queue, %key, %why, "a journal has a send of this job, but its record cannot be read: it is not compared");
     }
 }
 
 /// Compares the journals' sends of these queues with Redis; at most one reason for each queue and type.
 ///
 /// # Errors
-/// [`StoreError`] when Redis does not answer: then nothing is known.
+/// [`StoreError`] if Redis does not answer: nothing is known then.
 pub async fn send_blocks(store: &Store, queues: &[Queue], recall: &Recall) -> Result<Vec<SendBlock>, StoreError> {
     let (reasons, unread) = compare(store, queues, recall).await?;
     unread.iter().for_each(Unread::log);
@@ -135,7 +136,7 @@ pub(crate) async fn compare(
     let incarnations = store.incarnations().await?;
     let mut reasons: Vec<SendBlock> = unlisted(queues, recall, &incarnations).into_iter().collect();
     let mut unread = Vec::new();
-    // Queues that no journal names have nothing to be compared with.
+    // Queues that no journal names need no comparison.
     let is_named =
         |name: &String| recall.fences.contains_key(name) || recall.files.iter().any(|file| file.queues.contains(name));
     let queues: Vec<Queue> = queues.iter().filter(|queue| is_named(&queue.to_string())).cloned().collect();
@@ -163,8 +164,8 @@ pub(crate) async fn compare(
     Ok((reasons, unread))
 }
 
-/// A file of another Redis with sends of a queue that is not served: its account may have another name by now, under which its producer
-/// repeats the same jobs.
+/// A file of another Redis with sends of a queue that is not served: its account may have been renamed, and its
+/// producer may repeat the same jobs under the new name.
 fn unlisted(queues: &[Queue], recall: &Recall, incarnations: &Incarnations) -> Option<SendBlock> {
     let foreign = recall.files.iter().filter(|file| is_foreign(file, incarnations));
     foreign.flat_map(|file| file.queues.iter().map(move |queue| (file, queue))).find_map(|(file, queue)| {
@@ -174,11 +175,11 @@ fn unlisted(queues: &[Queue], recall: &Recall, incarnations: &Incarnations) -> O
 }
 
 fn is_foreign(file: &FileRecall, incarnations: &Incarnations) -> bool {
-    // A file of a build that knew no incarnation is judged by its sends alone.
+    // A file of a build without incarnations is judged by its sends alone.
     !file.incarnation.is_empty() && !incarnations.knows(&file.incarnation)
 }
 
-/// The key of the newest of these sends that Redis does not know of. Jobs that cannot be read are added to `unread`.
+/// The key of the newest of these sends that Redis lacks. Jobs that cannot be read are added to `unread`.
 async fn forgotten(
     store: &Store,
     queue: &Queue,

@@ -11,7 +11,7 @@ use bursar_store::crash_point;
 use crate::claimed_jobs::ActiveClaim;
 use crate::journal_check::JournalCheck;
 
-/// A worker's journal, or none: then nothing here does anything.
+/// A worker's journal; without one, all methods do nothing.
 pub(crate) struct SendJournal {
     journal: Option<Journal>,
     journal_check: Arc<JournalCheck>,

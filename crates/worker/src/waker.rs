@@ -24,7 +24,7 @@ pub(crate) enum Notice {
     One(QueueNumber),
     /// This worker has committed a job that is due there soon.
     Due(QueueNumber, Instant),
-    /// The queue's circuit has opened or closed, or rests for longer.
+    /// The queue's circuit has opened or closed, or its pause has grown.
     CircuitChanged(QueueNumber),
     /// The channel was down: a message may have been missed.
     All,

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Writes down until when one worker sends nothing in a queue because its circuit breaker is open, or that it has closed. It is for people
--- to read: nothing is decided by it.
+-- Records until when one worker sends nothing in a queue because its circuit breaker is open, or that it has closed.
+-- Operators read it: nothing is decided by it.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
--- ARGV  1 queue, 2 worker, 3 how long it rests (ms, '' = it has closed), 4 for how long after a rest its word counts (ms)
+-- ARGV  1 queue, 2 worker, 3 the breaker's pause (ms, '' = it has closed), 4 the time after the pause for which the report counts (ms)
 -- Returns nothing
 -- shared: integer.lua
 -- shared: names.lua

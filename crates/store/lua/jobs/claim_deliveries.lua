@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Claims due webhook events, one of each job or notification: it is its dispatcher's alone until the lease ends.
+-- Claims due webhook events, one of each job or notification: each belongs to its dispatcher until the lease ends.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
--- ARGV  1 queue, 2 the claim's token as JSON, 3 lease (ms), 4 at most so many, 5 whose events they are: 'job' | 'notification'
+-- ARGV  1 queue, 2 the claim's token as JSON, 3 lease (ms), 4 most deliveries, 5 the type of their records: 'job' | 'notification'
 -- Returns {now (ms), next due (ms, -1 = nothing waits), deliveries}; each is five of `deliveries`: its key, its claim, the event, the
 --         delivery's record, the record of its job or notification (each of the last three false = there is none)
 -- shared: integer.lua

@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
--- Takes a key out of quarantine, if its entry and its record still are what was seen. The record is left as it is.
+-- Takes a key out of quarantine, if its entry and its record have not changed since they were read. The record is left
+-- unchanged.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
--- ARGV  1 queue, 2 key, 3 the quarantine's entry that was seen, 4 record seen ('-' = it may be any, '' = none), 5 line for the history
+-- ARGV  1 queue, 2 key, 3 expected quarantine entry, 4 expected record ('-' = any, '' = none), 5 line for the history
 --       ('' = none)
--- Returns 1 when it was taken out, else 0
+-- Returns 1 if it was taken out, else 0
 -- shared: names.lua
 local key, entry, record, line = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 if redis.call('HGET', queue_key('quarantine'), key) ~= entry then return 0 end

@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
--- Changes what a queue says of itself.
+-- Changes the state of a queue.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
--- ARGV  1 queue, 2 wake channel, 3 events kept, 4 what, then
+-- ARGV  1 queue, 2 wake channel, 3 events kept, 4 the change, then
 --       pause: the reason
---       resume: the reason, and why the queue must be paused ('' = whyever); 'operator' where a person answers for what was lost until now
---       fence: one that the queue's is raised to
---       lost_writes: the era that is known
---       gateway: the one that was seen ('' = none), the new one, the reason
--- Returns 1 when that changed anything, else 0
+--       resume: the reason, and the expected pause reason ('' = any); 'operator' if an operator takes responsibility for earlier losses
+--       fence: the queue's rises to it
+--       lost_writes: the known era
+--       gateway: the expected one ('' = none), the new one, the reason
+-- Returns 1 if that changed anything, else 0
 -- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua

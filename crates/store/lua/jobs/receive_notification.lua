@@ -1,10 +1,11 @@
--- Stores a notification of an account with its event, if what is known of the gateway's record still is what the decision was made of.
+-- Stores a notification of an account with its event, if the data of the gateway's record have not changed since the
+-- decision.
 -- KEYS  1 the partition's base, which never exists, 2 the hash of the account's notifications
--- ARGV  1 what stands for the queue: the account's notifications, 2 delivery channel, 3 events kept, 4 number, 5 notification, 6 the key with
---       what is known of the gateway's record, below its base, 7 that as it was seen ('' = nothing), 8 that to write, 9 how long it is kept
---       (ms), 10 the set that lists it: 'notifications' | 'held_notifications', 11 webhook event ('' = none), then the names and values of
---       what is published
--- Returns 1, or 0 when something else is known of the gateway's record by now: nothing was written
+-- ARGV  1 the queue name of the account's notifications, 2 delivery channel, 3 events kept, 4 number, 5 notification,
+--       6 the key of the gateway's record, below its base, 7 its expected data ('' = none), 8 its new data, 9 their
+--       retention (ms), 10 the set that lists it: 'notifications' | 'held_notifications', 11 webhook event ('' = none),
+--       then the names and values of the published event
+-- Returns 1, or 0 if the data of the gateway's record have changed: nothing was written
 -- shared: integer.lua
 -- shared: names.lua
 -- shared: deliveries.lua

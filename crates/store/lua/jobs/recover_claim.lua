@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- What a claim gave whose reply was lost; if it has not arrived here yet, it will find that it was given up.
+-- The receipt of a claim whose reply was lost; if the claim has not arrived yet, it will find that it was given up.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
--- ARGV  1 queue, 2 worker, 3 number of the claim, 4 how long that is kept (ms)
--- Returns the receipt: the claim's number, then a line for each job: its key, and its group where it has one; false when it gave nothing
+-- ARGV  1 queue, 2 worker, 3 number of the claim, 4 its retention (ms)
+-- Returns the receipt: the claim's number, then a line for each job: its key, and its group if it has one; false if it took nothing
 -- shared: names.lua
 local name, number = queue_key('receipt') .. ':' .. ARGV[2], tonumber(ARGV[3])
 local receipt = redis.call('GET', name)

@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
--- Gives back claimed jobs for which certainly no call was made: each is what it was before the claim. A claim that was lost before it
--- stands again, for its send may have been executed.
+-- Releases claimed jobs for which certainly no call was made: each is as it was before the claim. A claim that was lost
+-- before it is in force again, because its send may have been executed.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
--- ARGV  1 queue, 2 wake channel, then for each job: key, group ('' = none) with a space before it, how the claim's text begins, due (ms,
+-- ARGV  1 queue, 2 wake channel, then for each job: key, group ('' = none) with a space before it, the beginning of the claim's text, due (ms,
 --       0 = now), line for the history ('' = none)
--- Returns for each job 'ok' | 'gone' (another claim stands, or none) | 'late' (a response to an earlier claim arrived meanwhile: the claim
---         must be ended with what it said)
--- A released claim leaves no trace in its record: `released` says for a while that it was not lost, to a renewal that is under way.
+-- Returns for each job 'ok' | 'gone' (another claim is in force, or none) | 'late' (a response to an earlier claim arrived meanwhile:
+--         the claim must be ended with its outcome)
+-- A released claim leaves no trace in its record: `released` records for a while that it was not lost, for a concurrent renewal.
 -- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua

@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
--- Moves the leases of jobs that a worker still has claimed, and says what the worker knows of the queue: a worker whose places are all
--- taken, or that drains, claims nothing, and may be the only one who knows of writes that Redis has lost.
+-- Extends the leases of a worker's claimed jobs, and reports its knowledge of the queue: a worker without a free slot,
+-- or one that drains, claims nothing, and may be the only one that knows of lost writes.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
--- ARGV  1 queue, 2 worker, 3 lease (ms), 4 events kept, 5 the number of this worker's last receipt, 6 the highest fence of the queue, as far
---       as it remembers them (0 = not), 7 why the queue is paused after lost writes ('' = it is not), 8 the worker's idea of Redis's time
---       (ms, 0 = none), then for each job: key, how the claim's text begins
--- Returns {now (ms), fence, era, 1 if Redis has lost writes else 0, what is no longer this worker's}: of each such job its key, its claim
---         and its record ('' = none), and '1' if the claim was released
+-- ARGV  1 queue, 2 worker, 3 lease (ms), 4 events kept, 5 the number of this worker's last receipt, 6 the highest fence of the queue that it
+--       knows (0 = none), 7 the pause reason after lost writes ('' = no pause), 8 the worker's estimate of Redis's time
+--       (ms, 0 = none), then for each job: key, the beginning of the claim's text
+-- Returns {now (ms), fence, era, 1 if Redis has lost writes else 0, jobs that are no longer this worker's}: of each its key, its claim and its
+--         record ('' = none), and '1' if the claim was released
 -- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Brings forward the next query of one job; a job that a worker has claimed is looked at already.
+-- Moves the next query of one job forward; a claimed job is in progress already.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
 -- ARGV  1 queue, 2 wake channel, 3 key
--- Returns 1 when it was brought forward, 0 when nothing waits
+-- Returns 1 if it was moved forward, 0 if nothing waits
 -- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua

@@ -22,7 +22,7 @@ pub enum ActionOutcome {
     Claimed,
     /// The job has changed since it was read: nothing was done.
     Changed,
-    /// The queue is paused for the reason that was named: nothing was done.
+    /// The queue is paused for the given reason: nothing was done.
     Paused,
 }
 
@@ -45,7 +45,7 @@ impl Store {
     /// Applies an action to a job, if the job is still as `seen`.
     ///
     /// # Errors
-    /// [`StoreError`]: it may have been done; look before repeating.
+    /// [`StoreError`]: it may have been done; read the job before repeating.
     pub async fn act(&self, seen: &JobRecord, action: Action<'_>) -> Result<ActionOutcome, StoreError> {
         if seen.worker.is_some() {
             return Ok(ActionOutcome::Claimed);
@@ -155,7 +155,7 @@ const CLOCK_STEP_JOBS: usize = 200;
 pub(crate) fn write(seen: &JobRecord, action: &Action<'_>, now: Millis) -> Guarded {
     let next = action.next;
     let mut record = seen.seen.found.clone();
-    // A send that Redis has forgotten: waits count from the latest moment at which it can have been.
+    // A send that Redis has lost: waits count from the latest moment at which it can have been made.
     if record.state != seen.seen.stored.state && record.last_sent_at.is_none() {
         record.last_sent_at = Some(now);
     }

@@ -19,7 +19,7 @@ use crate::reply::from_reply;
 const ENTRIES_AT_ONCE: usize = 250;
 const MAX_LOOKS: usize = 8;
 
-/// Some queues' newest events, with the time at which they were.
+/// Some queues' newest events, with the time of this reading.
 #[derive(Clone, Debug)]
 pub struct Recent {
     /// Redis time when they were read.
@@ -31,7 +31,7 @@ pub struct Recent {
 /// A stretch of time in a queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stretch {
-    /// Jobs that ended in it, those left out that are tombstones by now.
+    /// Jobs that ended in it, without those that are tombstones by now.
     pub ended: u64,
     /// The first of them.
     pub some: Vec<Key>,
@@ -76,8 +76,8 @@ impl Store {
         replies.chunks(3).map(stretch).collect()
     }
 
-    /// The jobs of a queue that are first in the fair order, that come due next, or that are queried first or claimed: at most `most`
-    /// to be sent and as many to be queried.
+    /// The jobs of a queue that are first in the fair order, that come due next, or that are queried first or claimed:
+    /// at most `most` sends and as many queries.
     ///
     /// # Errors
     /// [`StoreError`].

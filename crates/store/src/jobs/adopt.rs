@@ -30,7 +30,7 @@ pub struct Adopted {
     pub moved: usize,
     /// Of them those that may have been sent.
     pub in_doubt: usize,
-    /// Keys whose worker's lease has not ended: try again when it has.
+    /// Keys whose worker's lease has not ended: try again after its end.
     pub claimed: Vec<String>,
     /// The keys for which the new queue already has a job, and that job's key. An operator must decide.
     pub conflicts: Vec<(String, String)>,
@@ -79,10 +79,10 @@ enum Fate {
 }
 
 impl Store {
-    /// Hands every job of `from`, ended ones and tombstones too, to `to`, one by one. After an error or the death of the process,
-    /// calling it again goes on. A pause of `from` becomes one of `to` first.
+    /// Hands over every job of `from`, ended ones and tombstones included, to `to`, one by one. After an error or a
+    /// crash, another call continues. A pause of `from` is first copied to `to`.
     ///
-    /// No worker may serve `from`, and both must be at the same gateway: that is the caller's to see to.
+    /// The caller must ensure that no worker serves `from` and that both accounts are at the same gateway.
     ///
     /// # Errors
     /// [`StoreError`]: some jobs may have been moved; repeat.

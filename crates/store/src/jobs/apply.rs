@@ -33,9 +33,9 @@ pub enum Place {
     Expired,
     /// Out of the way, with the time and the reason as JSON.
     Quarantine(String),
-    /// Of a delivery: this event is tried again, not before this moment.
+    /// For a delivery: this event is tried again, not before this moment.
     Again(Millis),
-    /// Of a delivery: this event is over, and the next one's turn has come.
+    /// For a delivery: this event is finished, and the next one is due.
     NextEvent,
     /// Of a delivery: no further events are wanted.
     NoMoreEvents,
@@ -107,7 +107,7 @@ pub(crate) enum Seen {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BusinessKey {
     pub(crate) name: String,
-    /// The key of the other job that has it; empty for none, and then it is this job's from now on.
+    /// The key of the other job that has it; empty if none has, and it is then assigned to this job.
     pub(crate) rival: String,
 }
 
@@ -124,7 +124,7 @@ pub struct Guarded {
     /// The claim to write; empty for none.
     pub(crate) claim: String,
     pub(crate) place: Place,
-    /// Since when it has ended or waits for a person; now where that is not said.
+    /// The time since which it has ended or needs review; the present time if none is given.
     pub(crate) since: Option<Millis>,
     /// The decider's idea of Redis's time.
     pub(crate) decided: Millis,
@@ -136,9 +136,9 @@ pub struct Guarded {
     pub(crate) response: String,
     /// Lines for the history's list.
     pub(crate) history: Vec<String>,
-    /// Business keys that still must be whose they were seen to be.
+    /// Business keys whose owners must not have changed since they were read.
     pub(crate) business_keys: Vec<BusinessKey>,
-    /// Responses that are known to be this job's, unless they are another's.
+    /// Response ids to assign to this job, unless they belong to another.
     pub(crate) responses: Vec<String>,
     /// Further webhook events, as JSON, before `webhook`.
     pub(crate) outbox: Vec<String>,
@@ -151,7 +151,7 @@ pub struct Guarded {
     /// Response ids to remove.
     pub(crate) forgotten: Vec<String>,
     pub(crate) deletes_history: bool,
-    /// Deletes the record and all that is kept of the job, with these business keys.
+    /// Deletes the record and all data of the job, with these business keys.
     pub(crate) deletes: Option<Vec<String>>,
 }
 
@@ -200,14 +200,14 @@ impl Guarded {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Applied {
     Done,
-    /// Nothing was written: these are claim and record, empty where there is none.
+    /// Nothing was written: these are the present claim and record, empty for none.
     Changed {
         claim: String,
         record: String,
     },
     /// Nothing was written: the response id belongs to another job.
     Owned(String),
-    /// Nothing was written: the queue is paused for the reason that was named.
+    /// Nothing was written: the queue is paused for the given reason.
     Paused,
 }
 

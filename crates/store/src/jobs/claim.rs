@@ -56,7 +56,7 @@ pub struct Claimed {
 /// A claim's data about a job, from which its end is written.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Found {
-    /// The record with the claims that were lost before laid over it.
+    /// The record combined with the claims that were lost before.
     pub(crate) record: StoredJob,
     /// The state in the record: the last published one.
     pub(crate) stored_state: State,
@@ -193,7 +193,7 @@ impl Store {
     /// Claims due jobs of one queue.
     ///
     /// # Errors
-    /// [`StoreError`]: jobs may have been claimed all the same; [`Store::recover_claim`] finds and returns them.
+    /// [`StoreError`]: jobs may have been claimed; [`Store::recover_claim`] finds and releases them.
     pub async fn claim(&self, queue: &Queue, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
         let probe = match claim.sends {
             Sends::Probe => self.probe(queue, claim.sick_group).await?,
@@ -253,7 +253,7 @@ impl Store {
             other_redis: what == "other_redis",
         };
         let newer_left_for = claim.newer_left_for;
-        let lost = Unreadable::Damaged("worker after worker was lost with it".into());
+        let lost = Unreadable::Damaged("its workers were lost one after the other".into());
         claimed.quarantined.extend(poisoned.into_iter().map(|key| (key, lost.clone())));
         let mut newer = Vec::new();
         let own = |call| ClaimEntry::new(&token.0, call, fence, Millis(now)).text();
@@ -370,7 +370,7 @@ pub(crate) fn job(
     // Only an error halfway through a script leaves such a job among the due sends.
     let is_sendable = matches!(record.state, State::Queued | State::InDoubt | State::Pending);
     if claim.call == Call::Send && !is_sendable {
-        return Err(damaged(&format!("it was due to be sent, and is {}", record.state)));
+        return Err(damaged(&format!("it was due to be sent, but is {}", record.state)));
     }
     let (created, run_at, never_claimed) = (record.created_at, record.run_at, record.last_claim.is_empty());
     let stored_state = record.state;

@@ -43,7 +43,7 @@ pub struct Claim<'a> {
     pub expired_leases: ExpiredLeases,
     /// This worker's estimate of Redis's time, once it has one: receipts prove nothing after a clock was set forward.
     pub clock: Option<Millis>,
-    /// The worker's gateway; the first that claims in a queue makes it the queue's. Empty for whichever it is.
+    /// The worker's gateway; the first worker's becomes the queue's. Empty for any.
     pub gateway: &'a str,
     /// The group that makes the gateway look sick: a probe is of another group if there is one. Empty for none.
     pub sick_group: &'a str,
@@ -59,7 +59,7 @@ pub struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    /// A claim without a rate limit by a worker that remembers nothing, for an account that resends.
+    /// A claim without a rate limit by a worker without knowledge of the queue, for an account that resends.
     #[must_use]
     pub fn new(worker: &'a str, number: u64, lease: Duration, slots: usize) -> Self {
         Self {
@@ -86,9 +86,9 @@ impl<'a> Claim<'a> {
 /// A worker's knowledge of a queue between two claims. A Redis that knows less has lost writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// The number of the worker's last claim that gave it jobs; 0 when it does not remember one.
+    /// The number of the worker's last claim that took jobs; 0 if unknown.
     pub receipt: u64,
-    /// The highest fence that it saw in a claim that gave it sends.
+    /// The highest fence of a claim that took sends.
     pub fence: u64,
     /// The last era that it saw: the number of losses noticed by then.
     pub era: u64,
@@ -111,7 +111,7 @@ pub enum Sends {
 pub enum ExpiredLeases {
     /// Takes them over.
     TakenOver,
-    /// Leaves them for a moment: after an outage their worker may hold the response, and its commit comes first.
+    /// Leaves them for a moment: after an outage their worker may have the response, and its commit should come first.
     Left,
 }
 

@@ -34,7 +34,7 @@ pub struct Commit {
     pub queried: bool,
     /// Counts the send among the resends, or not.
     pub resend: Resend,
-    /// Numbers that the gateway named, newest last; they are added to those that are known.
+    /// Numbers that the gateway named, newest last; they are added to the known ones.
     pub trade_nos: Vec<String>,
     /// The gateway's status as it wrote it, when it wrote one.
     pub gateway_status: Option<String>,
@@ -62,7 +62,7 @@ pub enum Resend {
     Counts,
     /// It certainly did nothing.
     GivenBack,
-    /// It was not made at all, and counts among the sends no more than among the resends.
+    /// The send was not made, and counts neither as a send nor as a resend.
     Skipped,
 }
 
@@ -103,7 +103,7 @@ pub enum Committed {
     Done,
     /// Done before, under this claim: a repetition.
     Again,
-    /// The job has moved on under another claim. The response is in the history, and used where nothing else decides.
+    /// The job has changed under another claim. The response is in the history, and is used if nothing else decides.
     Late,
     /// Written, but not as decided: the response's id belongs to another response. The job needs review.
     Mismatch,
@@ -137,7 +137,7 @@ impl Commit {
         self.ends.found.claim.call == Call::Send
     }
 
-    /// The guarded write that ends the claim. `claim` is the entry as it is now.
+    /// The guarded write that ends the claim. `claim` is its present entry.
     fn write(&self, claim: &ClaimEntry, claim_text: &str, mismatch: Option<Reason>) -> Guarded {
         let was = &self.ends.found.record;
         let mut record = was.clone();
@@ -410,7 +410,8 @@ impl Commit {
         }
         let mut record = stored.clone();
         let again = response.as_ref().is_some_and(|response| record.heed(response));
-        // Sends that Redis has forgotten, and this claim's worker knew of: they are counted, and deadlines and waits have a beginning.
+        // Sends that Redis has lost and this claim's worker knows: they are counted, and deadlines and waits get a
+        // beginning.
         let knew = &self.ends.found.record;
         if again && was_lost && record.sends < knew.sends && record.has_hash(&knew.hash.0) {
             record.sends = knew.sends;
@@ -419,7 +420,7 @@ impl Commit {
             record.first_sent_at = first.into_iter().flatten().min();
             record.last_sent_at = record.last_sent_at.max(knew.last_sent_at);
         }
-        // Its own send, too: waits count from the latest moment at which it can have been.
+        // This claim's own send, too: waits count from the latest moment at which it can have been made.
         if again && self.is_send() && (record.last_sent_at.is_none() || was_lost) {
             let state = std::mem::replace(&mut record.state, stored.state);
             record.count_send(self.decided, false);
@@ -436,7 +437,7 @@ impl Commit {
     }
 
     fn late_response(&self, stored: &StoredJob, owned: bool) -> Option<LateResponse> {
-        // A response that another job is known by says nothing of this one: a send that it came for may have been executed.
+        // A response that belongs to another job says nothing about this one, whose send may have been executed.
         let outcome = match (self.evidence, owned) {
             (Evidence::None, _) => return None,
             (_, true) if !self.is_send() => return None,
@@ -445,7 +446,7 @@ impl Commit {
         };
         let mut known = self.ends.found.record.clone();
         known.learn(&self.trade_nos);
-        // All of them: a Redis that has lost writes may have forgotten those that the claim found.
+        // All of them: a Redis that has lost writes may lack those that the claim found.
         let trade_nos = if owned { Vec::new() } else { known.trade_nos };
         let other_content = !stored.has_hash(&known.hash.0);
         Some(LateResponse { outcome, trade_nos, other_content })

@@ -1,4 +1,4 @@
-//! Webhook deliveries: an outbox's first event is claimed by one dispatcher at a time, by the scripts that jobs are claimed and applied by.
+//! Webhook deliveries: one dispatcher at a time claims an outbox's first event, with the same scripts as jobs.
 //!
 //! A job's events are delivered at least once and in order. `delivery:QUEUE:KEY` records the attempts at the first one.
 
@@ -37,7 +37,7 @@ const LEFT_TO_NEWER: Duration = Duration::from_secs(30);
 pub struct DeliveryClaim<'a> {
     /// The dispatcher's name, which no other process has.
     pub dispatcher: &'a str,
-    /// The number of this claim call: none is used twice by a dispatcher.
+    /// The number of this claim call: a dispatcher uses each number once.
     pub number: u64,
     /// The lease of the claimed events.
     pub lease: Duration,
@@ -54,13 +54,13 @@ pub struct ClaimedDeliveries {
     pub next_due: Option<Millis>,
     /// One event of each job at most.
     pub due: Vec<ClaimedDelivery>,
-    /// Keys whose events cannot be delivered, which were put in quarantine, with the reason.
+    /// Keys whose events cannot be delivered and were quarantined, with the reason.
     pub quarantined: Vec<(String, Unreadable)>,
     /// Keys of a newer build, which were left for one.
     pub left: Vec<String>,
 }
 
-/// An event to be delivered: the dispatcher's own until its lease ends.
+/// An event to be delivered: it belongs to the dispatcher until the lease ends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClaimedDelivery {
     /// The job's key, or the notification's number.
@@ -89,7 +89,7 @@ pub struct ClaimedDelivery {
 pub enum EventPayload {
     /// A job ended or needs review: as it was then.
     Job(Box<WebhookEvent>),
-    /// The gateway has notified: the notification as outsiders read it, with its whole content.
+    /// A notification of the gateway, with its whole content, in the form of the API.
     Notification(serde_json::Value),
 }
 
@@ -127,7 +127,7 @@ enum Unfit {
     Newer,
     /// The receiver wants no more.
     Unwanted,
-    /// This build cannot read the event: those behind it must not wait for it.
+    /// This build cannot read the event. Later events must not wait for it.
     Event(Arc<Found>),
     /// There is no event, no receiver, or no record of either.
     Nobody(Unreadable),
@@ -199,7 +199,7 @@ impl Store {
         self.subscribe(self.queues.delivery_channel()).await
     }
 
-    /// At most about `limit` keys whose deliveries are in quarantine, the oldest of them first.
+    /// About `limit` keys at most whose deliveries are quarantined, the oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -207,8 +207,8 @@ impl Store {
         self.quarantine_entries(&self.queues.of(origin).set("delivery_quarantine"), limit).await
     }
 
-    /// Tries a delivery that is in quarantine again, now, on an operator's word, which is in the history of the job or notification.
-    /// `false` when it is not there.
+    /// Tries a quarantined delivery again for an operator, now; the action is in the history of the job or
+    /// notification. `false` if it is not quarantined.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
@@ -279,7 +279,7 @@ impl ClaimedDeliveries {
 
 impl Row {
     fn of(values: &[Value]) -> Result<Self, StoreError> {
-        // Bytes that are no text are no event, and keep no other from being delivered.
+        // Bytes that are no text are no event, and prevent no other delivery.
         let bytes = |at: usize| from_reply::<Vec<u8>>("claim_deliveries", values.get(at));
         let text = |at: usize| from_reply::<Option<Vec<u8>>>("claim_deliveries", values.get(at));
         Ok(Self {

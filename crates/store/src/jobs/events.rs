@@ -123,7 +123,8 @@ impl Store {
         self.queues.partitions().collect()
     }
 
-    /// The events of all queues of these partitions behind these places, at most `limit` of each partition; sorted by time.
+    /// The events of all queues of these partitions after these positions, at most `limit` of each partition; sorted by
+    /// time.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -151,7 +152,7 @@ impl Store {
         Ok(events)
     }
 
-    /// The place of each partition's newest event; before everything where there is none.
+    /// The position of each partition's newest event; the beginning if there is none.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -202,7 +203,7 @@ impl Store {
 }
 
 impl EventWatch {
-    /// The next events, stream by stream; none when nothing happens for a second.
+    /// The next events, stream by stream; none if nothing happens for a second.
     ///
     /// # Errors
     /// [`StoreError`]: wait a moment and call again.

@@ -17,7 +17,7 @@ const LOOKED_AT_ALL: usize = 10_000;
 /// The least number of jobs of each set that are read.
 const LEAST: usize = 20;
 
-/// Records that one round trip reads, about: a megabyte or two.
+/// The approximate number of records that one round trip reads: a megabyte or two.
 const RECORDS_AT_ONCE: usize = 1_000;
 
 /// Queues whose sets one round trip reads.

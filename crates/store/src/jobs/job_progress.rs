@@ -1,11 +1,11 @@
-//! A job as others see it: as outsiders read it, and as the state machine decides about it while nothing is sent.
+//! The views of a job: for readers, and for the state machine's decisions while nothing is sent.
 
 use bursar_domain::{JobProgress, JobView, Names, Reason, Received, State};
 
 use super::JobRecord;
 
 impl JobRecord {
-    /// The facts for the state machine, of a job that is not claimed.
+    /// The progress of an unclaimed job, for the state machine.
     #[must_use]
     pub fn progress(&self, next_day: bool) -> JobProgress {
         let may_have_been_sent = (self.state != State::Queued).then_some(self.created).flatten();

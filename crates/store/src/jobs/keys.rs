@@ -104,7 +104,7 @@ impl JobKeys {
         format!("{}events", self.base(partition))
     }
 
-    /// The pub/sub channel on which a queue's name says: something there is due.
+    /// The pub/sub channel of wake messages: a queue's name means that work is due there.
     pub(crate) fn wake_channel(&self) -> String {
         format!("{}:wake", self.prefix)
     }

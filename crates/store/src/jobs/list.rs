@@ -1,5 +1,5 @@
-//! Listing a queue's jobs, of one state or of all, a page at a time. A page begins behind the last job of the one before it, wherever
-//! that has gone since: jobs that leave meanwhile hide no others.
+//! Lists a queue's jobs, of one state or of all, a page at a time. A page begins after the last job of the previous
+//! one, wherever that job is by now, so jobs that leave meanwhile hide no others.
 
 use std::str::FromStr;
 
@@ -25,7 +25,7 @@ pub struct Listed {
     pub next: Option<Cursor>,
 }
 
-/// A place in a listing. A job that moves on meanwhile may be seen twice; one that stays is seen once.
+/// A position in a list. A job that changes its set meanwhile may be seen twice; all others are seen once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cursor(Option<Behind>);
 

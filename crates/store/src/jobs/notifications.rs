@@ -24,20 +24,21 @@ use crate::scripts::EVENTS_KEPT;
 use crate::{Origin, StoreError, crash_point};
 use record::{KnownRecord, StoredNotification, embedded};
 
-/// A notification whose timestamp is older than this is late: the page's deliveries at 0, 3, 6 and 9 minutes fit in, and a
-/// margin. It is kept all the same.
+/// A notification whose timestamp is older than this is late: the gateway's deliveries at 0, 3, 6 and 9 minutes are
+/// within it, with a margin. It is stored all the same.
 pub const LATE_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// A timestamp further ahead than this is no clock's error.
 pub const AHEAD_AT_MOST: Duration = Duration::from_secs(5 * 60);
 
-/// The time for which a notification is recognised after its detail has gone. A later replay is too old for any account's bound.
+/// The time for which a notification is recognised after its details have been deleted. A later replay is too old for
+/// any account's bound.
 const TOMBSTONE_KEPT: Duration = Duration::from_secs(400 * 86_400);
 
 /// Versions of one record: a status moves a few times.
 const MAX_VERSIONS: usize = 100;
 
-/// Notifications of each list that one that arrives makes room for.
+/// The number of expired notifications of each list that a new one removes at most.
 const FORGOTTEN_AT_ONCE: isize = 20;
 
 /// The number of tries for a decision whose record has changed.
@@ -48,7 +49,7 @@ const TRIES: usize = 8;
 pub struct VerifiedNotification<'a> {
     /// Its method.
     pub method: &'a str,
-    /// The gateway's record that it is about; `None` for one that names none.
+    /// The id of the gateway's record; `None` if it names none.
     pub record_id: Option<&'a str>,
     /// SHA-256 of its content.
     pub hash: [u8; 32],
@@ -94,7 +95,7 @@ pub enum StoreOutcome {
     Regressed,
     /// It was stored before.
     Again,
-    /// It was stored before, and the job that it names may not have it in its history.
+    /// It was stored before, but the job that it names may lack it in its history.
     Unlinked,
     /// It is held for review.
     Held,
@@ -139,8 +140,8 @@ pub(crate) fn queue_of(account: &AccountName) -> Origin {
 }
 
 impl Store {
-    /// Stores a notification, and its event in the same step; returns once both are kept as surely as submissions are. Its number comes
-    /// with it, 0 when it is not stored. Safe to repeat.
+    /// Stores a notification, and its event in the same step; returns once both are as durable as submissions. Returns
+    /// its number as well, 0 if it is not stored. Safe to repeat.
     ///
     /// # Errors
     /// [`StoreError`]: it may not be stored; do not answer `success`, and the gateway delivers it again.
@@ -206,7 +207,7 @@ impl Store {
         Ok(Known { now: Millis(seconds * 1_000 + micros / 1_000), record, held })
     }
 
-    /// Counts a further delivery of one that is stored. Its detail may have gone.
+    /// Counts a further delivery of a stored notification, whose details may have been deleted.
     async fn received_again(
         &self,
         queue_keys: &QueueKeys,
@@ -315,7 +316,7 @@ impl Store {
                 let stored = text.as_deref().map(StoredNotification::read);
                 match stored {
                     Some(Ok(stored)) if stored.received_at.0 > until => break,
-                    // A newer build's, or a damaged one: nothing that is not understood is thrown away.
+                    // A newer build's, or a damaged one: unreadable data are never deleted.
                     Some(Err(_)) => continue,
                     _ if due.is_some() => continue,
                     Some(Ok(stored)) => forget(&mut gone, queue_keys, filter, *number, Some(&stored)),

@@ -39,7 +39,7 @@ pub enum Operated {
     Unknown,
     /// This build cannot read the job: nothing was done.
     Unreadable(Unreadable),
-    /// A worker is calling the gateway about it at this moment; try again when it has finished.
+    /// A worker is calling the gateway about it at this moment; try again later.
     Claimed(Box<JobRecord>),
     /// The job has changed since the operator saw it: nothing was done.
     Changed,
@@ -48,10 +48,10 @@ pub enum Operated {
 }
 
 impl Store {
-    /// Does `operation` to one job, if its state allows it; returns once that is kept as the configured durability says.
+    /// Applies `operation` to one job, if its state allows it; returns once that is as durable as configured.
     ///
     /// # Errors
-    /// [`StoreError`]: it may have been done; look before repeating.
+    /// [`StoreError`]: it may have been done; read the job before repeating.
     pub async fn operate(
         &self,
         queue: &Queue,
@@ -79,7 +79,7 @@ impl Store {
         Ok(operated)
     }
 
-    /// The job by this key; `Err` with the outcome where there is none, or none that this build can read.
+    /// The job with this key; `Err` with the outcome if there is none that this build can read.
     async fn operable(&self, queue: &Queue, key: &Key) -> Result<Result<Box<JobRecord>, Operated>, StoreError> {
         Ok(match self.job(queue, key).await? {
             None => Err(Operated::Unknown),
@@ -92,7 +92,7 @@ impl Store {
     /// the second one has not seen the first one's result.
     ///
     /// # Errors
-    /// [`StoreError`]: it may have been done; look before repeating.
+    /// [`StoreError`]: it may have been done; read the job before repeating.
     pub async fn operate_as_seen(
         &self,
         saw: &JobRecord,
@@ -155,7 +155,7 @@ impl Store {
     /// unclaimed. `false` if it is not.
     ///
     /// # Errors
-    /// [`StoreError`]: it may have been done; look before repeating.
+    /// [`StoreError`]: it may have been done; read the job before repeating.
     pub async fn end_overdue(&self, seen: &JobRecord, next: &Transition) -> Result<bool, StoreError> {
         let at = self.now().await?;
         let (from, to, reason) = (seen.state, next.state, next.reason.clone());
@@ -165,7 +165,7 @@ impl Store {
         Ok(self.act(seen, action).await? == ActionOutcome::Done)
     }
 
-    /// Pauses a queue for every worker, because a journal knows of its sends more than Redis. `false` when it was paused already.
+    /// Pauses a queue for every worker, because a journal has sends that Redis lacks. `false` if it was paused already.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
@@ -183,7 +183,7 @@ impl Store {
         self.resume_from(queue, &Reason::JournalAhead, &Reason::JournalsReconciled).await.map(drop)
     }
 
-    /// The gateway that a queue's jobs are for, as the first worker that served it named its own; `None` before that.
+    /// The gateway of a queue's jobs, as its first worker named it; `None` before that.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -191,8 +191,8 @@ impl Store {
         crate::reply::only(self.gateways(std::slice::from_ref(queue)).await?)
     }
 
-    /// Makes `gateway` that of a queue's jobs, if it still is the one that was `seen`: workers with any other claim none of them.
-    /// `false` when it is another one by now.
+    /// Sets the gateway of a queue's jobs, if it is still the one that was `seen`: workers with another one claim none
+    /// of them. `false` if it has changed.
     ///
     /// # Errors
     /// [`StoreError`]: look before repeating.
@@ -208,7 +208,7 @@ impl Store {
     }
 }
 
-/// The operations that rely on Redis's word that a job was not executed, in the words of [`OperationRefused`].
+/// The operations that rely on Redis for the fact that a job was not executed, in the words of [`OperationRefused`].
 const fn needs_certainty(operation: Operation) -> Option<&'static str> {
     match operation {
         Operation::Cancel => Some("cancelled"),
@@ -217,7 +217,7 @@ const fn needs_certainty(operation: Operation) -> Option<&'static str> {
     }
 }
 
-/// Only a query after its end comes here: every other operation is refused by the state already.
+/// Only a query of an ended job reaches this: the state refuses every other operation before.
 fn expired(state: State) -> OperationRefused {
     OperationRefused { state, what: "queried", rule: "its details have expired; only its end is still known" }
 }

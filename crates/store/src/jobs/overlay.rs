@@ -22,7 +22,7 @@ pub(crate) struct ClaimEntry {
     /// The responses to earlier claims that arrived while this one was in force.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) late: Vec<LateResponse>,
-    /// The claim before it, which was lost. The scripts rely on it being the last field.
+    /// The claim before it, which was lost. It must be the last field: the scripts rely on that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) after: Option<Box<ClaimEntry>>,
 }
@@ -58,7 +58,7 @@ impl ClaimEntry {
     }
 
     pub(crate) fn read(text: &str) -> Option<Self> {
-        // A record that was never claimed has no last claim: a claim without a token would pass for its end.
+        // A record that was never claimed has an empty last claim, so a claim without a token would count as ended.
         serde_json::from_str(text).ok().filter(|claim: &Self| !claim.knows(""))
     }
 
@@ -147,7 +147,7 @@ impl StoredJob {
         self
     }
 
-    /// The job as this claim found it: in its era, and with the claims that were lost before.
+    /// The job as this claim found it: in its era, and including the claims that were lost before.
     pub(crate) fn found_by(self, claim: &ClaimEntry, era: Era) -> Self {
         let mut found = self.in_era(era);
         found.lose_before(claim);
@@ -176,7 +176,7 @@ impl StoredJob {
         !is_open(self.state)
     }
 
-    /// Counts a send that was made, or may have been, at that time.
+    /// Counts a send that was made at that time, or may have been.
     pub(crate) fn count_send(&mut self, at: Millis, is_resend: bool) {
         let SendCounts { sends, resends, first_sent_at, last_sent_at } = self.with_send(at, is_resend);
         (self.sends, self.resends) = (sends, resends);
@@ -223,7 +223,7 @@ impl StoredJob {
             return open;
         }
         let teaches = late.trade_nos.iter().any(|number| !self.trade_nos.contains(number));
-        // Accepted by a number that is known: a person has no less before him than this.
+        // Accepted under a known number: the operator in review learns nothing new from it.
         if self.state == State::NeedsReview && late.outcome == Some(Outcome::Accepted) && !teaches {
             return false;
         }
@@ -263,7 +263,7 @@ impl StoredJob {
     }
 }
 
-/// States in which a job has not ended, and a late response makes it worth another look.
+/// States in which a job has not ended, so that a late response makes it due again.
 pub(crate) const fn is_open(state: State) -> bool {
     match state {
         State::Queued | State::InDoubt | State::Pending | State::NeedsReview => true,

@@ -1,5 +1,5 @@
-//! Quarantine: keys whose records could not be read when they came due, and jobs with which worker after worker was lost. They are in no
-//! set, and are named here until an operator retries or drops them.
+//! Quarantine: keys whose records could not be read when they came due, and jobs whose workers were lost one after the
+//! other. They are in no other set, and are listed here until an operator retries or drops them.
 
 use bursar_domain::{Call, HistoryEvent, Millis, Quarantine, QuarantineOutcome, Queue, State};
 use redis::Pipeline;
@@ -53,7 +53,7 @@ pub enum Dropped {
     Done,
     /// The key is not in quarantine.
     NotThere,
-    /// There is a job that this build or a newer one can read: it is to be retried.
+    /// The key has a job that this build or a newer one can read: retry it instead.
     Readable,
     /// The job changes during each try: nothing was done.
     Changed,
@@ -138,7 +138,7 @@ impl Look {
 }
 
 impl Store {
-    /// At most about `limit` keys in a queue's quarantine, the oldest of them first.
+    /// About `limit` keys at most in a queue's quarantine, the oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -170,8 +170,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Puts a job in quarantine back where its state belongs, on an operator's word; returns once that is kept as the configured
-    /// durability says.
+    /// Returns a quarantined job to the place of its state, for an operator; returns once that is as durable as
+    /// configured.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
@@ -210,7 +210,7 @@ impl Store {
                 }
                 Retried::Back(state)
             };
-            // A worker may have put it in quarantine again: then it stays there.
+            // A worker may have quarantined it again: then it stays there.
             self.take_out(queue, key, &look.entry, b"-", "").await?;
             return Ok(retried);
         }

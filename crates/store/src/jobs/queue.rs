@@ -20,7 +20,8 @@ const LOOKED_THROUGH_AT_ONCE: usize = 250;
 /// The time after which due work counts as overlooked. Longer than a paused queue's sends are left alone.
 const OVERLOOKED_AFTER: Duration = Duration::from_secs(120);
 
-/// The highest fence to which one is raised: Lua's numbers count exactly to 2^53, and claims go on from here.
+/// The highest fence that a queue's can be raised to: Lua's numbers are exact up to 2^53, and claims count on from
+/// here.
 const HIGHEST_FENCE: u64 = (1 << 53) - (1 << 40);
 
 /// A queue with something due.
@@ -62,7 +63,7 @@ impl Store {
         self.change(queue, &["resume", &reason.recorded(), "", "operator"]).await
     }
 
-    /// Resumes a queue that is paused for this reason. It is no operator's word.
+    /// Resumes a queue that is paused for this reason. It does not count as an operator's order.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
@@ -73,7 +74,7 @@ impl Store {
     /// Raises a queue's fence: a journal knows a higher one.
     ///
     /// # Errors
-    /// [`StoreError::Unreadable`] for one that no queue ever reaches: it was not written by a worker. Otherwise repeat.
+    /// [`StoreError::Unreadable`] for a fence that no queue ever reaches: no worker wrote it. Otherwise repeat.
     pub async fn raise_fence(&self, queue: &Queue, fence: u64) -> Result<bool, StoreError> {
         if fence > HIGHEST_FENCE {
             let detail = format!("it is {fence}, and a script counts to {HIGHEST_FENCE}");
@@ -82,7 +83,7 @@ impl Store {
         self.change(queue, &["fence", &fence.to_string()]).await
     }
 
-    /// Says that Redis has lost writes of this queue. `false` when that was noticed since the era `known`.
+    /// Reports that Redis has lost writes of this queue. `false` if that was noticed since the era `known`.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
@@ -90,7 +91,7 @@ impl Store {
         self.change(queue, &["lost_writes", &known.to_string()]).await
     }
 
-    /// Brings forward the next query of a job. `false` when it does not wait for one.
+    /// Moves the next query of a job forward. `false` if it does not wait for one.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.

@@ -12,7 +12,7 @@ impl Store {
     /// until the next try.
     ///
     /// # Errors
-    /// [`StoreError`]: a place may have been taken all the same; nothing else has happened.
+    /// [`StoreError`]: a token may have been taken; nothing else has happened.
     pub async fn take_rate_token(&self, queue: &Queue, rate_per_second: f64) -> Result<Option<Duration>, StoreError> {
         if rate_per_second <= 0.0 {
             return Ok(None); // no limit

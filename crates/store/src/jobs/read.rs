@@ -131,7 +131,7 @@ impl Store {
         Ok(found.collect())
     }
 
-    /// The jobs by these keys, in their order; `None` for those that do not exist. When a send is due is left open.
+    /// The jobs with these keys, in order; `None` for those that do not exist. The due times of sends are left open.
     async fn read_each(&self, queue: &Queue, keys: &[Key]) -> Result<Vec<Option<StoredAs>>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -248,7 +248,7 @@ pub(crate) fn era_of((number, resumed, resumed_at): EraFields) -> Era {
     Era { number: number.unwrap_or(0), resumed: resumed.unwrap_or(0), resumed_at: Millis(resumed_at.unwrap_or(0)) }
 }
 
-/// Bytes that are no UTF-8 make no record, and no list fails of them.
+/// Bytes that are no UTF-8 are no record, and no list fails because of them.
 pub(crate) fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
@@ -288,7 +288,8 @@ impl JobRecord {
 }
 
 impl StoredJob {
-    /// Since when a job in the fair order is due. After its first claim that is not known, and it is no earlier than its last change.
+    /// The time since which a job in the fair order is due. After its first claim the exact time is unknown, but not
+    /// before its last change.
     pub(crate) fn due_since(&self) -> Option<Millis> {
         if self.last_claim.is_empty() { self.run_at.max(self.created_at) } else { self.updated_at }
     }

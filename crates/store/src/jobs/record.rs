@@ -47,7 +47,7 @@ pub(crate) struct StoredJob {
     /// of its hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) created_at: Option<Millis>,
-    /// The earliest moment to send it, where its producer named one.
+    /// The earliest time to send it, if its producer named one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) run_at: Option<Millis>,
     /// The time of its last change.
@@ -59,7 +59,7 @@ pub(crate) struct StoredJob {
     /// The fence of the last claim that ended.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) fence: u64,
-    /// The token of the last claim that ended: whose a repeated commit is.
+    /// The token of the last claim that ended, by which a repeated commit is recognised.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) last_claim: String,
     /// Requests that may have left.
@@ -221,7 +221,7 @@ impl StoredJob {
         !self.hash.0.is_empty() && self.hash.0 == compared
     }
 
-    /// Adds numbers that were not known, behind those that were; the oldest go when there are too many.
+    /// Adds new numbers after the known ones; the oldest are dropped beyond the bound.
     pub(crate) fn learn(&mut self, numbers: &[String]) {
         for number in numbers {
             if !self.trade_nos.contains(number) {
@@ -257,7 +257,7 @@ impl StoredJob {
         serde_json::to_string(&event).unwrap_or_default() // texts and numbers: writing them cannot fail
     }
 
-    /// The events that are too many for the record, as recorded lines, oldest first.
+    /// The events beyond the record's bound, as history lines, oldest first.
     pub(crate) fn overflow(&mut self) -> Vec<String> {
         let surplus = self.history.len().saturating_sub(INLINE_EVENTS);
         self.history.drain(..surplus).map(|event| event.recorded()).collect()

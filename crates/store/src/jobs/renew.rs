@@ -31,7 +31,7 @@ pub struct Renewal<'a> {
 }
 
 impl<'a> Renewal<'a> {
-    /// By a worker that remembers nothing, for an account that resends.
+    /// By a worker without knowledge of the queue, for an account that resends.
     #[must_use]
     pub fn new(worker: &'a str, lease: Duration) -> Self {
         Self { worker, lease, known: Known::default(), on_ambiguous: OnAmbiguous::Resend, clock: None }
@@ -160,8 +160,9 @@ impl Store {
         Ok(count)
     }
 
-    /// Ends the claim of a job about which certainly no call was made, although its intent may be in a journal: the record keeps the
-    /// claim's fence, so that the journal knows no more than Redis. `false` when the claim has ended already.
+    /// Ends the claim of a job about which certainly no call was made, although its intent may be in a journal: the
+    /// record keeps the claim's fence, so that Redis knows as much as the journal. `false` if the claim has already
+    /// ended.
     ///
     /// # Errors
     /// [`StoreError`]: repeat, or let the lease end.
@@ -215,7 +216,7 @@ fn unmade(job: &ClaimedJob, now: Millis) -> Commit {
     Commit { resend: Resend::Skipped, reason: job.reason.clone(), ..Commit::new(job, now, next) }
 }
 
-/// A claim that is gone from under its worker has ended, was taken over after its lease, or was lost.
+/// A claim that its worker no longer has was ended, was taken over after its lease, or was lost.
 fn was_lost(leased: &LeasedClaim, claim: &str, record: &str) -> bool {
     let record = match StoredJob::read(record) {
         Ok(record) => Some(record),

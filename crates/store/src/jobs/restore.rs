@@ -1,4 +1,4 @@
-//! Restoring jobs that Redis has forgotten, wholly or in part, and that a journal remembers.
+//! Restores jobs that Redis has lost, wholly or in part, from a journal.
 
 use bursar_domain::{
     BusinessKeyConflict, Call, HistoryEvent, Key, Millis, Queue, Reason, RestoredFromJournal, State, Transition,
@@ -33,7 +33,7 @@ pub struct JournalView<'a> {
     pub first_sent: Millis,
     /// The last one.
     pub last_sent: Millis,
-    /// The gateway's numbers, newest last; none where nothing new is known.
+    /// The gateway's numbers, newest last; empty without new ones.
     pub trade_nos: &'a [String],
 }
 
@@ -46,14 +46,14 @@ pub enum JournalDiff {
     Missing,
     /// It has forgotten a send.
     Behind,
-    /// It has forgotten a send, and its content is not the one that was sent.
+    /// It lacks a send, and its content is not the one that was sent.
     OtherContent,
     /// It has ended as never executed, and the journal has a send that it does not count: it needs review.
     EndedUnsent,
 }
 
 impl JournalDiff {
-    /// Compares: a record that has forgotten nothing has a fence and a number of sends at least as high as any send had.
+    /// Compares: a complete record has a fence and a number of sends at least as high as those of any send.
     #[must_use]
     pub fn of(record: Option<&JobRecord>, hash: &[u8], fence: u64, sends: u32) -> Self {
         let Some(record) = record else { return Self::Missing };
@@ -70,8 +70,8 @@ impl JournalDiff {
                 match (record.hash == hash, behind) {
                     // A person has it already.
                     (false, false) if record.state == State::NeedsReview => Self::Agrees,
-                    // A record's content never changes: this one was accepted after the other had been forgotten. Its fences
-                    // say nothing of the other's.
+                    // A record's content never changes: this one was accepted after the other had been lost. Its fences
+                    // say nothing about the other's.
                     (false, _) => Self::OtherContent,
                     (true, true) => Self::Behind,
                     (true, false) => Self::Agrees,
@@ -99,7 +99,7 @@ impl Store {
     /// the same business key that may still be sent, is moved to review first.
     ///
     /// # Errors
-    /// [`StoreError`]: it may have been done; look before repeating.
+    /// [`StoreError`]: it may have been done; read the job before repeating.
     pub async fn restore(
         &self,
         queue: &Queue,
@@ -224,7 +224,8 @@ impl Store {
         Ok(set_aside.then_some(rival))
     }
 
-    /// The key of another job with this business key. Redis refuses one at submission, unless it has forgotten the first job.
+    /// The key of another job with this business key. Redis refuses one at submission, unless it has lost the first
+    /// job.
     pub(crate) async fn rival(
         &self,
         queue: &Queue,
@@ -239,14 +240,15 @@ impl Store {
         Ok(rival.filter(|rival| rival != key.as_str()))
     }
 
-    /// A journal knows a send with the same business key by another key, `sent`: a rival that may still be sent waits for a person. One
-    /// that is being sent, or that the gateway has accepted, goes on: it is too late to keep it back. Returns if it waits from now on.
+    /// A journal has a send with the same business key under another key, `sent`: a rival that may still be sent is
+    /// moved to review. A rival that is being sent, or that the gateway has accepted, goes on: it is too late to stop
+    /// it. Returns true if the rival was moved.
     async fn send_to_review(&self, queue: &Queue, rival: &str, sent: &Key, who: &str) -> Result<bool, StoreError> {
         let Ok(key) = rival.parse::<Key>() else { return Ok(false) };
         for _ in 0..TRIES {
             let job = match self.job(queue, &key).await? {
                 Some(StoredAs::Job(job)) => job,
-                // A worker of that build may send it, and this one cannot keep it back.
+                // A worker of that build may send it, and this build cannot prevent that.
                 Some(StoredAs::Unreadable { why: why @ Unreadable::Newer { .. }, .. }) => {
                     return Err(StoreError::Unreadable {
                         what: format!("job {rival}, which has the business key of {sent}"),

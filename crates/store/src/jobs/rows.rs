@@ -104,7 +104,7 @@ pub(crate) fn key_of(member: &str) -> Option<Key> {
     member.split(' ').next().and_then(|key| key.parse().ok())
 }
 
-/// A place among a queue's sets: behind this row of this set, or at the set's beginning.
+/// A position in a queue's sets: after this row of this set, or at the set's beginning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub(crate) struct Behind {
@@ -157,7 +157,7 @@ pub(crate) struct Rows {
 }
 
 impl Store {
-    /// At most about `limit` rows of these sets behind a place, of one of the sets. Ends before `ended_from` are passed over.
+    /// About `limit` rows at most of these sets after a position, all of one set. Ends before `ended_from` are skipped.
     pub(crate) async fn rows(
         &self,
         queue: &Queue,

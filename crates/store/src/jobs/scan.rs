@@ -1,4 +1,4 @@
-//! Scanning all jobs of a queue while others work on them, and those that are due to be sent.
+//! Scans all jobs of a queue while workers change them, and lists the due sends.
 
 use bursar_domain::{Millis, Queue, State};
 
@@ -48,8 +48,9 @@ pub struct DueSends {
 }
 
 impl Store {
-    /// A step through a queue's jobs, of one state or of all. No ended job is missed, unless its detail expires meanwhile; an open one
-    /// is, if it moves back across the cursor: from a query to a send, or nearer in time.
+    /// One step through a queue's jobs, of one state or of all. No ended job is missed, unless its details expire
+    /// meanwhile. An open job is missed if it moves back across the cursor: from a query to a send, or to an earlier
+    /// time.
     ///
     /// # Errors
     /// [`StoreError`]: repeat from the same cursor.

@@ -37,7 +37,8 @@ pub struct QueueStatus {
     pub next_query: Option<Millis>,
     /// The reason for its pause, if it is paused.
     pub paused: Option<Reason>,
-    /// For each worker whose circuit breaker is open here, when it probes, or has begun to: until one succeeds it sends nothing else.
+    /// For each worker whose circuit breaker is open here, the time of its probe, past or future: until a probe
+    /// succeeds, it sends nothing else.
     pub circuits_open: Vec<Millis>,
 }
 
@@ -120,7 +121,7 @@ impl Store {
         pipeline.hvals(queue_keys.set("circuits")).hlen(queue_keys.set("delivery_quarantine"));
     }
 
-    /// The fair order knows ranks and no times: since when its first job is due is in that job's record.
+    /// The fair order has ranks and no times: the due time of its first job comes from that job's record.
     async fn find_first_sends(
         &self,
         queues: &[Queue],

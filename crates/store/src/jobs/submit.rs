@@ -174,7 +174,7 @@ fn beginning_of(created_at: Millis, era: u64) -> String {
     format!("{},\"created_at\":{}{era}", beginning(), created_at.0)
 }
 
-/// The rest of the record, with a comma before it.
+/// The part of the record after its beginning, with a comma before it.
 fn rest_of_record(new: &NewRecord<'_>) -> Result<String, StoreError> {
     let text = StoredJob::accepted(new.job, new.group)?.text();
     Ok(text.strip_prefix(&beginning()).unwrap_or_default().to_owned())

@@ -1,7 +1,7 @@
 -- deliveries
--- A job's outbox is a list of events, each put there in the same step as the state that it tells of, so that neither is ever on record
--- without the other.
-local MAX_WAITING = 16 -- a job ends once and may be refunded: only a person who orders calls again and again fills it
+-- A job's outbox is a list of events, each added in the same step as the state that it reports, so that neither is ever
+-- recorded without the other.
+local MAX_WAITING = 16 -- a job ends once and may be refunded: only an operator who orders many calls fills it
 local to_deliver, to_deliver_count = {}, 0
 local function enqueue_delivery(key, event, now)
   local outbox = queue_key('outbox') .. ':' .. key
@@ -17,7 +17,7 @@ local function enqueue_delivery(key, event, now)
   to_deliver[to_deliver_count + 1], to_deliver[to_deliver_count + 2] = now, key
   to_deliver_count = to_deliver_count + 2
 end
--- Makes due what was put there. `channel` wakes dispatchers.
+-- Makes a new event due. `channel` wakes dispatchers.
 local function make_deliveries_due(now, channel)
   if to_deliver_count == 0 then return end
   redis.pcall('ZADD', queue_key('due_deliveries'), 'NX', unpack(to_deliver)) -- one that waits or is under way keeps its time

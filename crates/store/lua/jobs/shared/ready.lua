@@ -1,6 +1,7 @@
 -- ready
--- `ready` has every queue of the partition in which something waits, by when it is due: an idle worker looks there and nowhere else.
--- `ready_deliveries` is the same for webhooks. What is written brings a queue's time forward; a claim, which sees all, sets it.
+-- `ready` has every queue of the partition with waiting work, by its due time: an idle worker reads only that.
+-- `ready_deliveries` is the same for webhooks. A write moves a queue's time forward; a claim, which sees all jobs, sets
+-- it.
 local function bring_forward(due, set) redis.call('ZADD', base .. (set or 'ready'), 'LT', due, queue) end
 local function set_ready(set, due)
   if due == math.huge then

@@ -22,7 +22,7 @@ pub(super) struct FoundKeys {
 }
 
 impl Store {
-    /// Every job under a queue's name: tombstones are in no set, so all keys of this Redis are gone through.
+    /// Every job of a queue. Tombstones are in no set, so all keys of this Redis are scanned.
     pub(super) async fn find_all(&self, queue: &Queue) -> Result<FoundKeys, StoreError> {
         let queue_keys = self.queues.of(queue);
         let (jobs, business) = (queue_keys.of_key("job", ""), queue_keys.of_key("business", ""));

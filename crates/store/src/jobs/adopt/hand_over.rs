@@ -74,7 +74,7 @@ impl Store {
         }
     }
 
-    /// Writes the job into its new queue. `None` when something else is there by now.
+    /// Writes the job into its new queue. `None` if the new queue's record has changed.
     async fn bring(
         &self,
         adoption: Adoption<'_>,
@@ -139,7 +139,8 @@ impl Store {
         Ok((self.apply(to, &[write], "").await? == [Applied::Done]).then_some(state))
     }
 
-    /// The old queue's job was certainly never sent and gives way to the new one's: that one's history says so.
+    /// The old queue's job was certainly never sent, so the new queue's job replaces it and records that in its
+    /// history.
     async fn note_adopted(&self, adoption: Adoption<'_>, handed: &Handed, now: Millis) -> Result<(), StoreError> {
         if handed.stored.is_tombstone() {
             return Ok(());

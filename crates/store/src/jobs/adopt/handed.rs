@@ -46,7 +46,7 @@ impl Store {
     ) -> Result<Handed, StoreError> {
         let mut stored = job.as_lost(now);
         let has_changed = stored.state != job.seen.stored.state;
-        // A send that Redis has forgotten: waits count from the latest moment at which it can have been.
+        // A send that Redis has lost: waits count from the latest moment at which it can have been made.
         if has_changed && stored.last_sent_at.is_none() {
             stored.last_sent_at = Some(now);
         }
@@ -79,7 +79,7 @@ impl Store {
         })
     }
 
-    /// The list of a job's history as texts, as they are written again elsewhere.
+    /// The lines of a job's history list, as they are written to the new queue.
     pub(super) async fn history_lines(&self, queue: &Queue, key: &Key) -> Result<Vec<String>, StoreError> {
         let lines = self.history_list(&self.queues.of(queue), key.as_str()).await?;
         Ok(lines.into_iter().map(lossy).collect())
@@ -92,7 +92,7 @@ impl Handed {
         !self.stored.is_tombstone() && self.stored.state == State::Queued && self.stored.sends == 0
     }
 
-    /// The claim of an adoption, with the one that was lost before.
+    /// The claim of an adoption, including the claim that was lost before it.
     pub(super) fn claim_for(&self, to: &Queue, now: Millis) -> String {
         let lost = self.stored_claim();
         let fence = lost.as_ref().map_or(self.stored.fence, |lost| lost.fence).saturating_add(1);

@@ -13,7 +13,7 @@ pub(super) enum There {
     Nothing,
     /// The very job, brought there by an adoption before this one.
     Ours(Box<JobRecord>),
-    /// A job that was certainly never sent, with its text: it gives way.
+    /// A job that was certainly never sent, with its text: the other one replaces it.
     Unsent(Box<StoredJob>, String),
     /// A job of the same content that stays.
     Same(Box<StoredJob>),

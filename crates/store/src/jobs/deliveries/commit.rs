@@ -18,7 +18,7 @@ use crate::{Origin, StoreError};
 /// The number of tries for a late attempt's history line whose record has changed.
 const TRIES: usize = 8;
 
-/// Lines at the end of a history in which a repeated commit finds its own.
+/// The last lines of a history in which a repeated commit looks for its own line.
 const LOOKED_BACK: isize = 8;
 
 /// The result of one attempt to deliver.
@@ -143,7 +143,7 @@ impl Store {
             answers.push(match applied {
                 Applied::Done => Committed::Done,
                 Applied::Changed { claim, record } => self.delivered_late(origin, commit, &claim, &record).await?,
-                // Deliveries name no response, no pause keeps them, and a call has each key once.
+                // Deliveries have no response id, no pause stops them, and a call has each key once.
                 Applied::Owned(_) | Applied::Paused => Committed::Late,
             });
         }

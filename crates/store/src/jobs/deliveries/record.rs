@@ -11,7 +11,7 @@ use crate::jobs::record::{Unreadable, is_zero_u32, newer, record_version};
 pub(crate) struct StoredDelivery {
     /// The record's version.
     pub(crate) v: u32,
-    /// The token of the last claim that wrote it: whose a repeated commit is.
+    /// The token of the last claim that wrote it, by which a repeated commit is recognised.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) last_claim: String,
     /// Attempts that failed.

@@ -17,7 +17,7 @@ use crate::reply::score;
 /// Notifications read in one step of a listing.
 const PAGE: usize = 100;
 
-/// Lines at the end of a job's history in which a notification that is linked again finds its own.
+/// The last lines of a job's history in which a notification that is linked again is looked for.
 const LOOKED_BACK: isize = 64;
 
 /// The filter of a list of notifications.
@@ -45,9 +45,9 @@ impl NotificationFilter {
 pub enum NotificationDelivery {
     /// It has no receiver: none was set when it came, or it was held.
     NoReceiver,
-    /// It is tried once this time has come; while it is tried, when the dispatcher's lease ends.
+    /// It is tried after this time; during an attempt, this is the end of the dispatcher's lease.
     Due(Millis),
-    /// It was delivered, or will not be any more: its history says which.
+    /// It was delivered or given up: its history says which.
     Over,
 }
 
@@ -181,7 +181,7 @@ impl Store {
         Ok(counts.chunks(2).map(pair).collect())
     }
 
-    /// The job by this key, or by this business key; `None` when there is none.
+    /// The job with this key or business key; `None` if there is none.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -193,8 +193,8 @@ impl Store {
         self.job(queue, &key).await
     }
 
-    /// Writes into the history of the job that a notification names, by its key or its business key, that it was named: once for each
-    /// notification. The job's key; `None` when there is no such job.
+    /// Adds a notification to the history of the job that it names, by key or business key, once for each notification.
+    /// Returns the job's key; `None` if there is no such job.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
@@ -241,7 +241,7 @@ impl Store {
         })
     }
 
-    /// The job that this notification names has it in its history: further deliveries need nothing more.
+    /// Marks that the job which this notification names has it in its history: later deliveries need not link it again.
     ///
     /// # Errors
     /// [`StoreError`]: repeat; without it the next delivery links it again.
