@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bursar_domain::{Answer as Outcome, State, Unsendable};
+use bursar_domain::{Outcome, State, Unsendable};
 
 use crate::not_yet::{Breaches, add, assert_known};
 use crate::tree::{files, files_of, read};

@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn redis_that_this_build_cannot_use_is_a_wrong_configuration() {
         let layout = || StoreError::Layout("another".into());
-        let lost = StoreError::NotDurable { asked: "local", reached: "nothing".into() };
+        let lost = StoreError::NotDurable { required: "local", reached: "nothing".into() };
         let exits = [layout().exit(), Unavailable(layout()).exit(), StoreError::Cluster.exit(), lost.exit()];
         assert_eq!(exits, [Exit::Misused, Exit::Misused, Exit::Unreachable, Exit::Unreachable]);
     }

@@ -7,7 +7,6 @@ use bursar_domain::Policy;
 use bursar_gateways::{BeingfiBlock, Channel, RefusalTexts};
 
 use super::rules::{DAY, SHORTEST, duration, word};
-use super::section::Section;
 use super::table::section;
 use super::texts::{file, parts_of_messages, path, text};
 

@@ -89,7 +89,7 @@ async fn memory_that_fills_between_claim_and_commit_loses_no_answer() {
     let commits: Vec<_> = jobs.iter().map(|job| then(job, State::Succeeded, Due::Never)).collect();
     let committed = scene.store.commit(&scene.queue, &commits).await.unwrap();
     assert_eq!(committed, vec![Committed::Done; 200]);
-    assert_eq!(scene.store.status(&scene.queue).await.unwrap().done, 200);
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().counts.done, 200);
     let again = then(&jobs[0], State::Failed, Due::Never);
     assert_eq!(scene.commit(&again).await, Committed::Again);
 }

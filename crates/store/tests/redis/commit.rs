@@ -237,7 +237,7 @@ async fn a_batch_is_answered_in_order_and_each_job_by_itself() {
     }
     let again = scene.store.commit(&scene.queue, &commits).await.unwrap();
     assert_eq!(again.iter().filter(|committed| **committed == Committed::Again).count(), 299);
-    assert_eq!(scene.store.status(&scene.queue).await.unwrap().done, 299);
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().counts.done, 299);
     assert_eq!(scene.store.commit(&scene.queue, &[]).await.unwrap(), []);
 }
 

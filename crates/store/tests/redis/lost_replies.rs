@@ -83,7 +83,7 @@ async fn a_submission_repeated_after_a_lost_reply_makes_no_second_job() {
     lossy.losing(scene.store.submit(&jobs)).await;
     let answers = lossy.repeat(async || scene.store.submit(&jobs).await).await;
     assert_eq!(answers, vec![Submission::Existing(State::Queued); 50]);
-    assert_eq!(scene.store.status(&scene.queue).await.unwrap().sends, 50);
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().counts.to_send, 50);
     assert_eq!(scene.claim("w", 100).await.jobs.len(), 50);
 }
 
@@ -143,7 +143,7 @@ async fn a_lost_unclaim_is_repeated_and_gives_back_everything() {
     eventually(SOON, "the connection to be back", async || scene.store.ping().await).await;
     lossy.losing(scene.store.recover_claim(&scene.queue, "w", 50)).await;
     lossy.repeat(async || scene.store.recover_claim(&scene.queue, "w", 50).await).await;
-    assert_eq!(scene.store.status(&scene.queue).await.unwrap().sends, 2);
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().counts.to_send, 2);
     assert_eq!(scene.claims().await, Vec::<String>::new());
 }
 

@@ -56,7 +56,7 @@ async fn each_queue_is_as_it_is_read_alone() {
     let open: Vec<(usize, u64)> =
         statuses.iter().map(QueueStatus::open_jobs).enumerate().filter(|(_, open)| *open > 0).collect();
     assert_eq!(open, [(0, 2), (99, 1), (QUEUES - 1, 1)]);
-    assert_eq!((statuses[100].done, &statuses[101].paused), (3, &Some(reason)));
+    assert_eq!((statuses[100].counts.done, &statuses[101].paused), (3, &Some(reason)));
 
     let doubtful = [0, 1, 99, 100, QUEUES - 1].map(|at| queues[at].clone());
     assert_eq!(scene.store.in_doubt_of(&doubtful).await.unwrap(), [2, 0, 0, 0, 1]);

@@ -81,7 +81,7 @@ async fn only_jobs_past_retention_go_and_no_more_than_asked() {
         scene.set_due("done", &format!("k{number}"), 1).await;
     }
     assert_eq!((purge(0).await, purge(3).await, purge(100).await), (0, 3, 2));
-    assert_eq!(scene.store.status(&scene.queue).await.unwrap().done, 2);
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().counts.done, 2);
 }
 
 #[tokio::test]

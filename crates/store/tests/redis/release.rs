@@ -152,7 +152,7 @@ async fn more_jobs_than_one_script_takes_are_given_back_in_several() {
     assert_eq!(all.len(), 600);
     let jobs: Vec<&ClaimedJob> = all.iter().collect();
     assert_eq!(scene.store.release(&scene.queue, &jobs).await.unwrap(), 600);
-    assert_eq!(scene.store.status(&scene.queue).await.unwrap().sends, 600);
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().counts.to_send, 600);
     assert_eq!(scene.store.release(&scene.queue, &[]).await.unwrap(), 0);
 }
 

@@ -15,7 +15,7 @@ async fn status(scene: &Scene) -> QueueStatus {
 async fn a_queues_status_has_counts_ages_and_reasons() {
     let scene = Scene::new().await;
     let empty = status(&scene).await;
-    assert_eq!((empty.open_jobs(), empty.done, empty.next_due, empty.paused), (0, 0, None, None));
+    assert_eq!((empty.open_jobs(), empty.counts.done, empty.next_due, empty.paused), (0, 0, None, None));
     scene.bring("asked", State::Pending).await;
     scene.bring("review", State::NeedsReview).await;
     scene.bring("done", State::Succeeded).await;
@@ -29,8 +29,8 @@ async fn a_queues_status_has_counts_ages_and_reasons() {
     scene.store.pause(&scene.queue, &reason).await.unwrap();
     let created = scene.job("due1").await.created;
     let seen = status(&scene).await;
-    assert_eq!((seen.sends, seen.queries, seen.review, seen.done), (3, 1, 1, 1));
-    assert_eq!((seen.deliveries, seen.quarantined, seen.open_jobs()), (1, 1, 5));
+    assert_eq!((seen.counts.to_send, seen.counts.to_query, seen.counts.review, seen.counts.done), (3, 1, 1, 1));
+    assert_eq!((seen.counts.to_tell, seen.quarantined, seen.open_jobs()), (1, 1, 5));
     assert_eq!((seen.next_send, seen.next_due, seen.paused.as_ref()), (created, created, Some(&reason)));
     assert_eq!(seen.view(&scene.queue).paused, Some(reason));
     assert!(seen.now >= created.unwrap());
@@ -44,10 +44,10 @@ async fn a_head_that_cannot_be_read_hides_no_status() {
     for spoil in [&["SET", name.as_str(), "damaged"][..], &["DEL", name.as_str()]] {
         let _: redis::Value = scene.command(spoil).await;
         let seen = status(&scene).await;
-        assert_eq!((seen.sends, seen.next_send), (1, Some(seen.now)));
+        assert_eq!((seen.counts.to_send, seen.next_send), (1, Some(seen.now)));
     }
     let _: u64 = scene.command(&["RPUSH", &scene.job_name("K1"), "x"]).await;
-    assert_eq!(status(&scene).await.sends, 1);
+    assert_eq!(status(&scene).await.counts.to_send, 1);
     let _: u64 = scene.command(&["HSET", &scene.name("queue"), "paused", "no JSON"]).await;
     assert!(status(&scene).await.paused.is_some());
 }

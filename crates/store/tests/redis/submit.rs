@@ -181,7 +181,7 @@ async fn a_large_batch_takes_several_scripts_and_all_are_answered() {
     let answers = scene.accept(&jobs).await;
     assert_eq!(answers.len(), jobs.len());
     assert!(answers.iter().all(|answer| *answer == Submission::New));
-    assert_eq!(scene.store.status(&scene.queue).await.unwrap().sends, jobs.len() as u64);
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().counts.to_send, jobs.len() as u64);
 }
 
 #[tokio::test]

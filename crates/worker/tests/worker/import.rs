@@ -100,7 +100,7 @@ impl Door {
     }
 
     async fn queued(&self) -> u64 {
-        self.store.status(&self.queue).await.unwrap().sends
+        self.store.status(&self.queue).await.unwrap().counts.to_send
     }
 
     async fn dead_letters(&self) -> Vec<DeadLetter> {
@@ -295,7 +295,7 @@ async fn a_dead_letter_is_retried_or_dropped_by_an_operator() {
     );
     assert_eq!(door.status().await.dead_letters, 0);
     let late: Queue = "late/transfer".parse().unwrap();
-    assert_eq!(door.store.status(&late).await.unwrap().sends, 1, "the dropped one is no job");
+    assert_eq!(door.store.status(&late).await.unwrap().counts.to_send, 1, "the dropped one is no job");
 }
 
 /// Between reading a task and taking it another worker may have taken it, and a producer have pushed another job under its id.
