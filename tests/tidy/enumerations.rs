@@ -31,12 +31,11 @@ fn the_labels_of_metrics_have_the_enums_values() {
     assert_eq!(label_values(&page, "reason"), words(Unsendable::ALL.map(Unsendable::label)));
 }
 
-/// The kinds of problems that the server answers with, from the one function that names them.
+/// The types of problems that the server answers with, as its enum writes them.
 fn problem_types() -> BTreeSet<String> {
     let text = read("crates/server/src/http/problem.rs");
-    let texts = text.split("=> (\"").skip(1).filter_map(|rest| rest.split_once('"')).map(|(name, _)| name.to_owned());
-    let types: BTreeSet<String> =
-        texts.filter(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')).collect();
+    let texts = text.split("rename = \"urn:bursar:problem:").skip(1).filter_map(|rest| rest.split_once('"'));
+    let types: BTreeSet<String> = texts.map(|(name, _)| name.to_owned()).collect();
     assert!(types.len() > 10, "only {types:?} were found");
     types
 }
@@ -100,10 +99,11 @@ fn a_page_that_lists_exit_codes_lists_all_of_them() {
     let mut pages = 0;
     for file in files().iter().filter(|file| file.extension() == "md" && file.path != "CHANGELOG.md") {
         let lines: Vec<&str> = file.text.lines().collect();
-        let Some(at) = lines.iter().position(|line| line.to_lowercase().contains("exit codes:")) else { continue };
+        let is_title = |line: &&str| line.starts_with('#') && line.to_lowercase().ends_with("exit codes");
+        let Some(at) = lines.iter().position(|line| is_title(&line)) else { continue };
         pages += 1;
-        let paragraph: Vec<&str> = lines[at..].iter().take_while(|line| !line.is_empty()).copied().collect();
-        let text = paragraph.join(" ");
+        let section: Vec<&str> = lines[at + 1..].iter().take_while(|line| !line.starts_with('#')).copied().collect();
+        let text = section.join(" ");
         let numbers: BTreeSet<&str> = text.split(|c: char| !c.is_ascii_digit()).collect();
         for code in codes.iter().filter(|code| !numbers.contains(code.as_str())) {
             add(&mut breaches, &file.path, format!("{}: the exit codes lack {code}", at + 1));

@@ -10,6 +10,10 @@ use crate::{
     Suspicion, not_ready_delay, poll_delay, resend_spread, retry_delay,
 };
 
+mod progress;
+
+pub use progress::JobProgress;
+
 /// The most workers that may be lost while they hold one job before a person must look: the job may be what kills them.
 pub const MAX_LOSSES: u32 = 5;
 
@@ -25,46 +29,6 @@ pub const MAX_NOT_READY_SENDS: u32 = 5;
 /// The time for which "not found" proves nothing where nothing may be sent again: the gateway has queues and replicas
 /// (docs/gateways/yzt.md).
 const UNSEEN_GRACE: Duration = Duration::from_secs(600);
-
-/// The facts about one job that the record and the gateway have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JobProgress {
-    /// Before the call; while a send is out the record itself says `in_doubt`.
-    pub state: State,
-    /// Sends so far, this one included.
-    pub sends: u32,
-    /// Sends made while an earlier one might have executed, this one included.
-    pub resends: u32,
-    /// Asks so far, this one included.
-    pub queries: u32,
-    /// Workers lost while they held the job.
-    pub losses: u32,
-    /// When the first intent to send was recorded.
-    pub first_sent: Option<Millis>,
-    /// When the last one was, this one included.
-    pub last_sent: Option<Millis>,
-    /// When the last one before this one was.
-    pub sent_before: Option<Millis>,
-    /// When an operator last ordered a call: deadlines are counted from then.
-    pub ordered: Option<Millis>,
-    /// The outcome in a response that came when its claim was gone: evidence where the gateway cannot be asked.
-    pub late_response: Option<Outcome>,
-    /// True if the gateway can be asked about it, with what is known by now.
-    pub can_query: bool,
-    /// The job that the response at hand names. Without a response, nothing names one.
-    pub names: Names,
-    /// The arrival of a response to the last send that can be relied on, whatever it said.
-    pub received: Received,
-    /// True if the gateway has said that the order which it belongs to is not ready. Some say so of an order that was executed, so the job
-    /// never ends as one that was not: a person looks.
-    pub not_ready: bool,
-    /// True if this gateway answers a repeated send with the first one's status.
-    pub repeat_is_answered: bool,
-    /// True if the money arrives the next working day only.
-    pub next_day: bool,
-    /// The seed of the job's jitter.
-    pub seed: u64,
-}
 
 /// When and for what to look at a job next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -106,7 +106,7 @@ pub const LABELS: [Label; 17] = [
     words("to", "", || plain(CIRCUIT_CHANGES)),
     words("reason", "why a send was not made", || plain(Unsendable::ALL.map(Unsendable::label))),
     words("operation", "what a worker was doing", || plain(RedisOperation::ALL.map(RedisOperation::as_str))),
-    words("outcome", "what an attempt to tell came to", || {
+    words("outcome", "the outcome of one attempt to deliver", || {
         AttemptOutcome::ALL.map(|outcome| (outcome.as_str(), outcome.meaning())).into()
     }),
     configured("check", "the checks of `bursar doctor` that look at Redis"),

@@ -344,7 +344,7 @@ async fn proxies_of_the_environment_are_ignored() {
     let proxy = Server::answering("caught").await;
     let server = Server::answering("{}").await;
     let mut inner = std::process::Command::new(std::env::current_exe().unwrap());
-    inner.args(["--exact", "proxies_of_the_environment_are_ignored"]).env(INNER, server.url());
+    inner.args(["--exact", "conformance::proxies_of_the_environment_are_ignored"]).env(INNER, server.url());
     for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
         inner.env(name, proxy.url());
     }
