@@ -266,7 +266,7 @@ async fn while_a_journal_knows_more_nothing_is_cancelled_or_sent_on_the_word_of_
     for operation in [Operation::Cancel, Operation::Send] {
         let operated = scene.operate("k1", operation).await;
         let Operated::Refused(refused) = operated else { panic!("{operated:?}") };
-        assert!(refused.to_string().contains("a journal knows of sends"), "{refused}");
+        assert!(refused.to_string().contains("a journal has sends"), "{refused}");
     }
     assert_eq!(scene.state("k1").await, State::Queued);
     scene.store.settle_queue(&scene.queue, 7).await.unwrap();

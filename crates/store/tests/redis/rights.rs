@@ -322,7 +322,7 @@ async fn a_server_that_forbids_wait_is_refused_where_durability_needs_it() {
     assert_eq!(of(&findings(&store, &as_user(&redis)).await, "redis.rights").severity, Severity::Fine);
     let store = store.with_durability(Durability::Replicated(1)).await.unwrap();
     let findings = findings(&store, &as_user(&redis)).await;
-    assert!(of(&findings, "redis.rights").text.contains("lacks wait"), "{findings:?}");
+    assert!(of(&findings, "redis.rights").text.contains("needs: wait"), "{findings:?}");
 }
 
 #[tokio::test]
@@ -333,7 +333,7 @@ async fn a_message_that_may_not_be_published_fails_nothing_that_was_stored() {
     let findings = findings(&scene.store, &as_user(&redis)).await;
     let hints = of(&findings, "redis.channels");
     assert_eq!(hints.severity, Severity::Warn, "{findings:?}");
-    assert!(hints.text.contains("lacks publish subscribe &bursar:*"), "{hints:?}");
+    assert!(hints.text.contains("wake-up messages: publish subscribe &bursar:*"), "{hints:?}");
     assert_eq!(of(&findings, "redis.rights").severity, Severity::Fine, "{findings:?}");
 
     let (store, queue) = (&scene.store, &scene.queue);
