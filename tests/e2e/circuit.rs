@@ -41,7 +41,7 @@ async fn healthy_of(payer: &str, fault: &str, sick: usize) -> (World, Duration, 
 async fn signed_responses_with_a_code_that_no_list_has_hold_up_nobody_else() {
     let (world, took, logs) = healthy_beside("unknown-refusal").await;
     assert!(took < HEALTHY_WITHIN, "{took:?}");
-    assert!(!logs.contains("resting"), "the gateway answers: {logs}");
+    assert!(!logs.contains("sends pause"), "the gateway answers: {logs}");
     world.books_agree().await;
 }
 
