@@ -207,6 +207,6 @@ async fn a_receiver_on_this_machine_needs_the_operators_consent() {
     .await;
     assert_eq!(line["error"], "address_not_allowed", "{line}");
     assert_eq!(receiver.received(), []);
-    assert!(server.process.stderr().contains("callbacks are not signed"), "it says what is not set up");
+    assert!(server.process.stderr().contains("webhooks are not signed"), "it says what is not set up");
     world.books_agree().await;
 }

@@ -41,7 +41,7 @@ async fn healthy_of(payer: &str, fault: &str, sick: usize) -> (World, Duration, 
 async fn signed_unknown_codes_delay_no_one_else() {
     let (world, took, logs) = healthy_among("unknown-refusal").await;
     assert!(took < HEALTHY_WITHIN, "{took:?}");
-    assert!(!logs.contains("resting"), "the gateway answers: {logs}");
+    assert!(!logs.contains("sends pause"), "the gateway answers: {logs}");
     world.books_agree().await;
 }
 

@@ -193,7 +193,7 @@ async fn a_worker_without_rights_is_not_ready_until_it_has_them() {
     assert_eq!(doctor.code, Some(1), "{doctor:?}");
     let worker = world.run(&["worker"]).await;
     assert_eq!(worker.code, Some(1), "{worker:?}");
-    assert!(worker.stderr.contains("it lacks script|load"), "{worker:?}");
+    assert!(worker.stderr.contains("needs: script|load"), "{worker:?}");
 
     world.set("worker.listen", toml::Value::from("127.0.0.1:0"));
     let worker = Process::start("a worker that waits", world.command(&["worker"]));

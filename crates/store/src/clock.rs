@@ -3,7 +3,8 @@
 use bursar_domain::Millis;
 use tokio::time::Instant;
 
-/// Redis's time, carried on from a reply by this machine's monotonic clock. It is never ahead of Redis: a reply takes its time.
+/// Redis's time, carried on from a reply by this machine's monotonic clock. It is never ahead of Redis, because a reply
+/// takes time.
 #[derive(Clone, Copy, Debug)]
 pub struct RedisClock {
     then: Millis,
@@ -29,7 +30,7 @@ impl RedisClock {
         self.then
     }
 
-    /// The moment of this machine's clock at which Redis's time is `due`; the reply's for a time before it.
+    /// The moment on this machine's clock at which Redis's time is `due`; the moment of the reply for an earlier time.
     #[must_use]
     pub fn moment_of(&self, due: Millis) -> Instant {
         self.at + due.since(self.then)

@@ -1,22 +1,24 @@
 #!lua flags=allow-oom
--- Writes what was decided about jobs of one queue: the end of a claim, an operator's action, a restored job, a tombstone; or about its
--- webhook deliveries. Each is written only if claim and record still are what the decision was made of; nothing is decided here.
+-- Writes decisions about jobs of one queue: the end of a claim, an operator's action, a restored job, a tombstone; or about
+-- its webhook deliveries. Each is written only if claim and record have not changed since the decision; nothing is decided here.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
--- ARGV  1 queue, 2 wake channel, 3 delivery channel, 4 events kept, 5 '' or why a queue is paused in which nothing of this may be done,
---       6 whose records: 'job' | 'delivery' | 'notification', 7 the hash with their claims, 8 how many runs follow, then two words of each:
---       what so many writes in a row have in common, 'COUNT PLACE STATE LETTERS', '-' for none, and the claim seen ('' = none). PLACE is where
---       it goes: 'sends'|'queries'|'review'|'done'|'expired'|'quarantine'|'-' = it stays; of a delivery 'again'|'next' = this event is over|
---       'none' = no further ones are wanted|'quarantine'. STATE is published. LETTERS say which further arguments a write has. Then for each
---       write: key, which no other write of this call has, and in this order:
---       t the record to write, r the record seen ('' = none; else it may be any), c the claim to write, d when it is due (ms; of 'review' and
---       'done' since when it is there, else now) and the decider's idea of Redis's time (ms), g its group with a space before it, i what the response is known by, w the webhook event,
---       m how many words follow, then those: a letter with a text behind it, 'q' what the quarantine says, 'h' a line for the history's
---       list, 'b' the key of another job that has a business key ('' = none has, and the job has it now), a space and that business key,
---       which is a guard like the record, 'n' and 'f' what a response is known by, unless it is another's, and no longer is, 'e' an event of
---       this name to publish, 'p' why the queue is paused from now on, 'w' a webhook event before the one above, 't' what was tried of the
---       first one, 'd' deletes whatever else is kept of the job, 'x' the record too, with its business keys, each 'u'
--- Returns in turns the number of a write that was not made, counted from 1, and the reason: {'changed', claim, record} as they are ('' =
---         none) | {'owned', key of the job that the response is known by} | 'paused'
+-- ARGV  1 queue, 2 wake channel, 3 delivery channel, 4 events kept, 5 '' or a pause reason with which nothing is written,
+--       6 the type of the records: 'job' | 'delivery' | 'notification', 7 the hash of their claims, 8 number of runs, then two
+--       words of each run: the common part of its writes, 'COUNT PLACE STATE LETTERS', '-' for none, and the expected claim
+--       ('' = none). PLACE is the new place: 'sends'|'queries'|'review'|'done'|'expired'|'quarantine'|'-' = unchanged; of a
+--       delivery 'again'|'next' = this event is finished|'none' = no further events are wanted|'quarantine'. STATE is
+--       published. LETTERS name the further arguments of each write. Then for each write: key, which no other write of this
+--       call has, and in this order:
+--       t new record, r expected record ('' = none; without r any), c new claim, d due time (ms; of 'review' and 'done' the
+--       time since which it is there, else now) and the decision's time by Redis's clock (ms), g its group after a space,
+--       i response id, w webhook event, m number of words, then those: a letter with a text after it. 'q' quarantine entry,
+--       'h' line for the history's list, 'b' the key of another job that has a business key ('' = none has, and the job gets
+--       it), a space and that business key: a condition like the record, 'n' response id to add unless it is another job's,
+--       'f' response id to remove, 'e' name of an event to publish, 'p' pause reason from now on, 'w' a webhook event before
+--       the one above, 't' delivery record of the first event, 'd' deletes the job's other data, 'x' the record too, with its
+--       business keys, each 'u'
+-- Returns in turns the number of a write that was not made, counted from 1, and the reason: {'changed', claim, record} as
+--         they are ('' = none) | {'owned', key of the job that has the response id} | 'paused'
 -- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua
@@ -62,7 +64,8 @@ end
 local is_paused = ARGV[5] ~= '' and redis.call('HGET', KEYS[2], 'paused') == ARGV[5]
 
 local answers = {}
--- What is written for all jobs at once, those that every commit has with their lengths: making tables and counting them is what costs.
+-- The writes for all jobs together, the most common lists with their lengths: making tables and counting them is the
+-- main cost.
 local records, written, named, named_count, done, done_count = {}, 0, {}, 0, {}, 0
 local entries, forgotten, deleted, deliveries, published = {}, {}, {}, {}, {}
 local going = { due_sends = {}, due_queries = {}, review = {}, due_deliveries = {} }
@@ -72,13 +75,13 @@ local function add(list, first, second)
   local place = #list
   list[place + 1], list[place + 2] = first, second
 end
--- A key of a foreign type holds no record, keeps no other job's answer waiting, and is nobody's to write over.
+-- A key of a foreign type has no record, delays no other job's reply, and is never overwritten.
 local function record_of(key)
   local record = redis.pcall('GET', job_base .. key)
   if type(record) == 'table' then return '', true end
   return record or '', false
 end
--- Tells if another job has a business key than was seen.
+-- True if another job than the expected one has a business key.
 local function has_other_rival(key, at, count)
   for index = at, at + count - 1 do
     if string.sub(ARGV[index], 1, 1) == 'b' then
@@ -89,7 +92,7 @@ local function has_other_rival(key, at, count)
     end
   end
 end
--- The rest of what is said of a job, which most have nothing of.
+-- The further parts about a job, which most lack.
 local function further(key, at, count)
   for index = at, at + count - 1 do
     local letter, word = string.sub(ARGV[index], 1, 1), string.sub(ARGV[index], 2)
@@ -133,7 +136,7 @@ end
 local function move(run, key, at)
   local place, claim, group = run.place, run.claim, run.g and args[at + run.g] or ''
   local due, decided = run.d and args[at + run.d] or '', run.d and args[at + run.d + 1] or 0
-  -- Redis's clock was set back since: what was decided by the other one comes due by this one.
+  -- Redis's clock was set back since: a time that was decided by the wrong clock is moved to the right one.
   if (place == 'sends' or place == 'queries' or place == 'again') and tonumber(decided) > now then
     due = integer(math.max(0, due - (decided - now)))
   end
@@ -150,11 +153,11 @@ local function move(run, key, at)
     leaving.sends[#leaving.sends + 1] = key .. group
     if place ~= 'sends' then leaving.due_sends[#leaving.due_sends + 1] = key .. group end
     if place ~= 'review' then leaving.review[#leaving.review + 1] = key end
-    -- What has ended and is only queried once more stays among what has; what is another state's again does not.
+    -- An ended job that is only queried once more stays among the ended ones; a job that left its final state does not.
     if place == 'review' or place == 'sends' or (place == 'queries' and run.state) then leaving.done[#leaving.done + 1] = key end
   end
 end
--- Returns why nothing is written for a job of which something else is there than was seen.
+-- Returns the reason why nothing is written, if a job has changed since it was read.
 local function changed(run, key, at, claim_now)
   if run.claim ~= claim_now or run.r then
     local record_now, is_foreign = record_of(key)
@@ -217,8 +220,8 @@ for _, run in ipairs(runs) do
   end
 end
 ended, leaving.due_queries = joined(ended), joined(queried_no_more)
--- Records first, and no claim outlives the record that tells its end. Should an error follow, from a key of a foreign type, the job is
--- due to be looked at still.
+-- Records first, and no claim outlives the record that includes its end. After an error, from a key of a foreign type,
+-- the job is still due.
 if #deleted > 0 then redis.call('UNLINK', unpack(deleted)) end
 if #records > 0 then redis.call('MSET', unpack(records)) end
 if #ended > 0 then redis.call('HDEL', claims_name, unpack(ended)) end
@@ -235,7 +238,7 @@ if #named > 0 then redis.pcall('HSET', queue_key('responses'), unpack(named)) en
 if #forgotten > 0 then redis.pcall('HDEL', queue_key('responses'), unpack(forgotten)) end
 for _, delivery in ipairs(deliveries) do enqueue_delivery(delivery[1], delivery[2], now_text) end
 make_deliveries_due(now_text, ARGV[3])
--- The keys that came to each state: an entry of its own would cost each job a command.
+-- The keys that reached each state: an entry for each job would cost a command each.
 local KEYS_AN_ENTRY = 64
 for state, lists in pairs(came) do
   local of_state = joined(lists)

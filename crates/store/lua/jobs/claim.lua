@@ -1,21 +1,21 @@
--- Claims due jobs of one queue, no more than can be called at once. A claim's entry stands in `claims`: for a send that is its intent,
--- so the job is in doubt, on record, before anybody knows that it may be sent. The record is left as it is.
+-- Claims due jobs of one queue, no more than can be called at once. A claim's entry is in `claims`: for a send it is the
+-- intent, so the job is recorded as in doubt before any worker may send it. The record is left unchanged.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
--- ARGV  1 queue, 2 worker, 3 the claim's token as JSON, 4 lease (ms), 5 free slots, 6 calls per second over all replicas (0 = no limit),
---       7 number of this claim (rises with each claim of this worker), 8 events kept, 9 how long the receipt is kept (ms), 10 the number
---       of this worker's last receipt and 11 the highest fence of the queue, as far as it remembers them (0 = not), 12 why the queue is
---       paused after lost writes ('' = it is not), 13 'sends'|'queries': whether sends may be claimed, 14 the one send that may be ('' =
---       any): a probe of the gateway, 15 the worker's idea of Redis's time (ms, 0 = none), 16 '1' while a claim whose lease has ended is
---       left to its worker: after an outage that worker may hold the response, and its commit comes first, 17 the worker's gateway ('' =
---       any), 18 the Redis that the worker has looked at, by its id ('' = sends may be claimed whichever it is), 19 '1' if it has looked since
---       it learnt that this queue's is another or none, then for each group that has a weight: the group with a space before it, what a unit
---       of its work adds to its rank
+-- ARGV  1 queue, 2 worker, 3 the claim's token as JSON, 4 lease (ms), 5 free slots, 6 calls per second over all replicas (0 =
+--       no limit), 7 number of this claim (rises with each claim of this worker), 8 events kept, 9 retention of the receipt
+--       (ms), 10 number of this worker's last receipt, 11 highest fence of the queue that it knows (0 = none), 12 pause reason
+--       after lost writes ('' = no pause), 13 'sends'|'queries': sends may be claimed, or not, 14 the only send that may be
+--       claimed, a probe of the gateway ('' = any), 15 the worker's estimate of Redis's time (ms, 0 = none), 16 '1' to leave an
+--       expired claim to its worker: after an outage that worker may have the response, and its commit should come first,
+--       17 the worker's gateway ('' = any), 18 id of the Redis that the worker has checked ('' = sends may be claimed from
+--       any), 19 '1' if it has checked since it learned that this queue has another id or none, then for each group with a
+--       weight: the group after a space, the rank of a unit of its work
 -- Returns {now (ms), next due (ms, -1 = nothing waits that this worker may claim), fence,
 --         'ok' | 'lost_writes' | 'other_gateway' | 'other_redis',
---         era, the era that a person answered for, when that was (ms), keys that too many workers were lost with, 1 if sends are due
---         that were left, else 0, jobs}; `jobs` is {the claimed sends as they are in `sends`: each its key, with its group; the keys of the
---         claimed queries; the records of both (false = there is none); since when the queries were due (ms); in turns the number of a
---         job, counted from 1, and its claim, where that is not the call's own with nothing before it}
+--         era, the era that an operator took responsibility for, the time of that (ms), keys with too many lost workers, 1 if
+--         due sends were left, else 0, jobs}; `jobs` is {the claimed sends as they are in `sends`: each its key, with its
+--         group; the keys of the claimed queries; the records of both (false = none); the due times of the queries (ms); in
+--         turns the number of a job, counted from 1, and its claim, if that is not the call's own with nothing before it}
 -- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua
@@ -36,7 +36,7 @@ local function nothing(next_due, sends_left, what)
   return { now, next_due, fence, what or 'ok', era, resumed, resumed_at, {}, sends_left or 0, { {}, {}, {}, {}, {} } }
 end
 
--- The jobs were accepted for, and perhaps sent to, one gateway: a worker that would call another one takes none, and learns nothing.
+-- The jobs were accepted for, and perhaps sent to, one gateway: a worker of another gateway takes none.
 if ARGV[17] ~= '' and gateway ~= ARGV[17] then
   if gateway then return nothing(-1, 0, 'other_gateway') end
   redis.call('HSET', KEYS[2], 'gateway', ARGV[17])
@@ -56,16 +56,17 @@ paused = pause_after_losses(era, resumed, ARGV[12], paused, ARGV[8])
 if lost then return nothing(now, 0, 'lost_writes') end
 sends_allowed = sends_allowed and not paused
 
--- A Redis that was emptied knows of no send, and has its queues anew. Who has not looked since might send again what a journal knows of.
+-- A Redis that was emptied knows no send, and its queues are new. A worker that has not checked it could send again
+-- what a journal has.
 if sends_allowed and ARGV[18] ~= '' and incarnation ~= ARGV[18] then
   if ARGV[19] ~= '1' then return nothing(now, 0, 'other_redis') end
   redis.call('HSET', KEYS[2], 'incarnation', ARGV[18])
 end
 
--- Sends that a pause keeps are looked at as seldom as this (ms): their deadlines pass all the same.
+-- The interval at which sends in a paused queue are checked (ms): their deadlines pass all the same.
 local PAUSED_LOOK = 60000
--- The queue's place among those with something due. Returns when this worker is to claim again (-1 = it need not), and 1 if sends are due
--- that it left, else 0.
+-- Updates the queue's due time. Returns the time of this worker's next claim (-1 = none), and 1 if due sends were left,
+-- else 0.
 local function settle_ready(not_before)
   local function first(set) return tonumber(redis.call('ZRANGE', queue_key(set), 0, 0, 'WITHSCORES')[2]) or math.huge end
   local query, send = first('due_queries'), first('due_sends')
@@ -80,7 +81,7 @@ local function settle_ready(not_before)
   return due < math.huge and due or -1, sends_left
 end
 
--- GCRA: the arrival is when the bucket will be empty; a burst of 50 ms of the rate smooths what batches bunch together.
+-- GCRA: the arrival is the time at which the bucket is empty; a burst of 50 ms of the rate smooths batches.
 local interval, burst, arrival, allowance = 0, 0, 0, slots
 if rate > 0 then
   interval = 1000000 / rate
@@ -95,7 +96,7 @@ if allowance == 0 then return nothing(settle_ready(next_call())) end
 local room = math.min(slots, allowance)
 if room == 0 then return nothing(settle_ready(0)) end
 
--- What has come due since gets its rank.
+-- Jobs that have come due since get their rank.
 local RANKED_AT_ONCE = 512
 if sends_allowed then
   local due = redis.call('ZRANGEBYSCORE', queue_key('due_sends'), '-inf', now, 'LIMIT', 0, RANKED_AT_ONCE)
@@ -124,7 +125,7 @@ elseif sends_allowed then
   sends = redis.call('ZRANGE', queue_key('sends'), 0, room - 1)
 end
 local queries = redis.call('ZRANGEBYSCORE', queue_key('due_queries'), '-inf', now, 'WITHSCORES', 'LIMIT', 0, room)
--- Neither may starve the other: each has half of the room, and what it leaves goes to the other. One slot goes by turns.
+-- Neither may starve the other: each has half of the room, and its rest goes to the other. A single slot alternates.
 local due_sends, due_queries = #sends, #queries / 2 -- with their scores
 local take_sends, take_queries = due_sends, due_queries
 if take_sends + take_queries > room then
@@ -150,7 +151,7 @@ for at = 1, taken do names[at] = job_base .. keys[at] end
 local records = redis.call('MGET', unpack(names))
 local earlier = redis.call('HMGET', queue_key('claims'), unpack(keys))
 
-local LEFT_ALONE = 100 -- ms until a claim is looked at again that was left to its worker
+local LEFT_ALONE = 100 -- ms until the next check of an expired claim that was left to its worker
 fence = fence + 1
 local fence_text, lease_end, now_text = integer(fence), integer(now + lease), integer(now)
 local claimed, claimed_sends, claimed_queries, claimed_records, due_since, claims = 0, {}, {}, {}, {}, {}
@@ -187,7 +188,7 @@ for at = 1, take_queries do
 end
 keep_claims('due_queries', 'claims')
 if claimed > 0 then
-  -- Should the reply be lost, the worker reads here what it was given, and gives it back unsent.
+  -- If the reply is lost, the worker reads the claimed jobs here, and releases them unsent.
   redis.call('SET', queue_key('receipt') .. ':' .. worker, table.concat(receipt, '\n'), 'PX', ARGV[9])
 end
 if take_sends > 0 then

@@ -1,12 +1,12 @@
--- Accepts jobs of one queue, each with its record and its place among what is due in one step, or tells what is there already.
+-- Accepts jobs of one queue, each with its record and its due time in one step, or returns the existing one.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
--- ARGV  1 queue, 2 wake channel, 3 '1' where nothing but its key ever names a job's business key, '' elsewhere, 4 how a record begins before
---       `created_at`, 5 the `created_at` that the records below have: their producer's idea of Redis's time (ms), 6 the era that they have
---       behind it ('0' = none), 7 which words each job has besides the first three, then for each job: the name of its record; its key,
---       followed by its group with a space before it where it has one; its record; 's' what a unit of work of its group adds to its rank,
---       else 1; 'd' when it is due (ms of Redis time, 0 = now), else now; 'b' its business key ('' = its key), else its key
--- Returns the time (ms), the era, then in turns the number of a job that is not new, counted from 1, and what it met: {record, claim ('' =
---         none)} of the job that is there | the key of the first job with this business key
+-- ARGV  1 queue, 2 wake channel, 3 '1' if only its key names a job's business key, else '', 4 the beginning of a record before
+--       `created_at`, 5 the `created_at` in the records below: their producer's estimate of Redis's time (ms), 6 the era after
+--       it ('0' = none), 7 the words that each job has besides the first three, then for each job: the name of its record; its
+--       key, followed by its group after a space if it has one; its record; 's' the rank of a unit of its group's work, else 1;
+--       'd' due time (ms of Redis time, 0 = now), else now; 'b' business key ('' = its key), else its key
+-- Returns the time (ms), the era, then in turns the number of a job that is not new, counted from 1, and the existing data:
+--         {record, claim ('' = none)} of that job | the key of the first job with this business key
 -- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua
@@ -16,8 +16,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = integer(now)
 local era, virtual_time = unpack(redis.call('HMGET', KEYS[2], 'era', 'virtual_time'))
--- A producer's idea of the time may be so much behind (ms), and is the record's `created_at` then: a text that is made here costs Redis
--- seven instructions a byte.
+-- A producer's estimate of the time may be this much behind (ms) and is still the record's `created_at`: a text made
+-- here costs Redis seven instructions a byte.
 local MAX_BEHIND = 1000
 local function beginning_of(created_at, of_era) return ARGV[4] .. ',"created_at":' .. created_at .. (of_era ~= '0' and ',"era":' .. of_era or '') end
 local said, right = beginning_of(ARGV[5], ARGV[6]), nil
@@ -64,7 +64,7 @@ if BUSINESS or not by_key then
 end
 local existing = redis.call('EXISTS', unpack(names))
 local there = existing > 0 and redis.call('MGET', unpack(names)) or {}
--- Keys of a foreign type are nobody's to write over, and are looked for one by one only where there is one.
+-- Keys of a foreign type are never overwritten, and are searched for one by one only if there is any.
 local foreign = existing
 for number = 1, #there do
   if there[number] then foreign = foreign - 1 end
@@ -74,7 +74,7 @@ local function answer(number, what)
   local place = #answers
   answers[place + 1], answers[place + 2] = number, what
 end
--- Returns the key of the first job with this business key, where that is another.
+-- Returns the key of the first job with this business key, if that is another one.
 local function first_of(number)
   local name, business = business_names[number], businesses[number]
   local first = firsts[number] or seen[name]
@@ -110,7 +110,7 @@ for number = 1, count do
     end
   end
 end
--- Due first: a record that is not due would be forgotten, and a due job without a record is put aside.
+-- Due times first: a record without one would be forgotten, and a due job without a record is quarantined.
 if #due_now > 0 then
   local groups, group_of, ranked = {}, {}, {}
   for place = 1, #due_now do

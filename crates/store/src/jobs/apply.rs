@@ -301,7 +301,7 @@ impl Guarded {
     }
 }
 
-/// Writes that one call can have: of one job each, so that their order says nothing.
+/// The writes of one call: each about another job, so that their order does not matter.
 fn batches(mut writes: &[Guarded]) -> Vec<&[Guarded]> {
     let mut batches = Vec::new();
     while !writes.is_empty() {
@@ -314,10 +314,10 @@ fn batches(mut writes: &[Guarded]) -> Vec<&[Guarded]> {
     batches
 }
 
-/// A write with its place among those of its call, and its further words.
+/// A write with its index in its call, and its further words.
 type Numbered<'a> = (usize, &'a Guarded, Vec<String>);
 
-/// Adds the arguments for these writes, those that have most in common next to each other. Returns the places of the writes in the order
+/// Adds the arguments of these writes, similar ones next to each other. Returns the indices of the writes in the order
 /// in which the script numbers them.
 fn push(call: &mut Call<'_>, writes: &[Guarded]) -> Vec<usize> {
     let mut runs: BTreeMap<(String, &str), Vec<Numbered<'_>>> = BTreeMap::new();

@@ -157,21 +157,21 @@ impl ClaimedJob {
 
 type Reply = (u64, i64, u64, String, u64, u64, u64, Vec<String>, u8, Taken);
 
-/// The jobs of a claim's reply: sends as they are in the queue's set, keys of queries, records of both, since when the queries were due,
-/// and in turns the number of a job and its claim, where that is not the call's own with nothing before it.
+/// The jobs of a claim's reply: sends as they are in the queue's set, keys of queries, records of both, due times of
+/// the queries, and in turns the number of a job and its claim, if that is not the call's own with nothing before it.
 type Taken = (Vec<Value>, Vec<Value>, Vec<Value>, Vec<Value>, Vec<Value>);
 
-/// A claimed job as the script gives it.
+/// A claimed job in the script's reply.
 struct Row {
-    /// Its key, of a send with its group.
+    /// Its key; for a send with its group.
     member: String,
     claim: String,
-    /// Since when a query was due.
+    /// The due time of a query.
     due: Option<String>,
     record: Option<String>,
 }
 
-/// The jobs of a reply. `own` are the texts of the call's claims that have nothing before them.
+/// The jobs of a reply. `own` are the texts of the call's claims without an earlier one.
 fn rows((sends, queries, records, due_since, claims): Taken, (own_send, own_query): (String, String)) -> Vec<Row> {
     let text = |value: &Value| redis::from_redis_value_ref::<String>(value).ok();
     let claim = |pair: &[Value]| {

@@ -7,7 +7,7 @@ use bursar_domain::{Millis, Queue};
 
 use crate::RedisClock;
 
-/// Redis's time and the queues' eras. New records have them, and the script replaces those that are wrong.
+/// Redis's time and the queues' eras. New records contain them, and the script replaces wrong ones.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Expected(Arc<Mutex<Inner>>);
 
@@ -20,18 +20,18 @@ struct Inner {
 
 impl Expected {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics while it holds the lock; if something did, the script still compares these values.
+        // Nothing panics while it holds this lock. Should something panic, the script still compares these values.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Redis's time, 0 while none is known, and the queue's era.
+    /// Redis's time, 0 while unknown, and the queue's era.
     pub(crate) fn of(&self, queue: &Queue) -> (Millis, u64) {
         let inner = self.lock();
         let now = inner.clock.as_ref().map(RedisClock::now).unwrap_or_default();
         (now, inner.eras.get(queue).copied().unwrap_or_default())
     }
 
-    /// Keeps the time and the era of a reply that has just come.
+    /// Records the time and the era of a reply that has just come.
     pub(crate) fn saw(&self, queue: &Queue, now: Millis, era: u64) {
         let mut inner = self.lock();
         inner.clock = Some(RedisClock::new(now));

@@ -138,7 +138,7 @@ impl Further {
         }
     }
 
-    /// As the script reads it.
+    /// Its text in the script's form.
     fn letters(&self) -> String {
         let has = [('s', self.step), ('d', self.due), ('b', self.business_key)];
         has.into_iter().filter_map(|(letter, has)| has.then_some(letter)).collect()
@@ -157,7 +157,7 @@ impl Further {
     }
 }
 
-/// The job's business key; empty where that is its key.
+/// The job's business key; empty if that is its key.
 fn business_key(job: &Job) -> &str {
     let business_key = job.content.business_key();
     if business_key == job.key.as_str() { "" } else { business_key }
@@ -168,7 +168,7 @@ fn beginning() -> String {
     format!("{{\"v\":{},\"state\":\"queued\"", record_version())
 }
 
-/// The same with the time and the era, which the script compares with its own, and replaces where they are wrong.
+/// The same with the time and the era, which the script compares with its own, and replaces if they are wrong.
 fn beginning_of(created_at: Millis, era: u64) -> String {
     let era = if era == 0 { String::new() } else { format!(",\"era\":{era}") };
     format!("{},\"created_at\":{}{era}", beginning(), created_at.0)

@@ -1,10 +1,10 @@
 -- entries
--- Claims are taken alike, of jobs and of webhook deliveries: each has its entry, with the entry of the claim before it that was lost, and
--- its lease among what is due. Both are written before all else: an error in between, from a key of a foreign type, leaves what comes due,
--- never what was taken and forgotten.
-local MAX_ENTRY = 4096 -- so many claims were lost without anybody deciding about the job that its readers die of it
+-- Claims of jobs and of webhook deliveries are taken alike: each has its entry, with the entry of the lost claim before
+-- it, and its lease end as its due time. Both are written first: an error in between, from a key of a foreign type,
+-- leaves a job due, never claimed and forgotten.
+local MAX_ENTRY = 4096 -- so many claims were lost without a decision about the job that it seems to kill its workers
 local leases, entries, entry_count, whole_entries = {}, {}, 0, {}
--- How the entries of one call begin.
+-- The beginning of the entries of one call.
 local function entry_of(token, call, now, fence)
   return '{"claim":' .. token .. ',"call":"' .. call .. (fence and '","fence":' .. fence .. ',"at":' or '","at":') .. now
 end
