@@ -181,7 +181,7 @@ async fn secrets_reload_on_sighup_and_an_empty_file_changes_nothing() {
 
     std::fs::write(&file, "whsec_short\n").unwrap();
     server.hang_up();
-    let line = server.process.wait_line(SOON, "the fault", |line| line.contains("the secrets that they had")).await;
+    let line = server.process.wait_line(SOON, "the fault", |line| line.contains("keep their previous secrets")).await;
     assert!(line.contains("webhooks.secrets_file") && line.contains("line 1 must be whsec_"), "{line}");
     assert!(!line.contains("whsec_short"), "{line}");
     assert_eq!(signed_by("SECOND").await, [old]);

@@ -102,7 +102,7 @@ async fn an_old_one_is_marked_and_one_that_goes_back_is_an_alert() {
     };
     assert_eq!(of("outcome"), ["regressed", "changed", "new"]);
     assert_eq!(of("late"), [false, false, true]);
-    assert!(server.process.stderr().contains("stands for good"), "the log has it");
+    assert!(server.process.stderr().contains("takes back what an earlier one says is final"), "the log has it");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
     tag: "en",
     html_lang: "en",
     language: "English",
-    skip: "To the content",
+    skip: "Skip to content",
     navigation: "Parts of the dashboard",
     queues: "Queues",
     jobs: "Jobs",
