@@ -131,8 +131,10 @@ fn the_seeds_of_each_change_have_every_kind_of_plan() {
     assert!(missing.is_empty(), "events that only further seeds have: {missing:?}");
 }
 
+type KindOfPlan = (&'static str, fn(&Plan) -> bool);
+
 /// The parts of a plan that a seed has or has not.
-const KINDS_OF_PLANS: [(&str, fn(&Plan) -> bool); 15] = [
+const KINDS_OF_PLANS: [KindOfPlan; 15] = [
     ("lost writes with free places", |plan| plan.memory == Memory::Older && plan.concurrency > FEW_PLACES),
     ("lost writes without a free place", |plan| plan.memory == Memory::Older && plan.concurrency == FEW_PLACES),
     ("a wiped Redis", |plan| plan.memory == Memory::Wiped),

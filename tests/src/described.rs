@@ -94,7 +94,9 @@ impl Description {
         let types = match &schema["type"] {
             Value::Array(types) => types.clone(),
             Value::Null => Vec::new(),
-            only => vec![only.clone()],
+            only @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+                vec![only.clone()]
+            }
         };
         types.into_iter().chain(choice.flat_map(|variant| self.types(variant))).collect()
     }

@@ -100,7 +100,7 @@ fn a_page_that_lists_exit_codes_lists_all_of_them() {
     for file in files().iter().filter(|file| file.extension() == "md" && file.path != "CHANGELOG.md") {
         let lines: Vec<&str> = file.text.lines().collect();
         let is_title = |line: &&str| line.starts_with('#') && line.to_lowercase().ends_with("exit codes");
-        let Some(at) = lines.iter().position(|line| is_title(&line)) else { continue };
+        let Some(at) = lines.iter().position(is_title) else { continue };
         pages += 1;
         let section: Vec<&str> = lines[at + 1..].iter().take_while(|line| !line.starts_with('#')).copied().collect();
         let text = section.join(" ");

@@ -65,7 +65,7 @@ impl ClaimedJobs {
         Poll::Pending
     }
 
-    pub(crate) fn take_all(&self) -> Vec<Box<ActiveClaim>> {
-        self.lock().jobs.drain(..).collect()
+    pub(crate) fn take_all(&self) -> VecDeque<Box<ActiveClaim>> {
+        std::mem::take(&mut self.lock().jobs)
     }
 }

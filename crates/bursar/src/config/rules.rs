@@ -25,11 +25,13 @@ pub(super) const SHORTEST: Duration = Duration::from_millis(1);
 /// The most entries of any list.
 const MAX_LIST: usize = 100;
 
+type Reader<T> = Box<dyn Fn(&Value) -> Read<T>>;
+
 /// The rule of one key.
 pub(super) struct Rule<T> {
     /// The rule in words, to be read after "must be".
     pub(super) words: Cow<'static, str>,
-    read: Box<dyn Fn(&Value) -> Read<T>>,
+    read: Reader<T>,
     show: Box<dyn Fn(&T) -> Toml>,
 }
 

@@ -243,10 +243,10 @@ impl Reconciler<'_> {
                 Restored::Changed => stored = self.store.job(self.queue, key).await?,
             }
         }
-        return Err(Failure::no(format_args!(
+        Err(Failure::no(format_args!(
             "job {key} in {} changes while it is restored: stop the workers, then try again",
             self.queue
-        )));
+        )))
     }
 
     fn difference(&self, key: &Key, known: &Known, found: Found) -> Difference {

@@ -78,12 +78,9 @@ fn present(schema: &Value) -> Value {
         [only, null] if null["type"] == "null" => Some(only.clone()),
         _ => None,
     });
-    match (only, &mut schema) {
-        (Some(Value::Object(only)), Value::Object(fields)) => {
-            fields.remove("anyOf");
-            fields.extend(only);
-        }
-        (Some(_) | None, _) => {}
+    if let (Some(Value::Object(only)), Value::Object(fields)) = (only, &mut schema) {
+        fields.remove("anyOf");
+        fields.extend(only);
     }
     schema
 }
