@@ -76,7 +76,7 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
         tokens_file,
         session_key_file: None,
         rate_per_second: 0,
-        patience: Duration::from_secs(30),
+        client_timeout: Duration::from_secs(30),
         drain: Duration::from_secs(1),
         notified: Vec::new(),
     };

@@ -323,9 +323,9 @@ fn with_counted_resends(progress: &JobProgress, call: Call, outcome: Outcome) ->
 
 /// The last moment to hope for an answer without a person.
 fn poll_deadline(progress: &JobProgress, policy: &Policy, now: Millis) -> Millis {
-    let patience =
+    let query_time =
         if progress.next_day { policy.poll_deadline_t1.max(policy.poll_deadline) } else { policy.poll_deadline };
-    deadline_start(progress, now).plus(patience)
+    deadline_start(progress, now).plus(query_time)
 }
 
 fn resend_allowed_at(progress: &JobProgress, policy: &Policy, now: Millis) -> Millis {

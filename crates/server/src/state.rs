@@ -38,7 +38,7 @@ pub struct Settings {
     /// Requests a second of each token, in this process; 0 for no limit.
     pub rate_per_second: u32,
     /// The time limit of a request's head, of its body, and of a client that does not read its answer.
-    pub patience: Duration,
+    pub client_timeout: Duration,
     /// The time limit of requests in flight once the server drains.
     pub drain: Duration,
     /// The accounts whose gateway may notify them.

@@ -23,7 +23,7 @@ use crate::routes;
 use crate::wire::{Door, Line};
 
 /// The time for answers in flight after a stop.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A running simulator. Dropping it ends it too, without waiting for the answers in work.
 pub struct Simulator {
@@ -151,7 +151,7 @@ impl Simulator {
     pub async fn stop(mut self) -> Ledger {
         self.stopping.send_replace(true);
         // An error here is a connection's that did not end in time: it dies with the process.
-        let _ = tokio::time::timeout(STOP_PATIENCE, &mut self.serving).await;
+        let _ = tokio::time::timeout(STOP_TIMEOUT, &mut self.serving).await;
         if let Some(folder) = self.folder.take() {
             let _ = folder.close();
         }

@@ -29,7 +29,7 @@ const RESTS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 const LONGEST_FOR_ONE_GROUP: Duration = Duration::from_secs(5);
 
 /// A probe without a result for this long was released, or its handler failed: another one may go.
-const PROBE_PATIENCE: Duration = Duration::from_secs(60);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The greatest number of groups that are tracked. Only groups whose last sends got no response are.
 const GROUPS: usize = 1_000;
@@ -97,7 +97,7 @@ impl Open {
 
     /// The time of the next probe.
     fn rested(&self) -> Instant {
-        self.probe.map_or(self.until, |probe| probe + PROBE_PATIENCE)
+        self.probe.map_or(self.until, |probe| probe + PROBE_TIMEOUT)
     }
 }
 
@@ -260,7 +260,7 @@ mod tests {
             now += rest;
             assert_eq!(circuit.budget(now), SendBudget::Probe);
             circuit.probing(now);
-            assert_eq!(circuit.budget(now), SendBudget::NotBefore(now + PROBE_PATIENCE), "one at a time");
+            assert_eq!(circuit.budget(now), SendBudget::NotBefore(now + PROBE_TIMEOUT), "one at a time");
             rest = (rest * 2).min(RESTS.1);
             assert_eq!(circuit.sent("", Nothing, now), Some(CircuitChange::Opened(rest)));
         }
@@ -321,7 +321,7 @@ mod tests {
             assert_eq!(circuit.blocks("a", now), Some(rest));
             now += rest;
             assert_eq!(circuit.blocks("a", now), None, "its probe");
-            assert_eq!(circuit.blocks("a", now), Some(PROBE_PATIENCE), "one at a time");
+            assert_eq!(circuit.blocks("a", now), Some(PROBE_TIMEOUT), "one at a time");
             assert_eq!(circuit.sent("a", Nothing, now), Some(CircuitChange::GroupHeld((rest * 2).min(RESTS.1))));
         }
         now += RESTS.1;

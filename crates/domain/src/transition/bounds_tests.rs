@@ -312,8 +312,8 @@ fn every_job_ends_or_is_in_review_by_its_deadline() {
                 let expected = if never_executed { State::Failed } else { State::NeedsReview };
                 assert_eq!(next.state, expected, "{outcomes:?} {progress:?} {policy:?}");
                 // A job may be sent for the last time just before its deadline, and then has its time of `resend_after`.
-                let patience = policy.poll_deadline_t1 + policy.resend_after + policy.retry_max;
-                assert!(at <= SENT.plus(patience), "{outcomes:?} {progress:?} ended at {at:?}");
+                let query_time = policy.poll_deadline_t1 + policy.resend_after + policy.retry_max;
+                assert!(at <= SENT.plus(query_time), "{outcomes:?} {progress:?} ended at {at:?}");
             }
         }
     }

@@ -96,7 +96,7 @@ async fn a_body_is_json_by_its_own_account_or_it_is_not_read() {
 
 #[tokio::test]
 async fn a_slow_body_is_given_up_and_blocks_no_other_client() {
-    let world = World::with(|settings| settings.patience = Duration::from_secs(1)).await;
+    let world = World::with(|settings| settings.client_timeout = Duration::from_secs(1)).await;
     let server = world.serve().await;
     let head = format!(
         "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{",
@@ -120,7 +120,7 @@ async fn a_slow_body_is_given_up_and_blocks_no_other_client() {
 
 #[tokio::test]
 async fn a_head_that_never_ends_is_given_up_on() {
-    let world = World::with(|settings| settings.patience = Duration::from_secs(1)).await;
+    let world = World::with(|settings| settings.client_timeout = Duration::from_secs(1)).await;
     let server = world.serve().await;
     let began = Instant::now();
     let (head, idle) = tokio::join!(raw(&server, &["GET /healthz HTTP/1.1\r\nHost: "]), raw(&server, &[]));

@@ -257,7 +257,7 @@ fn is_of(schema: &Value, value: &Value) -> bool {
 
 #[tokio::test]
 async fn a_body_that_never_comes_is_given_up_on() {
-    let (world, server, routes) = world(|settings| settings.patience = Duration::from_secs(1)).await;
+    let (world, server, routes) = world(|settings| settings.client_timeout = Duration::from_secs(1)).await;
     let server = &server;
     let slow = routes
         .iter()

@@ -104,7 +104,7 @@ impl World {
             tokens_file: folder.path().join("tokens.toml"),
             session_key_file: None,
             rate_per_second: 500,
-            patience: Duration::from_secs(30),
+            client_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(5),
             notified: vec![NotifiedAccount {
                 name: "main".parse().unwrap(),
