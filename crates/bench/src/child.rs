@@ -78,7 +78,7 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
         rate_per_second: 0,
         client_timeout: Duration::from_secs(30),
         drain: Duration::from_secs(1),
-        notified: Vec::new(),
+        notification_accounts: Vec::new(),
     };
     let accounts = jobs::accounts(arguments.accounts);
     let (producer, queues) = (jobs::producer_for(&store, &accounts), jobs::queues(&accounts)?);

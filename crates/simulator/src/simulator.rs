@@ -20,7 +20,7 @@ use crate::ledger::{Ledger, Stats};
 use crate::life::Life;
 use crate::options::Options;
 use crate::routes;
-use crate::wire::{Door, Line};
+use crate::wire::{Line, ServedListener};
 
 /// The time for answers in flight after a stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -109,7 +109,7 @@ impl Simulator {
         let (stopping, stop) = watch::channel(false);
         let gateway = Arc::new(Gateway::new(options, keys, stop.clone()));
         let service = routes::router(Arc::clone(&gateway)).into_make_service_with_connect_info::<Line>();
-        let server = axum::serve(Door(listener), service).with_graceful_shutdown(stopped(stop));
+        let server = axum::serve(ServedListener(listener), service).with_graceful_shutdown(stopped(stop));
         let serving = tokio::spawn(server.into_future());
         Ok(Self { gateway, ready, stopping, serving, folder })
     }

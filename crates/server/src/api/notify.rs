@@ -57,7 +57,8 @@ fn operation() -> Operation {
 }
 
 async fn notify(State(app): State<Shared>, name: Result<Path<String>, PathRejection>, request: Request) -> Response {
-    let named = |name: Path<String>| app.settings.notified.iter().find(|account| account.name.as_str() == *name);
+    let named =
+        |name: Path<String>| app.settings.notification_accounts.iter().find(|account| account.name.as_str() == *name);
     let Some(account) = name.ok().and_then(named) else {
         return answer(StatusCode::NOT_FOUND);
     };

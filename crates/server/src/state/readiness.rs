@@ -46,8 +46,8 @@ async fn lately<Look: Future<Output = Result<(), Refusal>>>(
     answer
 }
 
-async fn answer(asked: impl Future<Output = Result<(), StoreError>>) -> Result<(), Refusal> {
-    let answer = tokio::time::timeout(REDIS_TIMEOUT, asked).await;
+async fn answer(call: impl Future<Output = Result<(), StoreError>>) -> Result<(), Refusal> {
+    let answer = tokio::time::timeout(REDIS_TIMEOUT, call).await;
     let late = || Refusal::Late(format!("Redis did not answer within {} s", REDIS_TIMEOUT.as_secs()));
     answer.map_err(|_| late())?.map_err(Refusal::from)
 }

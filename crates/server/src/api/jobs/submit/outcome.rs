@@ -139,9 +139,9 @@ pub(super) enum Answered {
 }
 
 /// The durability of an acknowledgement: Redis has it, Redis's disk has it, or its replicas do.
-struct Kept;
+struct DurabilityName;
 
-impl JsonSchema for Kept {
+impl JsonSchema for DurabilityName {
     fn schema_name() -> Cow<'static, str> {
         "Durability".into()
     }
