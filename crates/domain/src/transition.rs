@@ -317,8 +317,8 @@ fn deadline_start(progress: &JobProgress, now: Millis) -> Millis {
 
 /// A repeated send that certainly did nothing does not count as one; the store gives it back too.
 fn with_counted_resends(progress: &JobProgress, call: Call, outcome: Outcome) -> JobProgress {
-    let given_back = call == Call::Send && progress.state != State::Queued && outcome.is_not_executed();
-    JobProgress { resends: progress.resends.saturating_sub(u32::from(given_back)), ..progress.clone() }
+    let not_counted = call == Call::Send && progress.state != State::Queued && outcome.is_not_executed();
+    JobProgress { resends: progress.resends.saturating_sub(u32::from(not_counted)), ..progress.clone() }
 }
 
 /// The last moment to hope for an answer without a person.

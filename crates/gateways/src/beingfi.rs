@@ -37,10 +37,10 @@ pub struct Beingfi {
 }
 
 /// Why a division that says it is done is put before a person.
-const NOBODY_NAMED: &str = "done, and no batch is named: perhaps nobody was paid";
+const NO_BATCH: &str = "done, and no batch is named: perhaps nobody was paid";
 
 /// The same where the channel is known to answer so only then (Jeepay's `WxpayDivisionService`, read 2026-11-29).
-const NOBODY_BY_WXPAY: &str =
+const DONE_AT_ONCE: &str =
     "done at once, which WeChat Pay's divisions never are: perhaps nobody was paid and the order unfrozen";
 
 impl Beingfi {
@@ -191,8 +191,8 @@ impl Beingfi {
     /// WeChat Pay's with the number of the unfreezing.
     fn done(&self, parsed: ParsedResponse, channels: Option<&str>) -> ParsedResponse {
         let doubt = match (self.channel, channels) {
-            (Some(Channel::Wxpay), _) => NOBODY_BY_WXPAY,
-            (Some(Channel::Alipay) | None, None) => NOBODY_NAMED,
+            (Some(Channel::Wxpay), _) => DONE_AT_ONCE,
+            (Some(Channel::Alipay) | None, None) => NO_BATCH,
             (Some(Channel::Alipay) | None, Some(_)) => return ParsedResponse { outcome: Outcome::Succeeded, ..parsed },
         };
         ParsedResponse { outcome: Outcome::Mismatch, message: Some(doubt.into()), ..parsed }

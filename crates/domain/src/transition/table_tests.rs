@@ -365,8 +365,8 @@ fn a_late_final_outcome_ends_the_job_and_every_further_send() {
         for state in [State::InDoubt, State::Pending] {
             let progress = |reach| JobProgress { late_response: Some(late), ..fresh(state, reach) };
             assert_eq!(next_action(&progress(Reach::CanQuery), Call::Query, &policy, now), Action::Query, "{late:?}");
-            let asked = next_action(&progress(Reach::CannotQuery), Call::Query, &policy, now);
-            let Action::Commit(next) = asked else { panic!("{late:?} while {state} calls: {asked:?}") };
+            let queried = next_action(&progress(Reach::CannotQuery), Call::Query, &policy, now);
+            let Action::Commit(next) = queried else { panic!("{late:?} while {state} calls: {queried:?}") };
             assert_eq!(next.state, ends.unwrap_or(State::Pending), "{late:?} while {state}");
             let sending = next_action(&progress(Reach::CannotQuery), Call::Send, &policy, now);
             let is_review = matches!(&sending, Action::Commit(next) if next.state == State::NeedsReview);

@@ -88,8 +88,8 @@ fn names(request: &GatewayRequest, pay_order: Option<&str>, batch: Option<&str>)
     let ours = params.iter().find(|(name, _)| name == "payOrderId").map(|(_, number)| number.as_str());
     let known = request.trade_nos.last().map(String::as_str);
     let pairs = [(ours, pay_order), (known, batch)];
-    let both = pairs.into_iter().filter_map(|(asked, named)| Some((asked?, named?)));
-    let agree: Vec<bool> = both.map(|(asked, named)| asked == named).collect();
+    let both = pairs.into_iter().filter_map(|(requested, named)| Some((requested?, named?)));
+    let agree: Vec<bool> = both.map(|(requested, named)| requested == named).collect();
     match (agree.is_empty(), agree.into_iter().all(|agrees| agrees)) {
         (true, _) => Named::Nothing,
         (false, true) => Named::This,

@@ -31,11 +31,11 @@ async fn the_list_has_pages_marks_reviews_and_masks_names() {
     let rest = browser.get(&format!("/notifications?account=main&held=&before={next}")).await;
     assert_eq!(rest.text.matches("class=\"key\"").count(), 2, "{rest:?}");
     rest.does_not_say("rel=\"next\"");
-    let held = browser.get("/notifications?account=main&held=true").await;
-    assert_eq!(held.text.matches("class=\"key\"").count(), 1, "{held:?}");
+    let listed = browser.get("/notifications?account=main&held=true").await;
+    assert_eq!(listed.text.matches("class=\"key\"").count(), 1, "{listed:?}");
     let one = browser.get("/notifications/main/101").await;
     one.says("its method is not one that notify_methods expects").says("No webhook");
-    for page in [&page, &rest, &held, &one] {
+    for page in [&page, &rest, &listed, &one] {
         for hidden in PERSONAL {
             page.does_not_say(hidden);
         }

@@ -233,8 +233,8 @@ async fn each_division_is_queried_by_its_order_and_batch() {
     merchant.give_life("P2", "0").await;
     merchant.give_life("P3", "9-1").await;
     for (pay_order, state) in [("P1", 1), ("P2", 2), ("P3", 3)] {
-        let told = merchant.beingfi_data(&merchant.exec(pay_order).await.unwrap()).unwrap();
-        let batch = told["batchOrderId"].as_str().unwrap();
+        let data = merchant.beingfi_data(&merchant.exec(pay_order).await.unwrap()).unwrap();
+        let batch = data["batchOrderId"].as_str().unwrap();
         for params in [&[("payOrderId", pay_order)][..], &[("payOrderId", pay_order), ("batchOrderId", batch)]] {
             let data = merchant.beingfi_data(&query(&merchant, params).await).unwrap();
             assert_eq!((&data["payOrderId"], &data["batchOrderId"]), (&json!(pay_order), &json!(batch)));

@@ -87,7 +87,7 @@ pub enum Restored {
     /// It is restored.
     Done,
     /// Another job, with this key, has the same business key: both need review, unless the other one was sent already.
-    Beside(String),
+    WithRival(String),
     /// It has changed since it was read; nothing was written.
     Changed,
 }
@@ -132,7 +132,7 @@ impl Store {
         self.kept(since).await?;
         Ok(match (applied, rival) {
             (Some(Applied::Done), None) => Restored::Done,
-            (Some(Applied::Done), Some(rival)) => Restored::Beside(rival),
+            (Some(Applied::Done), Some(rival)) => Restored::WithRival(rival),
             (_, _) => Restored::Changed,
         })
     }
@@ -210,7 +210,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: it may have been done; repeating it is safe.
-    pub async fn set_rival_aside(
+    pub async fn send_rival_to_review(
         &self,
         queue: &Queue,
         key: &Key,
@@ -219,9 +219,9 @@ impl Store {
     ) -> Result<Option<String>, StoreError> {
         let since = self.since();
         let Some(rival) = self.rival(queue, key, journal.business_key).await? else { return Ok(None) };
-        let set_aside = self.send_to_review(queue, &rival, key, who).await?;
+        let was_moved = self.send_to_review(queue, &rival, key, who).await?;
         self.kept(since).await?;
-        Ok(set_aside.then_some(rival))
+        Ok(was_moved.then_some(rival))
     }
 
     /// The key of another job with this business key. Redis refuses one at submission, unless it has lost the first

@@ -188,7 +188,7 @@ async fn restore(scene: &Scene) {
     };
     let next = Transition::review(Reason::RestoredFromJournal);
     scene.store.restore(&job.queue, &job.key, None, &journal, &next, event).await.unwrap();
-    scene.store.set_rival_aside(&job.queue, &key("b10"), &journal, "li").await.unwrap();
+    scene.store.send_rival_to_review(&job.queue, &key("b10"), &journal, "li").await.unwrap();
 }
 
 async fn notify(scene: &Scene) {

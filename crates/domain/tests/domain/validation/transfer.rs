@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{chars, content, each_is_refused, each_is_required, job, no_amounts, parse, told, with};
+use super::{chars, content, each_is_refused, each_is_required, job, no_amounts, parse, problems, with};
 
 fn body() -> Value {
     json!({
@@ -147,7 +147,7 @@ fn extra_follows_the_pages_fields() {
     let place = "has a place of its own and must not be given here";
     let wrong = json!({"platform_no": "x", "total_amount": 1, "node_id": "1", "payee_store_no": "x", "empty": ""});
     assert_eq!(
-        told(&job("main", "transfer", &with(&body(), "extra", wrong))),
+        problems(&job("main", "transfer", &with(&body(), "extra", wrong))),
         [
             "body.extra.empty must not be empty: leave it out".to_owned(),
             format!("body.extra.node_id {place}"),
@@ -165,7 +165,7 @@ fn everything_wrong_is_named_at_once_with_the_key_s_own_error() {
     wrong["run_at"] = json!("tomorrow");
     wrong["priority"] = json!(1);
     assert_eq!(
-        told(&wrong),
+        problems(&wrong),
         [
             "platform_no must hold no white space and no control characters, and holds U+0020",
             "run_at must be an RFC 3339 time with an offset",
