@@ -110,7 +110,7 @@ impl Store {
             let is_in_doubt = |(claim, text): (Option<Vec<u8>>, Option<Vec<u8>>)| {
                 let Ok(stored) = StoredJob::read(&lossy(text.unwrap_or_default())) else { return false };
                 let claim = claim.and_then(|claim| ClaimEntry::read(&lossy(claim)));
-                stored.standing(claim).is_none() && stored.in_era(era).state == State::InDoubt
+                stored.current_claim(claim).is_none() && stored.in_era(era).state == State::InDoubt
             };
             if let Some(count) = counts.get_mut(at) {
                 *count += claims.into_iter().zip(records).map(is_in_doubt).filter(|counts| *counts).count();

@@ -66,9 +66,9 @@ async fn resends_are_counted_apart_and_a_given_back_one_is_not() {
     scene.commit(&then(&job, State::InDoubt, Due::Send(Millis(1)))).await;
     let job = scene.claim_one("w").await;
     assert_eq!((job.sends, job.resends), (2, 1));
-    let given_back =
+    let released =
         Commit { resend: bursar_store::Resend::GivenBack, ..then(&job, State::InDoubt, Due::Send(Millis(1))) };
-    scene.commit(&given_back).await;
+    scene.commit(&released).await;
     let seen = scene.job("K1").await;
     assert_eq!((seen.sends, seen.resends), (2, 0));
     assert!(seen.first_sent <= seen.last_sent);
