@@ -28,9 +28,9 @@ pub(crate) fn check(bytes: &[u8]) {
     let key: Key = "K1".parse().expect("a key");
     for era in [0, 1, u64::MAX] {
         let alone = fuzzing::record(&queue, &key, record, "", era);
-        let beside = fuzzing::record(&queue, &key, record, claim, era);
-        assert!(alone.is_ok() || beside.is_err(), "no claim makes a record of what is none");
-        let (Ok(alone), Ok(job)) = (alone, beside) else { continue };
+        let with_claim = fuzzing::record(&queue, &key, record, claim, era);
+        assert!(alone.is_ok() || with_claim.is_err(), "no claim makes a record of what is none");
+        let (Ok(alone), Ok(job)) = (alone, with_claim) else { continue };
         assert_eq!((&job.queue, &job.key), (&queue, &key));
         serde_json::to_string(&job.view()).expect("every record can be shown");
         assert_eq!(job.progress(false).state, job.state);

@@ -97,9 +97,9 @@ impl Observed {
         let mut connection = redis::Client::open(self.url.as_str())?.get_multiplexed_async_connection().await?;
         let mut round_trips = Vec::new();
         for _ in 0..ROUND_TRIPS {
-            let asked = Instant::now();
+            let requested_at = Instant::now();
             let _: () = redis::cmd("PING").query_async(&mut connection).await?;
-            round_trips.push(asked.elapsed().as_secs_f64() * 1e3);
+            round_trips.push(requested_at.elapsed().as_secs_f64() * 1e3);
         }
         Ok(median(round_trips))
     }

@@ -111,11 +111,11 @@ pub(crate) async fn all_ended(store: &Store, count: u32) -> anyhow::Result<()> {
     }
 }
 
-/// Waits until `told` reaches `count`.
-pub(crate) async fn reaches(count: u32, told: impl Fn() -> u32) -> anyhow::Result<()> {
+/// Waits until `sent` reaches `count`.
+pub(crate) async fn reaches(count: u32, sent: impl Fn() -> u32) -> anyhow::Result<()> {
     let until = Instant::now() + WAIT_LIMIT;
-    while told() < count {
-        anyhow::ensure!(Instant::now() < until, "{} of {count} jobs were sent after {WAIT_LIMIT:?}", told());
+    while sent() < count {
+        anyhow::ensure!(Instant::now() < until, "{} of {count} jobs were sent after {WAIT_LIMIT:?}", sent());
         tokio::time::sleep(LOOK).await;
     }
     Ok(())

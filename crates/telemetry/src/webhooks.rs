@@ -34,7 +34,7 @@ pub enum AttemptOutcome {
     /// The receiver answered with a status of another kind; redirects are not followed.
     UnexpectedStatus,
     /// No answer came in time.
-    Silent,
+    NoAnswer,
     /// There was no connection.
     Unreachable,
     /// The connection broke before an answer came.
@@ -53,7 +53,7 @@ impl AttemptOutcome {
         Self::Refused,
         Self::Failing,
         Self::UnexpectedStatus,
-        Self::Silent,
+        Self::NoAnswer,
         Self::Unreachable,
         Self::Broken,
         Self::NotAllowed,
@@ -70,7 +70,7 @@ impl AttemptOutcome {
             Self::Refused => "refused",
             Self::Failing => "failing",
             Self::UnexpectedStatus => "unexpected_status",
-            Self::Silent => "silent",
+            Self::NoAnswer => "silent",
             Self::Unreachable => "unreachable",
             Self::Broken => "broken",
             Self::NotAllowed => "not_allowed",
@@ -87,7 +87,7 @@ impl AttemptOutcome {
             Self::Refused => "another 4xx",
             Self::Failing => "another 5xx",
             Self::UnexpectedStatus => "any other status; redirects are not followed",
-            Self::Silent => "no answer in time",
+            Self::NoAnswer => "no answer in time",
             Self::Unreachable => "no connection",
             Self::Broken => "it ended before an answer",
             Self::NotAllowed => "an address that must not be told",

@@ -51,7 +51,7 @@ pub(crate) enum CircuitChange {
     Opened(Duration),
     Closed,
     /// The sends of one group are blocked.
-    GroupHeld(Duration),
+    GroupBlocked(Duration),
 }
 
 /// One queue's circuit.
@@ -200,7 +200,7 @@ impl Inner {
 
     fn block(&mut self, group: &str, now: Instant, rest: Duration) -> CircuitChange {
         self.groups.entry(group.to_owned()).or_default().blocked = Some(Open::rests(now, rest));
-        CircuitChange::GroupHeld(rest)
+        CircuitChange::GroupBlocked(rest)
     }
 
     /// Decides from the last sends if the gateway is down, or if this group's responses cannot be read.
@@ -303,7 +303,7 @@ mod tests {
             let circuit = CircuitBreaker::default();
             assert_eq!(
                 sends(&circuit, groups, &["a"], ENOUGH, now)[..1],
-                [CircuitChange::GroupHeld(RESTS.0)],
+                [CircuitChange::GroupBlocked(RESTS.0)],
                 "{groups:?}"
             );
             assert_eq!(circuit.budget(now), SendBudget::All);
@@ -322,7 +322,7 @@ mod tests {
             now += rest;
             assert_eq!(circuit.blocks("a", now), None, "its probe");
             assert_eq!(circuit.blocks("a", now), Some(PROBE_TIMEOUT), "one at a time");
-            assert_eq!(circuit.sent("a", Nothing, now), Some(CircuitChange::GroupHeld((rest * 2).min(RESTS.1))));
+            assert_eq!(circuit.sent("a", Nothing, now), Some(CircuitChange::GroupBlocked((rest * 2).min(RESTS.1))));
         }
         now += RESTS.1;
         assert_eq!(circuit.blocks("a", now), None);

@@ -61,7 +61,7 @@ pub enum Resend {
     /// As the claim counted it.
     Counts,
     /// It certainly did nothing.
-    GivenBack,
+    NotCounted,
     /// The send was not made, and counts neither as a send nor as a resend.
     Skipped,
 }

@@ -161,7 +161,7 @@ async fn a_resend_that_certainly_did_nothing_is_not_counted() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let released =
-        |job: &ClaimedJob| Commit { resend: Resend::GivenBack, ..then(job, State::InDoubt, Due::Send(Millis(1))) };
+        |job: &ClaimedJob| Commit { resend: Resend::NotCounted, ..then(job, State::InDoubt, Due::Send(Millis(1))) };
     // A first send leaves nothing to count.
     scene.commit(&released(&scene.claim_one("w").await)).await;
     for _ in 0..3 {

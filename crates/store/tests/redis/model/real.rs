@@ -198,7 +198,7 @@ impl Real {
         Commit {
             reason: ending.reason,
             queried: handed.call == Call::Query,
-            resend: if ending.never_left { Resend::GivenBack } else { Resend::Counts },
+            resend: if ending.never_left { Resend::NotCounted } else { Resend::Counts },
             trade_nos: if matches!(outcome, Outcome::Accepted(_)) {
                 vec![format!("T{}", handed.fence)]
             } else {
