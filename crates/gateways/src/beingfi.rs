@@ -37,11 +37,11 @@ pub struct Beingfi {
 }
 
 /// Why a division that says it is done is put before a person.
-const NO_BATCH: &str = "done, and no batch is named: perhaps nobody was paid";
+const NO_BATCH: &str = "done, and no batch is named: perhaps no one was paid";
 
 /// The same where the channel is known to answer so only then (Jeepay's `WxpayDivisionService`, read 2026-11-29).
 const DONE_AT_ONCE: &str =
-    "done at once, which WeChat Pay's divisions never are: perhaps nobody was paid and the order unfrozen";
+    "done at once, which WeChat Pay's divisions never are: perhaps no one was paid and the order unfrozen";
 
 impl Beingfi {
     /// Checks everything that the account needs. Connects nowhere yet.
@@ -165,7 +165,7 @@ impl Beingfi {
             Ok((data.word("state")?, data.word("errCode")?, data.word("errMsg")?, numbers))
         };
         let Ok((state, err_code, err_msg, (batch, channels))) = words() else {
-            let message = Some("a field that decides stands twice or cannot be read".into());
+            let message = Some("a field that decides occurs twice or cannot be read".into());
             return ParsedResponse { received: Received::Nothing, message, ..parsed };
         };
         let err_msg = err_msg.unwrap_or_default();

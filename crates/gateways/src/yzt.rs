@@ -122,7 +122,7 @@ impl Yzt {
         };
         match (reply.class, &reply.data) {
             (codes::CodeClass::Done, Some(data)) => Balance::read(data, &reply.parsed).map_err(|_| {
-                Box::new(ParsedResponse::of(Outcome::NoResponse, "an amount stands twice or cannot be read"))
+                Box::new(ParsedResponse::of(Outcome::NoResponse, "an amount occurs twice or cannot be read"))
             }),
             _ => Err(Box::new(self.reader().unanswered(reply))),
         }

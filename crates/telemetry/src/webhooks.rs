@@ -90,7 +90,7 @@ impl AttemptOutcome {
             Self::NoAnswer => "no answer in time",
             Self::Unreachable => "no connection",
             Self::Broken => "it ended before an answer",
-            Self::NotAllowed => "an address that must not be told",
+            Self::NotAllowed => "an address that is not allowed",
             Self::Invalid => "it could not be sent as it is",
         }
     }

@@ -150,7 +150,7 @@ fn the_table_has_every_reason() {
         let (recorded, _) =
             TABLE.iter().find(|(recorded, _)| recorded.contains(&format!(r#""code":"{code}""#))).unwrap();
         assert_eq!(before(&Reason::read(recorded)), last);
-        assert!(seen.insert(code.clone()), "{code} stands twice");
+        assert!(seen.insert(code.clone()), "{code} occurs twice");
         last = code;
     }
     assert_eq!(last, "of_a_newer_build", "the last arm of the table's order");

@@ -168,7 +168,7 @@ fn every_triple() -> impl Iterator<Item = Triple> {
 fn proves(legal: &[(Triple, String)], reach: Reach, on_ambiguous: OnAmbiguous) {
     for triple in every_triple() {
         let named: Vec<&String> = legal.iter().filter(|(row, _)| *row == triple).map(|(_, row)| row).collect();
-        assert!(named.len() <= 1, "{triple:?} stands twice in the table");
+        assert!(named.len() <= 1, "{triple:?} occurs twice in the table");
         let outcome = outcome(triple, reach, on_ambiguous);
         assert_eq!(outcome.as_ref(), named.first().copied(), "{triple:?} under {on_ambiguous:?}");
     }

@@ -58,7 +58,7 @@ pub(super) fn read(
     else {
         return ParsedResponse {
             received: Received::Nothing,
-            ..said(Outcome::NoResponse, "a field that decides stands twice or cannot be read")
+            ..said(Outcome::NoResponse, "a field that decides occurs twice or cannot be read")
         };
     };
     match names(request, pay_order.as_deref(), batch.as_deref()) {

@@ -60,7 +60,7 @@ impl Reader<'_> {
             Err(Unclear) => self.nothing(
                 Outcome::NoResponse,
                 Some(response.http),
-                "a field that decides stands twice or cannot be read",
+                "a field that decides occurs twice or cannot be read",
             ),
         }
     }
@@ -262,7 +262,7 @@ impl YztReply<'_> {
     /// `data` does not say one thing: nothing was received that can be relied on.
     fn unreadable(&mut self) -> Outcome {
         self.parsed.received = Received::Nothing;
-        self.note("a field that decides stands twice or cannot be read", Outcome::NoResponse)
+        self.note("a field that decides occurs twice or cannot be read", Outcome::NoResponse)
     }
 
     /// An answer that is not believed may still name the number to ask by: the answer to that query is checked for itself.

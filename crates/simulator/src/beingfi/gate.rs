@@ -101,7 +101,7 @@ fn known(gateway: &Gateway, route: Route, given: Params) -> Params {
     };
     let (known, unknown): (Params, Params) = given.into_iter().partition(|(name, _)| names.contains(&name.as_str()));
     for name in unknown.keys() {
-        gateway.books.violation(None, &format!("{name} stands on no page"));
+        gateway.books.violation(None, &format!("{name} is on no page"));
     }
     known
 }

@@ -209,7 +209,7 @@ fn extra_carries_what_no_table_knows_and_nothing_else() {
             json!({"order_amount": 1, "platform_no": "x", "goods_detail": "x", "empty": "", "null": null, "fine": {"a": [1]}}),
         ),
     ));
-    let place = "has a place of its own and must not be given here";
+    let place = "has its own place and must not be given here";
     assert_eq!(
         problems,
         [

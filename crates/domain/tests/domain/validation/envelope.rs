@@ -138,7 +138,7 @@ fn a_repeated_field_is_refused_at_every_level() {
     ] {
         let problems = refused(text.replace(once, twice).as_bytes()).to_string();
         assert!(
-            problems.starts_with(&format!("job must be one JSON object: the field {field} stands twice at line 1 ")),
+            problems.starts_with(&format!("job must be one JSON object: the field {field} occurs twice at line 1 ")),
             "{problems}"
         );
     }
@@ -187,7 +187,7 @@ fn a_refusal_repeats_no_more_of_a_name_than_fits_a_line() {
     let text = json!({ name.as_str(): 1 }).to_string();
     let twice = format!("{{{0},{0}}}", &text[1..text.len() - 1]);
     let said = parse(&twice).unwrap_err().to_string();
-    assert!(said.contains("stands twice") && said.len() < 300 && !said.chars().any(char::is_control), "{said:?}");
+    assert!(said.contains("occurs twice") && said.len() < 300 && !said.chars().any(char::is_control), "{said:?}");
 }
 
 #[test]

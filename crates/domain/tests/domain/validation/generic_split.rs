@@ -20,7 +20,7 @@ fn what_bursar_writes_itself_and_what_is_empty_is_refused() {
         [
             "body.a must not be empty: leave it out",
             "body.b must not be empty: leave it out",
-            "body.platform_no has a place of its own and must not be given here",
+            "body.platform_no has its own place and must not be given here",
         ]
     );
     assert_eq!(problems(&job("generic", "split", &json!({}))), ["body must not be empty"]);

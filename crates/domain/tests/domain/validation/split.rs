@@ -66,7 +66,7 @@ fn the_order_is_named_once_and_is_the_business_key() {
 
 #[test]
 fn a_split_without_receivers_is_refused() {
-    let rule = "is required and must not be empty: without receivers the order is closed and nobody is paid";
+    let rule = "is required and must not be empty: without receivers the order is closed and no one is paid";
     let list = "must be a list of receivers (it is encoded for the wire by Bursar)";
     each_is_refused(
         "shop",
@@ -112,7 +112,7 @@ fn no_receiver_is_paid_twice() {
     let rule = "body.receivers must name accounts or groups, not both: who is in a named group would be paid twice";
     assert_eq!(problems(&receivers(&both)), [rule]);
     let twice = json!([{"receiverId": 800_029}, {"receiverId": "0800029"}]);
-    let rule = "body.receivers[1].receiverId stands in the list twice and would be paid twice";
+    let rule = "body.receivers[1].receiverId is in the list twice and would be paid twice";
     assert_eq!(problems(&receivers(&twice)), [rule]);
     let groups = json!([{"receiverGroupId": 1}, {"receiverGroupId": "2"}]);
     assert!(content(&receivers(&groups)).contains(r#"[{\"receiverGroupId\":\"1\"},{\"receiverGroupId\":\"2\"}]"#));

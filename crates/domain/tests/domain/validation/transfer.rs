@@ -112,7 +112,7 @@ fn each_field_has_its_rule() {
             ("payee_type", json!("0"), "must be the text \"1\" or \"2\", this account's party_types"),
             ("arrive_time", json!("T2"), "must be the text \"T0\" or \"T1\""),
             ("arrive_time", json!(0), "must be the text \"T0\" or \"T1\""),
-            ("platform_no", json!("other"), "is the job's own field: it stands beside the body"),
+            ("platform_no", json!("other"), "is a field of the job, not of its body"),
             ("remark", json!("x"), "is not a known field: extra takes further ones"),
             ("extra", json!("x"), "must be an object of further fields"),
         ],
@@ -144,7 +144,7 @@ fn paying_the_payer_is_refused_unless_the_types_differ() {
 fn extra_follows_the_pages_fields() {
     let text = content(&job("main", "transfer", &with(&body(), "extra", json!({"remark": "分账", "b": 1}))));
     assert!(text.ends_with(r#""arrive_time":"T0","b":1,"remark":"分账"}"#), "{text}");
-    let place = "has a place of its own and must not be given here";
+    let place = "has its own place and must not be given here";
     let wrong = json!({"platform_no": "x", "total_amount": 1, "node_id": "1", "payee_store_no": "x", "empty": ""});
     assert_eq!(
         problems(&job("main", "transfer", &with(&body(), "extra", wrong))),

@@ -52,7 +52,7 @@ fn every_field_has_its_rule() {
             ("store_no", json!("amy99a"), "must not be given together with merchant_id: exactly one of them"),
             ("account_sub_type", json!("2"), "must be the text \"0\" or \"1\""),
             ("card_type", json!("3"), "must be the text \"0\" or \"1\" or \"2\""),
-            ("platform_no", json!("x"), "is the job's own field: it stands beside the body"),
+            ("platform_no", json!("x"), "is a field of the job, not of its body"),
         ],
     );
     for amount in no_amounts() {
@@ -60,7 +60,7 @@ fn every_field_has_its_rule() {
         each_is_refused("withdrawing", "withdrawal", &body(), &[("total_amount", amount, rule)]);
     }
     let key = with(&body(), "extra", json!({"platform_no": "x"}));
-    let rule = "body.extra.platform_no has a place of its own and must not be given here";
+    let rule = "body.extra.platform_no has its own place and must not be given here";
     assert_eq!(problems(&job("withdrawing", "withdrawal", &key)), [rule]);
 }
 
