@@ -68,7 +68,7 @@ fn check_error(error: Option<&SettingsError>, setting: &str) {
         rest if sentence.ends_with(": ") && rest.len() < 40 => Some(""),
         _ => None,
     });
-    assert!(rest.is_some(), "a sentence that nobody has looked at: {}", error.problem);
+    assert!(rest.is_some(), "a sentence that is not in the list: {}", error.problem);
 }
 
 fn written(label: &str, der: &[u8]) -> String {

@@ -315,7 +315,7 @@ async fn what_was_certainly_not_bound_may_be_tried_again() {
         let (bound, _) = bound(Act::Outcome(body.clone())).await;
         assert!(matches!(bound, Bound::Rejected(_)), "{body}: {bound:?}");
     }
-    let nowhere = accounts::beingfi("http://nobody.invalid").bind_receiver(&Receiver::read(receiver()).unwrap()).await;
+    let nowhere = accounts::beingfi("http://nowhere.invalid").bind_receiver(&Receiver::read(receiver()).unwrap()).await;
     assert!(matches!(nowhere, Bound::Rejected(_)), "{nowhere:?}");
 }
 

@@ -32,7 +32,7 @@ impl Restricted<'_> {
             let answer = answer(request.body(body)).await;
             (answer.status, answer.body.to_string().replace(account, "OTHER"))
         };
-        let (there, nowhere) = (response_for("shop").await, response_for("nobody").await);
+        let (there, nowhere) = (response_for("shop").await, response_for("nowhere").await);
         assert_eq!(there, nowhere, "{method} {path}");
         assert!([404, 422].contains(&there.0), "{method} {path}: {there:?}");
     }
@@ -90,7 +90,7 @@ async fn what_other_accounts_have_is_neither_listed_nor_found() {
     ] {
         audit.assert_same_answer("GET", path, &Value::Null).await;
     }
-    let text = audit.get("/v1/jobs/nobody/split/S").await.body["detail"].as_str().unwrap().to_owned();
+    let text = audit.get("/v1/jobs/nowhere/split/S").await.body["detail"].as_str().unwrap().to_owned();
     assert!(text.contains("main/transfer") && !text.contains("shop"), "{text}");
     world.submit_new(&[split("S2", "order-2")]).await;
     let page = server.read("/v1/jobs?limit=1&account=shop").await;

@@ -160,7 +160,7 @@ async fn what_no_job_and_no_queue_is_called_is_not_found() {
     let server = world.serve().await;
     let long = format!("main/transfer/{}", "x".repeat(65));
     let names = [
-        "nobody/transfer/T",
+        "nowhere/transfer/T",
         "main/split/T",
         "main/payment/T",
         "main/transfer/T",
@@ -174,10 +174,10 @@ async fn what_no_job_and_no_queue_is_called_is_not_found() {
         server.get(&format!("/v1/jobs/{name}/history")).await.refuses(404, "not-found");
         server.act(&format!("/v1/jobs/{name}/cancel"), &json!({"reason": "x"})).await.refuses(404, "not-found");
     }
-    for path in ["/v1/jobs?account=nobody", "/v1/events?account=nobody"] {
+    for path in ["/v1/jobs?account=nowhere", "/v1/events?account=nowhere"] {
         server.get(path).await.refuses(404, "not-found");
     }
-    server.act("/v1/queues/nobody/transfer/pause", &json!({"reason": "x"})).await.refuses(404, "not-found");
+    server.act("/v1/queues/nowhere/transfer/pause", &json!({"reason": "x"})).await.refuses(404, "not-found");
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn every_wrong_parameter_is_named() {
     let server = world.serve().await;
     world.submit_new(&[transfer("T")]).await;
     for (path, fields) in [
-        ("/v1/jobs?limit=0&state=paid&kind=payment&account=nobody", vec!["kind", "state", "limit"]),
+        ("/v1/jobs?limit=0&state=paid&kind=payment&account=nowhere", vec!["kind", "state", "limit"]),
         ("/v1/jobs?limit=1001", vec!["limit"]),
         ("/v1/jobs?stat=queued", vec!["stat"]),
         ("/v1/jobs?state=queued&state=failed", vec!["state"]),

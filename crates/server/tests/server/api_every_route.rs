@@ -110,7 +110,7 @@ async fn a_wrong_role_is_refused_before_anything_else_is_checked() {
                 continue;
             }
             let long = vec![b' '; 100_000];
-            for (path, body) in [(route.path(), b"{}".to_vec()), (route.path_with("account", "nobody"), long)] {
+            for (path, body) in [(route.path(), b"{}".to_vec()), (route.path_with("account", "nowhere"), long)] {
                 let request = server.request(&route.method, &format!("{path}?x=1"), by_role(&server, role));
                 let refused = answer(request.body(body)).await;
                 route.refuses(&refused, 403, "forbidden");
@@ -127,7 +127,7 @@ async fn an_unknown_name_in_a_path_is_not_found() {
     let (world, server, routes) = world(|_| {}).await;
     let long = "x".repeat(3_000);
     let wrong =
-        ["nobody", "%00", "%FF", "a%20b", "a%2Fb", "..%2F..", "18446744073709551616", "-1", "'", "\u{6c49}", &long];
+        ["nowhere", "%00", "%FF", "a%20b", "a%2Fb", "..%2F..", "18446744073709551616", "-1", "'", "\u{6c49}", &long];
     for route in &routes {
         for name in &route.names {
             for value in wrong {

@@ -51,7 +51,7 @@ async fn a_session_is_an_http_only_cookie_and_pages_are_not_cached() {
     let server = world.serve().await;
     let browser = Browser::new(&server);
     let page = browser.post("/sign-in", &[("token", &server.tokens.reader), ("to", "//evil.example")]).await;
-    assert_eq!((page.status, page.header(LOCATION.as_str())), (303, "/"), "nobody is sent elsewhere: {page:?}");
+    assert_eq!((page.status, page.header(LOCATION.as_str())), (303, "/"), "a browser is not sent elsewhere: {page:?}");
     let cookie = page.header(SET_COOKIE.as_str());
     for part in ["bursar_session=", "HttpOnly", "SameSite=Strict", "Path=/", "Max-Age="] {
         assert!(cookie.contains(part), "{part}: {cookie}");
@@ -201,7 +201,7 @@ async fn oversized_or_foreign_forms_and_wrong_methods_are_refused() {
     for path in ["/", "/jobs", "/notifications", "/notifications/main/1", "/charts", "/live"] {
         assert_eq!(browser.post(path, &[]).await.status, 405, "{path}");
     }
-    assert_eq!(browser.get("/sign-out").await.status, 405, "a link signs nobody out");
+    assert_eq!(browser.get("/sign-out").await.status, 405, "a link does not sign out");
     assert_eq!(browser.get("/assets/x/none.js").await.status, 404);
 }
 

@@ -49,13 +49,13 @@ async fn a_wrong_parameter_is_refused_by_name() {
     let browser = Browser::signed_in(&server, &server.tokens.reader).await;
     for path in [
         "/notifications/main/1",
-        "/notifications/nobody/1",
-        "/notifications/shop/1", // its gateway notifies nobody
+        "/notifications/nowhere/1",
+        "/notifications/shop/1", // its gateway sends no notifications
         "/notifications/main/x",
         "/notifications/main/-1",
         "/notifications/main/99999999999999999999",
         "/notifications/main/9007199254740992",
-        "/notifications?account=nobody",
+        "/notifications?account=nowhere",
     ] {
         assert_eq!(browser.get(path).await.status, 404, "{path}");
     }

@@ -32,7 +32,7 @@ async fn what_must_not_be_acknowledged_is_answered_fail() {
     assert_eq!(server.read("/v1/notifications").await["notifications"], json!([]));
     let listed = server.read("/v1/notifications?held=true").await;
     assert_eq!(listed["notifications"].as_array().unwrap().len(), 4, "{listed}");
-    assert_eq!(answer(server.request("POST", "/notify/nobody", "").body(good)).await.status, 404);
+    assert_eq!(answer(server.request("POST", "/notify/nowhere", "").body(good)).await.status, 404);
 }
 
 #[tokio::test]

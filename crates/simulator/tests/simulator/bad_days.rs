@@ -386,7 +386,7 @@ async fn the_other_gateway_refuses_wrong_requests_in_its_own_way() {
     assert_eq!(merchant.ledger().await.executed, 0);
 
     assert_eq!(code(&[("payOrderId", "P3"), ("useSysAutoDivisionReceivers", "0"), ("receivers", "[]")]).await, 0);
-    assert_eq!(merchant.ledger().await.violations[4].text, "a division among nobody");
+    assert_eq!(merchant.ledger().await.violations[4].text, "a division without receivers");
 }
 
 #[tokio::test]

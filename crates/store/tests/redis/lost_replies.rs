@@ -63,7 +63,7 @@ async fn warm(scene: &Scene) {
     let claimed = scene.claim_one("w0").await;
     scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w0", LEASE), &[leased_claim(&claimed)]).await.unwrap();
     scene.store.release(&scene.queue, &[&claimed]).await.unwrap();
-    scene.store.recover_claim(&scene.queue, "nobody", 1).await.unwrap();
+    scene.store.recover_claim(&scene.queue, "nowhere", 1).await.unwrap();
     scene.store.wake(&scene.queue, &key).await.unwrap();
     let claimed = scene.claim_one("w0").await;
     scene.commit(&then(&claimed, State::NeedsReview, Due::Never)).await;

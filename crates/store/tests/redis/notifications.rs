@@ -354,7 +354,7 @@ async fn a_notification_is_read_with_versions_and_delivery() {
     assert!(matches!(delivery(3).await, NotificationDelivery::Due(due) if due >= Millis(now)));
     delivered(&scene, &due(&scene).await[0]).await;
     assert_eq!(delivery(3).await, NotificationDelivery::Over);
-    let counts = scene.store.notification_counts(&[account(), "nobody".parse().unwrap()]).await.unwrap();
+    let counts = scene.store.notification_counts(&[account(), "nowhere".parse().unwrap()]).await.unwrap();
     assert_eq!(counts, [NotificationCount { read: 3, held: 1 }, NotificationCount::default()]);
 }
 
@@ -409,8 +409,8 @@ async fn a_job_is_named_once_by_each_notification_and_keeps_its_state() {
     for named in ["order-1/1", "order-1/1", "k1"] {
         assert_eq!(link(named, 7).await, Some(key("k1")));
     }
-    assert_eq!(link("nobody", 7).await, None);
-    for (named, found) in [("order-1/1", true), ("k1", true), ("nobody", false), ("", false)] {
+    assert_eq!(link("nowhere", 7).await, None);
+    for (named, found) in [("order-1/1", true), ("k1", true), ("nowhere", false), ("", false)] {
         let job = scene.store.job_by_business_key(&scene.queue, named).await.unwrap();
         assert_eq!(matches!(job, Some(StoredAs::Job(_))), found, "{named}");
     }
@@ -421,7 +421,7 @@ async fn a_job_is_named_once_by_each_notification_and_keeps_its_state() {
         }
     }
     assert_eq!(names_of(&scene, "k1").await, (6..=14).collect::<Vec<_>>(), "one for each, however they are repeated");
-    let names: Vec<String> = scene.command(&["KEYS", &scene.name("*nobody*")]).await;
+    let names: Vec<String> = scene.command(&["KEYS", &scene.name("*nowhere*")]).await;
     assert_eq!(names, Vec::<String>::new());
 }
 

@@ -94,7 +94,7 @@ async fn a_forgotten_job_has_its_content_hash_and_name_again() {
     assert_eq!(scene.due("due_queries", "K1").await, Some(LATER.0));
     assert_eq!(scene.accept(&[job]).await, [Submission::Existing(State::InDoubt)]);
     assert_eq!(scene.events().await, ["K1 in_doubt"]);
-    assert_eq!(scene.outbox("K1").await, Vec::<serde_json::Value>::new(), "nobody knows whom to tell");
+    assert_eq!(scene.outbox("K1").await, Vec::<serde_json::Value>::new(), "the journal does not know the receiver");
 }
 
 #[tokio::test]

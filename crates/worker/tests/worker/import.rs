@@ -219,7 +219,7 @@ async fn push_wrong_things(scene: &ImportScene) -> [&'static str; 8] {
     other.body["total_amount"] = json!(11);
     let mut unpaid = transfer("UNPAID");
     unpaid.body["total_amount"] = json!(0);
-    let stranger = NewJob { account: "nobody".into(), ..transfer("STRANGER") };
+    let stranger = NewJob { account: "nowhere".into(), ..transfer("STRANGER") };
     scene.push(vec![other, unpaid, stranger]).await;
     scene.push_json(json!("a text")).await;
     scene.push_json(json!({"account": "main", "note": "x".repeat(MAX_JOB_BYTES)})).await;
@@ -230,7 +230,7 @@ async fn push_wrong_things(scene: &ImportScene) -> [&'static str; 8] {
     [
         "main/transfer TAKEN was submitted before with other content",
         "body.total_amount must be a positive integer of fen",
-        "account names no configured account: nobody",
+        "account names no configured account: nowhere",
         "job must be a JSON object",
         "job must be at most 262144 bytes of JSON: it has ",
         "job must be one JSON object: ",

@@ -45,7 +45,7 @@ fn each_field_around_the_body_has_its_rule() {
         ("account", json!(7), "must be a text"),
         ("account", json!(""), "must be 1 to 32 letters, digits, - or _"),
         ("account", json!("a/b"), "must be 1 to 32 letters, digits, - or _"),
-        ("account", json!("nobody"), "names no configured account: nobody"),
+        ("account", json!("nowhere"), "names no configured account: nowhere"),
         ("kind", Value::Null, "is required"),
         ("kind", json!("payout"), kinds),
         ("kind", json!("Transfer"), kinds),
