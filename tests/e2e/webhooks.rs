@@ -58,7 +58,7 @@ async fn all_delivered(world: &World) {
 async fn every_end_is_delivered_while_servers_die() {
     let world = world(Plan::new()).await;
     let receiver = Receiver::start(|_| Answer::Late(Duration::from_millis(60), 200)).await;
-    let keys: Vec<String> = (0..60).map(|number| format!("TOLD-{number:02}")).collect();
+    let keys: Vec<String> = (0..60).map(|number| format!("REVIEWED-{number:02}")).collect();
     let _worker = world.worker().await;
     world.submit_new(&keys.iter().map(|key| with_webhook(key, &receiver.url("hook"))).collect::<Vec<_>>()).await;
     world.settled().await;

@@ -36,7 +36,7 @@ pub struct Beingfi {
     texts: RefusalTexts,
 }
 
-/// Why a division that says it is done is put before a person.
+/// The reason why a division that is reported as done needs review.
 const NO_BATCH: &str = "done, and no batch is named: perhaps no one was paid";
 
 /// The same where the channel is known to answer so only then (Jeepay's `WxpayDivisionService`, read 2026-11-29).

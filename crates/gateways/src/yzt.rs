@@ -41,7 +41,8 @@ use request::Caller;
 const MAX_QUESTIONS: usize = 3;
 
 /// The most reported mistake: every payment would be sent, and no answer to it believed.
-const OWN_KEY: &str = "holds the app's own public key: the platform's is needed, which its console shows beside the place where the app's is uploaded";
+const OWN_KEY: &str =
+    "holds the app's own public key: the platform's is needed, which its console shows next to the upload of the app's";
 
 /// One account at YZT.
 pub struct Yzt {

@@ -239,7 +239,7 @@ async fn a_folder_knows_the_newest_sends_and_the_highest_fences() {
     assert_eq!((one.incarnation.as_str(), one.queues.len(), one.newest.iter().count()), ("i", 2, 63));
     let last = Send { queue: "shop/split".into(), key: "S".into(), fence: 4 };
     assert_eq!(one.newest.iter().last(), Some(&last));
-    assert!(one.newest.iter().all(|send| send.key != "K70"), "it was withheld");
+    assert!(one.newest.iter().all(|send| send.key != "K70"), "its send was skipped");
     assert_eq!(two.newest.iter().map(|send| send.fence).collect::<Vec<_>>(), [9]);
     assert_eq!(bursar_journal::recall(&folder.path().join("none")).unwrap(), bursar_journal::Recall::default());
 }

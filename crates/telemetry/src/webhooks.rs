@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 use crate::families::{Counters, Histograms, Series, histograms, register};
 use crate::names;
 
-/// Attempts: from a receiver next door to the longest timeout.
+/// Attempts: from a receiver nearby to the longest timeout.
 const ATTEMPT_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// From an event to its delivery: immediate if all is well, up to a week of attempts if not.

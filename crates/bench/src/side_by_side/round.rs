@@ -202,7 +202,7 @@ impl Bench {
         let started = Process::start(peer, &role, &environment, &log).await;
         started.with_context(|| {
             let output = std::fs::read_to_string(&log).unwrap_or_default();
-            format!("{} ({})", peer.name, output.lines().last().unwrap_or("it told nothing"))
+            format!("{} ({})", peer.name, output.lines().last().unwrap_or("no output"))
         })
     }
 

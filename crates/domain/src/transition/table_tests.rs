@@ -398,7 +398,7 @@ fn an_unsent_job_past_its_deadline_ends_or_needs_review() {
             assert_eq!(overdue(&progress, &policy, Millis(at.0 - 1)), None, "{state}");
             assert_eq!(overdue(&progress, &policy, at).map(|next| next.state), Some(becomes), "{state}");
             let ordered = JobProgress { ordered: Some(Millis(at.0 - 5)), ..progress };
-            assert_eq!(overdue(&ordered, &policy, at), None, "a person's order begins it anew");
+            assert_eq!(overdue(&ordered, &policy, at), None, "an operator's action starts it again");
         }
         for state in [State::NeedsReview, State::Succeeded, State::Failed, State::Refunded, State::Cancelled] {
             assert_eq!(overdue(&fresh(state, Reach::CannotQuery), &policy, Millis(u64::MAX / 2)), None, "{state}");

@@ -1,4 +1,4 @@
-//! The one validator behind every door: what it takes, and how it refuses everything else, kind by kind.
+//! The one validator of every interface: what it takes, and how it refuses everything else, kind by kind.
 
 mod bill_upload;
 mod envelope;

@@ -133,7 +133,7 @@ fn parts(records: Option<Value>) -> Option<Vec<Part>> {
     list.iter().map(part).collect()
 }
 
-/// Done when every part is; failed when a channel has decided against every part; before a person when some are and some are
+/// Done when every part is; failed when a channel has decided against every part; a mismatch when some are and some are
 /// not, or when other receivers were paid than the split names. Everything else is on its way.
 fn verdict_of(parts: &[Part], request: &GatewayRequest) -> (Outcome, Option<&'static str>) {
     if parts.is_empty() {

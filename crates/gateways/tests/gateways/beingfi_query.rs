@@ -98,7 +98,7 @@ async fn the_records_decide_and_a_mixture_is_for_a_person() {
         (json!([{"receiverId": 800_029, "state": 2, "errCode": "NO_RELATION"}]), Outcome::Failed),
         (json!([{"receiverId": 800_029, "state": 2, "errCode": "SYSTEM_ERROR"}]), Outcome::Mismatch),
         (json!([part(json!(2))]), Outcome::Mismatch),
-        // Somebody else was paid, or more than the split names.
+        // Another receiver was paid, or more than the split names.
         (json!([{"receiverId": "800028", "state": 1}]), Outcome::Mismatch),
         (json!([part(json!(1)), {"receiverId": "800028", "state": 1}]), Outcome::Mismatch),
         (json!([]), Outcome::NotFound),

@@ -57,7 +57,7 @@ async fn a_producer_submits_to_its_accounts_and_to_no_other() {
     assert_eq!(shop.post("/v1/jobs", &transfer("A")).await.status, 201);
     let refused = shop.post("/v1/jobs", &split("S", "order-1")).await;
     refused.refuses(422, "invalid");
-    assert_eq!(refused.wrong_fields(), ["account"], "not even that it exists is told: {refused:?}");
+    assert_eq!(refused.wrong_fields(), ["account"], "the answer does not say that it exists: {refused:?}");
     let batch = shop.post("/v1/jobs", &json!({"jobs": [split("S2", "order-2"), transfer("B")]})).await;
     let outcomes: Vec<&str> =
         batch.body["jobs"].as_array().unwrap().iter().map(|job| job["outcome"].as_str().unwrap()).collect();
@@ -139,7 +139,7 @@ async fn events_are_of_its_accounts_only_and_end_when_they_change() {
     std::fs::write(world.tokens_file(), file.replace("accounts = [\"main\"]", "accounts = [\"shop\"]")).unwrap();
     hang_up();
     let ended = async { while stream.chunk().await.is_ok_and(|chunk| chunk.is_some()) {} };
-    tokio::time::timeout(SOON, ended).await.expect("whoever follows with what the token was for is sent away");
+    tokio::time::timeout(SOON, ended).await.expect("a stream under the withdrawn rights ends");
     let listed = answer(server.request("GET", "/v1/jobs", &token)).await;
     assert_eq!(accounts(&listed.body["jobs"]), BTreeSet::from(["shop"]));
     world.books_agree().await;

@@ -247,7 +247,7 @@ async fn a_token_above_its_rate_learns_the_wait() {
     let refused = refused.expect("two hundred requests are more than five a second");
     refused.refuses(429, "rate-limited");
     assert!(refused.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds >= 1), "{refused:?}");
-    assert_eq!(server.submit(&transfer("T")).await.status, 201, "another token has a rate of its own");
+    assert_eq!(server.submit(&transfer("T")).await.status, 201, "another token has its own rate");
     world.accepted(transfer("T"));
     world.books_agree().await;
 }

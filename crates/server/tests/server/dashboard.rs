@@ -96,7 +96,7 @@ async fn a_form_that_another_site_sends_does_nothing() {
     }
     let signing_in =
         browser.form("/sign-in", &[("token", &server.tokens.operator)]).header("sec-fetch-site", "cross-site");
-    assert_eq!(browser.answer(signing_in).await.status, 403, "nor is anybody signed in as somebody else");
+    assert_eq!(browser.answer(signing_in).await.status, 403, "a session does not change its user");
     assert_eq!(world.job("T").await["state"], "queued", "nothing was done");
     assert_eq!(browser.post(path, &whole).await.status, 303);
     assert_eq!(world.job("T").await["state"], "cancelled");

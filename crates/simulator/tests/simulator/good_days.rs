@@ -208,7 +208,7 @@ async fn a_division_happens_once_whatever_comes_of_it() {
         let first = merchant.exec(pay_order).await.unwrap();
         let data = merchant.beingfi_data(&first).unwrap();
         assert_eq!(data["state"], state, "{pay_order}");
-        // The channel's number comes with the final status, and BeingFi gives no number of its own.
+        // The channel's number comes with the final status, and BeingFi adds no number.
         assert_eq!(data.get("channelBatchOrderId").is_some(), state == 1, "{data}");
         assert!(data.get("batchOrderId").is_none(), "{data}");
         let again: Value = serde_json::from_str(&merchant.exec(pay_order).await.unwrap().text).unwrap();

@@ -52,7 +52,7 @@ pub(crate) struct Era {
 }
 
 impl ClaimEntry {
-    /// The entry of a job that was unclaimed before.
+    /// The entry of a job that had no claim before.
     pub(crate) fn new(token: &str, call: Call, fence: u64, at: Millis) -> Self {
         Self { token: token.to_owned(), call, fence, at, late: Vec::new(), after: None }
     }

@@ -152,7 +152,7 @@ async fn a_redis_that_lost_writes_vouches_for_no_earlier_write() {
         if info.contains("state=online") { Ok(()) } else { Err(info) }
     })
     .await;
-    assert_eq!(store.submit(&[transfer("K2")]).await.unwrap(), [Submission::New], "and is accepted anew");
+    assert_eq!(store.submit(&[transfer("K2")]).await.unwrap(), [Submission::New], "and is accepted again");
     replica.kill().unwrap();
 }
 

@@ -223,8 +223,8 @@ async fn expired_notifications_go_unless_undelivered() {
         record_id: Some(content),
         ..notification(content, now, Finality::Open)
     };
-    notify(&scene, &kept_for("told", None)).await;
-    notify(&scene, &kept_for("untold", Some("https://shop.example/n"))).await;
+    notify(&scene, &kept_for("delivered", None)).await;
+    notify(&scene, &kept_for("undelivered", Some("https://shop.example/n"))).await;
     notify(&scene, &kept_for("last", None)).await;
     let ids: Vec<u64> = listed(&scene, NotificationFilter::Read).await.iter().map(|view| view.id).collect();
     assert!(ids.contains(&2) && !ids.contains(&1), "{ids:?}");

@@ -82,7 +82,10 @@ async fn what_an_operator_has_not_seen_is_not_acted_on() {
         assert_eq!(done, 1, "{one:?} {other:?}");
         assert_eq!(act().await, Operated::Changed, "the state is {state} still, and not as it was");
         assert_eq!(actions(&history(&scene, "k1").await).len(), 1);
-        assert!(matches!(scene.operate("k1", operation).await, Operated::Done(_)), "whoever looks anew may");
+        assert!(
+            matches!(scene.operate("k1", operation).await, Operated::Done(_)),
+            "an operator who reads it again may"
+        );
     }
 }
 

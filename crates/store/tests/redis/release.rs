@@ -187,7 +187,7 @@ async fn a_claim_that_was_given_back_is_no_lost_write() {
     assert_eq!((renewed.gone, renewed.lost_writes), (vec!["k1".to_owned()], false));
     assert_eq!(scene.era().await, None);
     let expires: i64 = scene.command(&["PTTL", &scene.name("released")]).await;
-    assert!(expires > 0, "it is not remembered for ever");
+    assert!(expires > 0, "it expires");
     // A later claim of the same job that is lost with other writes is one all the same.
     let again = scene.claim_one("w").await;
     let _: u64 = scene.command(&["HDEL", &scene.name("claims"), "k1"]).await;

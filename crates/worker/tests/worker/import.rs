@@ -1,4 +1,4 @@
-//! The apalis-redis door: a stock `RedisStorage` pushes, the import takes into the store.
+//! Imports from apalis-redis: a stock `RedisStorage` pushes, the import takes into the store.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -410,7 +410,7 @@ fn print(differences: &[Difference], arguments: &Arguments, global: &Global) -> 
     }
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["queue", "key", "found", "was", "put back as", "due", "last response"]);
+    table.set_header(["queue", "key", "found", "was", "restored as", "due", "last response"]);
     for difference in differences {
         table.add_row(difference.row());
     }

@@ -202,7 +202,11 @@ mod tests {
     fn the_highest_column_fills_the_chart_and_what_is_small_is_seen() {
         assert_eq!(stacked(TWO, &[100, 0], 100), [("a", 0, HEIGHT)]);
         assert_eq!(stacked(TWO, &[1, 1], 1_000_000), [("a", 0, 2), ("b", 2, 2)]);
-        assert_eq!(stacked(TWO, &[u64::MAX, 1], u64::MAX), [("a", 0, HEIGHT), ("b", HEIGHT, 0)], "nothing stands out");
+        assert_eq!(
+            stacked(TWO, &[u64::MAX, 1], u64::MAX),
+            [("a", 0, HEIGHT), ("b", HEIGHT, 0)],
+            "no bar is higher than the chart"
+        );
         assert_eq!(side_by_side(TWO, &[5, 5], 10), [("a", 0, 500), ("b", 500, 500)]);
     }
 

@@ -11,7 +11,7 @@ pub(in crate::dashboard) const COOKIE: &str = "bursar_language";
 /// Every language, each by its own tag.
 pub(in crate::dashboard) const ALL: [&Words; 2] = [&ENGLISH, &CHINESE];
 
-/// The words for whoever sent these headers.
+/// The words for the sender of these headers.
 pub(in crate::dashboard) fn of(headers: &HeaderMap) -> &'static Words {
     let chosen = cookie::value(headers, COOKIE).and_then(by_tag);
     let preferred_language =

@@ -243,7 +243,7 @@ impl fmt::Debug for Deed {
         match self {
             Self::Submit(orders) => write!(out, "submit {orders:?}"),
             Self::Claim(wish) => write!(out, "{wish:?}"),
-            Self::Recover(worker) => write!(out, "{worker} gives back what its last claim gave, whose reply was lost"),
+            Self::Recover(worker) => write!(out, "{worker} releases its last claim, whose reply was lost"),
             Self::Renew(handed, lease) => write!(out, "{} renews {handed:?} for {}", handed.worker, minutes(*lease)),
             Self::Commit(handed, outcome) => write!(out, "{} commits {handed:?}: {outcome:?}", handed.worker),
             Self::Release(handed) => write!(out, "{} releases {handed:?}, not called about", handed.worker),
