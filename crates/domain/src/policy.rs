@@ -73,7 +73,7 @@ pub struct Policy {
     pub resend_after: Duration,
     /// The most times that the identical bytes go out again by themselves.
     pub resend_max: u32,
-    /// Waits between asks; the last one repeats. Never empty.
+    /// Waits between queries; the last one repeats. Never empty.
     pub poll: Vec<Duration>,
     /// The time after its first send in which a job is queried. After it the job needs review.
     pub poll_deadline: Duration,

@@ -138,7 +138,7 @@ impl Beingfi {
         }
     }
 
-    /// Asks once, by everything that is known of the division.
+    /// Queries once, by everything that is known of the division.
     async fn ask(&self, request: &GatewayRequest) -> ParsedResponse {
         let (Some(path), Some(question)) = (&self.query_path, query::question(request)) else {
             return ParsedResponse::of(

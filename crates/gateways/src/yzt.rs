@@ -225,7 +225,7 @@ impl Yzt {
         }
     }
 
-    /// Asks by the newest number and falls back to older ones only when the gateway did answer and did not know. All
+    /// Queries by the newest number and falls back to older ones only when the gateway did answer and did not know. All
     /// questions together take no longer than one call, and each has its place in the account's rate.
     async fn query_each(&self, request: &GatewayRequest) -> ParsedResponse {
         let (Some(method), questions) = (self.query_method(request.kind), self.questions(request)) else {

@@ -1,5 +1,5 @@
 //! From an opened YZT answer to what it means for the job: by the class of its code, by what vouches for it, and by
-//! which call it answers. No answer to a send is `NotFound`, no answer to an ask is `Rejected`.
+//! which call it answers. No answer to a send is `NotFound`, no answer to a query is `Rejected`.
 
 use bursar_domain::{ContentSummary, Fen, Kind, Names, Outcome, ParsedResponse, Received, Suspicion};
 use jiff::{SignedDuration, Timestamp};

@@ -114,7 +114,7 @@ async fn every_outcome_is_legal_in_every_state_of_its_call() {
         assert_eq!(
             to_queries.contains(name),
             !matches!(outcome, Outcome::Rejected | Outcome::NotReady),
-            "{name} to an ask"
+            "{name} to a query"
         );
         for state in [State::Queued, State::InDoubt, State::Pending] {
             assert!(!to_sends.contains(name) || is_legal(state, Call::Send, outcome), "{state}, send, {name}");

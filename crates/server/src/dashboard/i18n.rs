@@ -109,7 +109,7 @@ pub(super) struct Words {
     pub(super) trade_no: &'static str,
     pub(super) gateway_status: &'static str,
     pub(super) calls: &'static str,
-    /// {0} sends, {1} asks.
+    /// {0} sends, {1} queries.
     pub(super) calls_made: &'static str,
     pub(super) claimed_by: &'static str,
     pub(super) callback: &'static str,
