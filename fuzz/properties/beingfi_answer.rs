@@ -81,9 +81,9 @@ pub(crate) fn check(bytes: &[u8]) {
     );
     assert!(stranger.outcome.final_state().is_none(), "believed under another secret: {stranger:?}");
 
-    let asked = accounts.right.understand(Call::Query, order, &body);
-    assert_bounds(&asked, SECRET);
-    assert!(!matches!(asked.outcome, Outcome::Rejected | Outcome::NotReady), "an ask is answered {asked:?}");
+    let queried = accounts.right.understand(Call::Query, order, &body);
+    assert_bounds(&queried, SECRET);
+    assert!(!matches!(queried.outcome, Outcome::Rejected | Outcome::NotReady), "a query is answered {queried:?}");
     let stranger = accounts.stranger.understand(Call::Query, order, &body);
     assert!(stranger.outcome.final_state().is_none(), "believed under another secret: {stranger:?}");
 

@@ -1,5 +1,5 @@
-//! Whatever stands in a claim's place: it is an entry that is written back as it was read, or none; and what a claim's reply holds in a
-//! job's place is a job that can be acted on, or the name of what cannot be read.
+//! Any bytes as a claim: they are an entry that is written back as it was read, or none. Any bytes as the job of a claim's reply: they
+//! are a job that can be acted on, or the name of what cannot be read.
 //!
 //! The first line of the input is the claim's entry, the rest the job's record.
 

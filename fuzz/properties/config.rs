@@ -1,4 +1,4 @@
-//! Whatever stands in a configuration file: every fault has its words, and what is taken shows itself as a file that is
+//! Any bytes as a configuration file: every fault has its words, and what is taken shows itself as a file that is
 //! taken as the same.
 
 use std::path::Path;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 const MAX_CONTENT_BYTES: usize = 200 * 1024;
 const CAP: i64 = 1_000_000;
 
-/// What has a place of its own in a bill; everything else stands in `extra`.
+/// What has its own place in a bill; everything else is in `extra`.
 const BILL: [&str; 15] = [
     "trade_type",
     "node_id",
@@ -60,7 +60,7 @@ fn taken(job: &Job, bytes: &[u8]) {
         job.content.business_key()
     );
     assert!((1..=64).contains(&job.key.as_str().len()) && !job.key.as_str().chars().any(char::is_control));
-    assert!(!text.bytes().any(|byte| byte < b' '), "content stands on one line");
+    assert!(!text.bytes().any(|byte| byte < b' '), "content is one line");
     let content: Map<String, Value> = serde_json::from_str(text).expect("content is a JSON object");
     if job.queue.account.as_str() == "capped" && job.queue.kind == Kind::Transfer {
         assert!(content["total_amount"].as_i64().is_some_and(|amount| (1..=CAP).contains(&amount)), "{text}");
@@ -79,7 +79,7 @@ fn taken(job: &Job, bytes: &[u8]) {
     same(job, Job::validate(&built, rules), "submitted again as it is stored");
     let written = serde_json::to_vec(&built).expect("a job is JSON");
     if written.len() <= MAX_JOB_BYTES {
-        same(job, Job::parse(&written, rules), "submitted again as it is stored, through the other door");
+        same(job, Job::parse(&written, rules), "submitted again as it is stored, through the other interface");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whatever stands in a key file: it is a key, or one of few sentences says what it is instead. None quotes it.
+//! Any bytes as a key file: they are a key, or one of few sentences says what they are instead. None quotes them.
 //!
 //! The first byte chooses text as it is or DER to be written as base64 under one of the labels that keys come with.
 
@@ -64,11 +64,11 @@ fn check_error(error: Option<&SettingsError>, setting: &str) {
     let rest = SENTENCES.iter().find_map(|sentence| match words.strip_prefix(&without_numbers(sentence))? {
         "" => Some(""),
         rest if hints.iter().any(|hint| hint == rest) => Some(""),
-        // aws-lc-rs's own word for what it refuses: an identifier of its own.
+        // aws-lc-rs names what it refuses by one of its identifiers.
         rest if sentence.ends_with(": ") && rest.len() < 40 => Some(""),
         _ => None,
     });
-    assert!(rest.is_some(), "a sentence that nobody has looked at: {}", error.problem);
+    assert!(rest.is_some(), "a sentence that is not in the list: {}", error.problem);
 }
 
 fn written(label: &str, der: &[u8]) -> String {

@@ -62,7 +62,7 @@ pub(crate) fn check(bytes: &[u8]) {
     let accounts = &*ACCOUNTS;
     let rule = [None, Some(SignRule::A), Some(SignRule::B)][usize::from(choice % 3)];
 
-    assert!(accounts.stranger.notification(body, rule).is_err(), "signed by nobody");
+    assert!(accounts.stranger.notification(body, rule).is_err(), "signed with no key of the account");
     assert!(accounts.waived.notification(body, rule).is_err(), "nothing to verify it with");
     let read = accounts.right.notification(body, rule);
     assert_eq!(accounts.reader.read(body, rule), read, "without the account's own secrets it reads as with them");

@@ -1,7 +1,7 @@
-//! Whatever stands in Redis in a record's or a history line's place: it is read or named unreadable, what is read can be shown, and it is
-//! written back as what was read.
+//! Any bytes as a record or a history line in Redis: they are read or named unreadable, what is read can be shown, and it is written
+//! back as what was read.
 //!
-//! The input is a history line; and its first line is the claim that stands beside the record in the lines after it.
+//! The input is a history line; and its first line is the claim of the record in the lines after it.
 
 use bursar_domain::{HistoryEvent, Key, Queue, State};
 use bursar_store::fuzzing;
@@ -28,15 +28,15 @@ pub(crate) fn check(bytes: &[u8]) {
     let key: Key = "K1".parse().expect("a key");
     for era in [0, 1, u64::MAX] {
         let alone = fuzzing::record(&queue, &key, record, "", era);
-        let beside = fuzzing::record(&queue, &key, record, claim, era);
-        assert!(alone.is_ok() || beside.is_err(), "no claim makes a record of what is none");
-        let (Ok(alone), Ok(job)) = (alone, beside) else { continue };
+        let with_claim = fuzzing::record(&queue, &key, record, claim, era);
+        assert!(alone.is_ok() || with_claim.is_err(), "no claim makes a record of what is none");
+        let (Ok(alone), Ok(job)) = (alone, with_claim) else { continue };
         assert_eq!((&job.queue, &job.key), (&queue, &key));
         serde_json::to_string(&job.view()).expect("every record can be shown");
         assert_eq!(job.progress(false).state, job.state);
         assert_eq!((job.created, &job.content, &job.hash), (alone.created, &alone.content, &alone.hash));
         assert!(alone.worker.is_none() && job.sends >= alone.sends && job.claims_lost >= alone.claims_lost);
-        // A claim that stands may be a send: it makes nothing certain, and nothing of what has ended.
+        // A current claim may be a send: it makes nothing certain, and nothing of what has ended.
         let becomes = [alone.state, State::InDoubt, State::NeedsReview].contains(&job.state);
         assert!(becomes, "{} becomes {}", alone.state, job.state);
         assert!(!alone.state.is_terminal() || job.state == alone.state, "{} becomes {}", alone.state, job.state);

@@ -212,7 +212,7 @@ fn node_says(parsed: &ParsedResponse, call: Call, order: &GatewayRequest, node: 
     done && status.is_some() && word(&data, "status").as_deref() == status && key_fits && amount_fits
 }
 
-/// A field's value. What cannot be read stands as `false`, which is no field's right value.
+/// A field's value. What cannot be read is `false`, which is no field's right value.
 fn value(object: &Object, name: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(object.get(name)?.get()).unwrap_or(Value::Bool(false));
     (!value.is_null()).then_some(value)

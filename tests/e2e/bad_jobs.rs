@@ -79,7 +79,7 @@ fn transfers() -> Vec<Case> {
             "callback_url must be an http or https URL",
         ),
         (t("tip", json!(1)), "body.tip is not a known field: extra takes further ones"),
-        (t("platform_no", json!("Y")), "body.platform_no is the job's own field: it stands beside the body"),
+        (t("platform_no", json!("Y")), "body.platform_no is a field of the job, not of its body"),
         (t("node_id", json!(61_967)), "body.node_id must be a text"),
         (t("node_id", long(9)), "body.node_id must be at most 8 characters long"),
         (t("node_id", json!("")), "body.node_id must not be empty"),
@@ -116,7 +116,7 @@ fn bills() -> Vec<Case> {
         (with(bill("X", "1"), "fee_amount", json!(-1)), "body.fee_amount must be a whole number, 0 or more"),
         (with(bill("X", "1"), "goods_detail", json!("[]")), "body.goods_detail must be a list of goods"),
         (with(bill("X", "1"), "goods_detail", json!([])), "body.goods_detail must not be empty"),
-        (with(bill("X", "1"), "extra", json!({"order_id": "2"})), "body.extra.order_id has a place of its own"),
+        (with(bill("X", "1"), "extra", json!({"order_id": "2"})), "body.extra.order_id has its own place"),
         (with(bill("X", "1"), "extra", json!([])), "body.extra must be an object"),
         (goods("price", json!(1.5)), "body.goods_detail[0].price must be a whole number, 0 or more"),
         (goods("goods_id", Value::Null), "body.goods_detail[0].goods_id is required"),
@@ -144,10 +144,7 @@ fn splits() -> Vec<Case> {
             receivers(json!([{"receiverId": 1}, {"receiverGroupId": 2}])),
             "body.receivers must name accounts or groups, not both",
         ),
-        (
-            receivers(json!([{"receiverId": 1}, {"receiverId": 1}])),
-            "body.receivers[1].receiverId stands in the list twice",
-        ),
+        (receivers(json!([{"receiverId": 1}, {"receiverId": 1}])), "body.receivers[1].receiverId is in the list twice"),
         (
             receivers(json!([{"receiverId": 1, "divisionProfit": 0}])),
             "body.receivers[0].divisionProfit must be a share above 0",
@@ -221,7 +218,7 @@ async fn a_line_that_is_no_job_is_refused_by_its_number() {
         (b"{\"account\": ".to_vec(), "must be one JSON object"),
         (b"{} {}".to_vec(), "must be one JSON object"),
         (b"{\"account\": \"m\xffin\"}".to_vec(), "must be UTF-8: byte 15 is not"),
-        (b"{\"account\": \"main\", \"account\": \"main\"}".to_vec(), "the field account stands twice"),
+        (b"{\"account\": \"main\", \"account\": \"main\"}".to_vec(), "the field account occurs twice"),
         (
             [b"{\"account\": \"", vec![b'x'; 600 * 1024].as_slice(), b"\"}"].concat(),
             "must be at most 262144 bytes of JSON",

@@ -100,6 +100,6 @@ async fn a_finished_split_without_receivers_needs_review_at_once() {
     let _worker = world.worker().await;
     world.submit_new(&[split("UNKNOWN", "P1")]).await;
     let job = world.until("UNKNOWN", "needs_review").await;
-    assert!(job["reason"]["message"].as_str().unwrap().contains("perhaps nobody was paid"), "{job}");
+    assert!(job["reason"]["message"].as_str().unwrap().contains("perhaps no one was paid"), "{job}");
     assert_eq!((&job["attempts"], &job["due_at"]), (&json!(1), &Value::Null), "{job}");
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the ports and installs BullMQ's Python package, from the package registries only, into BENCH_BUILD (default: build
-# beside this file). Needs cargo, and python3 with venv.
+# next to this file). Needs cargo, and python3 with venv.
 set -euo pipefail
 cd "$(dirname "$0")"
 build=${BENCH_BUILD:-$PWD/build}

@@ -76,9 +76,9 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
         tokens_file,
         session_key_file: None,
         rate_per_second: 0,
-        patience: Duration::from_secs(30),
+        client_timeout: Duration::from_secs(30),
         drain: Duration::from_secs(1),
-        notified: Vec::new(),
+        notification_accounts: Vec::new(),
     };
     let accounts = jobs::accounts(arguments.accounts);
     let (producer, queues) = (jobs::producer_for(&store, &accounts), jobs::queues(&accounts)?);

@@ -51,7 +51,7 @@ pub(crate) async fn run(figures: &Figures) -> anyhow::Result<()> {
     alone("Many accounts, Redis on the same machine", &["--runs", "3", "--only", "start", "--only", "servers"]).await?;
     alone("A payer's flood", &["--runs", "1", "--only", "flood"]).await?;
     say("## Side by side\n")?;
-    side_by_side::run(&beside(figures)?).await
+    side_by_side::run(&comparison(figures)?).await
 }
 
 /// One group of measurements, run with its own command line.
@@ -61,7 +61,7 @@ async fn alone(title: &str, arguments: &[&str]) -> anyhow::Result<()> {
     measure::all(&cli.options).await
 }
 
-fn beside(figures: &Figures) -> anyhow::Result<side_by_side::SideBySide> {
+fn comparison(figures: &Figures) -> anyhow::Result<side_by_side::SideBySide> {
     let mut arguments = vec!["bursar-bench".to_owned(), "side-by-side".to_owned()];
     let mut add = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
     let folders = &figures.folders;

@@ -23,7 +23,7 @@ pub(crate) struct Arrival {
 
 impl Yes {
     /// One that reports each send.
-    pub(crate) fn telling(arrivals: UnboundedSender<Arrival>) -> Self {
+    pub(crate) fn reporting_to(arrivals: UnboundedSender<Arrival>) -> Self {
         Self { sends: AtomicU32::new(0), arrivals: Some(arrivals) }
     }
 

@@ -22,13 +22,13 @@ impl Machine {
         let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = cpus.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split_once(": "));
         let info = redis.info().await?;
-        let told = |name: &str| Some(info.text(name)).filter(|text| !text.is_empty()).map(str::to_owned);
+        let field = |name: &str| Some(info.text(name)).filter(|text| !text.is_empty()).map(str::to_owned);
         let appends = redis.setting("appendonly").await;
         Ok(Self {
             cpu: model.map_or_else(|| "unknown processor".to_owned(), |(_, model)| model.to_owned()),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
-            redis: told("valkey_version")
+            redis: field("valkey_version")
                 .map_or_else(|| format!("Redis {}", info.text("redis_version")), |version| format!("Valkey {version}")),
             fsync: match appends.as_deref() {
                 Some("yes") => {

@@ -21,7 +21,7 @@ use crate::report::median;
 const SCAN_STEP: usize = 5_000;
 
 /// Longer than any script or rewrite of the file keeps a server from answering.
-const PATIENCE: Duration = Duration::from_secs(60);
+const REDIS_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Look-ups between two checks that the key table has settled.
 const LOOK_UPS: usize = 10_000;
@@ -67,7 +67,7 @@ impl Observed {
     }
 
     async fn connect(url: String, private: Option<(PrivateRedis, TempDir)>) -> anyhow::Result<Self> {
-        let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(REDIS_TIMEOUT));
         let connection = redis::Client::open(url.as_str())?
             .get_multiplexed_async_connection_with_config(&config)
             .await
@@ -97,9 +97,9 @@ impl Observed {
         let mut connection = redis::Client::open(self.url.as_str())?.get_multiplexed_async_connection().await?;
         let mut round_trips = Vec::new();
         for _ in 0..ROUND_TRIPS {
-            let asked = Instant::now();
+            let requested_at = Instant::now();
             let _: () = redis::cmd("PING").query_async(&mut connection).await?;
-            round_trips.push(asked.elapsed().as_secs_f64() * 1e3);
+            round_trips.push(requested_at.elapsed().as_secs_f64() * 1e3);
         }
         Ok(median(round_trips))
     }
@@ -144,7 +144,7 @@ impl Observed {
         for _ in 0..LOOK_UPS {
             look_ups.exists("nothing").ignore();
         }
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + REDIS_TIMEOUT;
         while !self.is_settled().await? {
             if Instant::now() > until {
                 return Ok(false);

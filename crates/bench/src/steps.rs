@@ -101,19 +101,19 @@ impl<'a> Steps<'a> {
     }
 
     pub(crate) async fn release(&mut self, cost: &mut Cost, claimed: &[ClaimedJob]) -> anyhow::Result<()> {
-        let held: Vec<&ClaimedJob> = claimed.iter().collect();
-        self.measured(cost, BATCH, async |store, queue| Ok(store.release(queue, &held).await.map(drop)?)).await
+        let claims: Vec<&ClaimedJob> = claimed.iter().collect();
+        self.measured(cost, BATCH, async |store, queue| Ok(store.release(queue, &claims).await.map(drop)?)).await
     }
 
     pub(crate) async fn renew(&mut self, cost: &mut Cost, claimed: &[ClaimedJob]) -> anyhow::Result<()> {
-        let held = claimed.iter().map(|job| LeasedClaim {
+        let claims = claimed.iter().map(|job| LeasedClaim {
             key: job.key.to_string(),
             fence: job.fence,
             token: job.token.clone(),
         });
-        let held: Vec<LeasedClaim> = held.collect();
+        let claims: Vec<LeasedClaim> = claims.collect();
         let step = async |store: &Store, queue: &Queue| {
-            Ok(store.renew(queue, &Renewal::new("bench-steps", LEASE), &held).await?)
+            Ok(store.renew(queue, &Renewal::new("bench-steps", LEASE), &claims).await?)
         };
         self.measured(cost, BATCH, step).await.map(drop)
     }
@@ -158,7 +158,7 @@ pub(crate) enum End {
     /// Queried without a change, to be queried at once.
     UnchangedDueNow,
     /// Queried, and succeeded.
-    AskedSucceeded,
+    QuerySucceeded,
 }
 
 /// The time of the measured responses.
@@ -173,7 +173,7 @@ fn commit(job: &ClaimedJob, end: End) -> Commit {
         }
         End::PendingDueNow => (State::Pending, Due::Query(Millis(1)), false),
         End::UnchangedDueNow => (State::Pending, Due::Query(Millis(1)), true),
-        End::AskedSucceeded => (State::Succeeded, Due::Never, true),
+        End::QuerySucceeded => (State::Succeeded, Due::Never, true),
     };
     let number = format!("20250101{}", job.key); // no two jobs have one number
     let outcome = if state == State::Succeeded { Outcome::Succeeded } else { Outcome::Accepted };

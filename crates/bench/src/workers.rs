@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::jobs;
 
 /// No measurement takes longer; one that would is an error, not a figure.
-const PATIENCE: Duration = Duration::from_secs(300);
+const WAIT_LIMIT: Duration = Duration::from_secs(300);
 
 /// The pause between checks that all jobs have ended. The checks begin only once all jobs have been sent, so that they
 /// do not disturb the measurement.
@@ -90,9 +90,9 @@ impl Worker {
 /// Waits until the first of `count` jobs is claimed: a worker that has just started sends nothing for most of a second,
 /// so that other workers can report lost writes.
 pub(crate) async fn begun(store: &Store, count: u32) -> anyhow::Result<()> {
-    let (queue, until) = (jobs::queue()?, Instant::now() + PATIENCE);
+    let (queue, until) = (jobs::queue()?, Instant::now() + WAIT_LIMIT);
     while store.status(&queue).await?.counts.to_send == u64::from(count) {
-        anyhow::ensure!(Instant::now() < until, "no job was claimed within {PATIENCE:?}");
+        anyhow::ensure!(Instant::now() < until, "no job was claimed within {WAIT_LIMIT:?}");
         tokio::time::sleep(LOOK).await;
     }
     Ok(())
@@ -100,22 +100,22 @@ pub(crate) async fn begun(store: &Store, count: u32) -> anyhow::Result<()> {
 
 /// Waits until `count` jobs have ended, on record.
 pub(crate) async fn all_ended(store: &Store, count: u32) -> anyhow::Result<()> {
-    let (queue, until) = (jobs::queue()?, Instant::now() + PATIENCE);
+    let (queue, until) = (jobs::queue()?, Instant::now() + WAIT_LIMIT);
     loop {
         let status = store.status(&queue).await?;
         if status.counts.done == u64::from(count) {
             return Ok(());
         }
-        anyhow::ensure!(Instant::now() < until, "the jobs have not ended after {PATIENCE:?}: {status:?}");
+        anyhow::ensure!(Instant::now() < until, "the jobs have not ended after {WAIT_LIMIT:?}: {status:?}");
         tokio::time::sleep(LOOK).await;
     }
 }
 
-/// Waits until `told` reaches `count`.
-pub(crate) async fn reaches(count: u32, told: impl Fn() -> u32) -> anyhow::Result<()> {
-    let until = Instant::now() + PATIENCE;
-    while told() < count {
-        anyhow::ensure!(Instant::now() < until, "{} of {count} jobs were sent after {PATIENCE:?}", told());
+/// Waits until `sent` reaches `count`.
+pub(crate) async fn reaches(count: u32, sent: impl Fn() -> u32) -> anyhow::Result<()> {
+    let until = Instant::now() + WAIT_LIMIT;
+    while sent() < count {
+        anyhow::ensure!(Instant::now() < until, "{} of {count} jobs were sent after {WAIT_LIMIT:?}", sent());
         tokio::time::sleep(LOOK).await;
     }
     Ok(())

@@ -36,7 +36,7 @@ pub(crate) struct Balances(Vec<Watched>);
 
 /// The balances that metrics show.
 pub(crate) fn watched(config: &Config) -> Vec<WatchedBalance> {
-    let balances = asked_for(config).flat_map(|(account, balance)| {
+    let balances = with_query(config).flat_map(|(account, balance)| {
         balance.sub_types.iter().map(move |sub_type| WatchedBalance {
             account: account.clone(),
             sub_type: sub_type.as_str(),
@@ -47,7 +47,7 @@ pub(crate) fn watched(config: &Config) -> Vec<WatchedBalance> {
     balances.collect()
 }
 
-fn asked_for(config: &Config) -> impl Iterator<Item = (&AccountName, &config::Balance)> {
+fn with_query(config: &Config) -> impl Iterator<Item = (&AccountName, &config::Balance)> {
     config.accounts.iter().filter_map(|(name, account)| Some((name, account.balance.as_ref()?)))
 }
 
@@ -60,7 +60,7 @@ impl Balances {
         parts: &SharedParts,
     ) -> Result<Self, Failure> {
         let mut watched = Vec::new();
-        for (name, balance) in asked_for(config) {
+        for (name, balance) in with_query(config) {
             let account = &config.accounts[name];
             let gateway = account.gateway_settings(name.as_str())?.gateway(parts, None)?;
             let counted = |sub_type: AccountSubType| (sub_type, metrics.balance(name, sub_type.as_str()));

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn context_keeps_the_code_and_tells_the_chain() {
+    fn context_keeps_the_code_and_shows_the_chain() {
         let misused: Result<(), _> = Err(UsageError("no such account".into()));
         let failure = misused.context("reading").context(format_args!("command {}", 7)).unwrap_err();
         assert_eq!(

@@ -78,7 +78,7 @@ impl<'a> Preflight<'a> {
             (true, false) => SendGate::Closed,
         };
         if fit != SendGate::Closed && !self.renames_seen {
-            renamed::pause_beside_another_name(self.config, &self.store).await?;
+            renamed::pause_with_another_name(self.config, &self.store).await?;
             self.renames_seen = true;
         }
         self.unfit.store(fit == SendGate::Closed, Ordering::Relaxed);

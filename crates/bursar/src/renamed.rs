@@ -15,16 +15,16 @@ const OURSELVES: &str = "bursar";
 ///
 /// # Errors
 /// [`StoreError`].
-pub(crate) async fn pause_beside_another_name(config: &Config, store: &Store) -> Result<(), StoreError> {
+pub(crate) async fn pause_with_another_name(config: &Config, store: &Store) -> Result<(), StoreError> {
     let ours = config.queues();
     let gateways = store.gateways(&ours).await?;
-    let unclaimed: Vec<&Queue> =
+    let unserved: Vec<&Queue> =
         ours.iter().zip(gateways).filter(|(_, gateway)| gateway.is_none()).map(|(queue, _)| queue).collect();
-    if unclaimed.is_empty() {
+    if unserved.is_empty() {
         return Ok(());
     }
     let others = others(&ours, store).await?;
-    for queue in unclaimed {
+    for queue in unserved {
         let Some(account) = config.accounts.get(&queue.account) else { continue };
         for other in others.get(&(queue.kind, account.identity())).into_iter().flatten() {
             if store.has_jobs(other).await? {
@@ -43,7 +43,7 @@ pub(crate) async fn pause_beside_another_name(config: &Config, store: &Store) ->
 ///
 /// # Errors
 /// [`StoreError`].
-pub(crate) async fn pause_beside_restored(
+pub(crate) async fn pause_rivals_of_restored(
     config: &Config,
     store: &Store,
     restored: &[&Queue],
@@ -67,8 +67,8 @@ pub(crate) async fn pause_beside_restored(
         }
         let ours = account.identity();
         for (other, theirs) in all.iter().zip(&identities) {
-            let is_beside = other != *queue && other.kind == queue.kind;
-            if !is_beside || theirs.as_ref().is_some_and(|theirs| *theirs != ours) {
+            let is_other_name = other != *queue && other.kind == queue.kind;
+            if !is_other_name || theirs.as_ref().is_some_and(|theirs| *theirs != ours) {
                 continue;
             }
             let open = store.status(queue).await?.open_jobs();

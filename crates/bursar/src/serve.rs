@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use bursar_gateways::SharedParts;
 use bursar_producer::Producer;
-use bursar_server::{NoTokens, NotifiedAccount, NotifiedMethod, Server, Settings};
+use bursar_server::{NoTokens, NotificationAccount, NotificationMethod, Server, Settings};
 use bursar_store::Store;
 use bursar_telemetry::{Metrics, Page, Places, Stored};
 use bursar_webhooks::Telemetry;
@@ -31,9 +31,9 @@ pub(crate) async fn listen(
         tokens_file: config.server.tokens_file.clone(),
         session_key_file: config.server.session_key_file.clone(),
         rate_per_second: config.server.rate_per_second,
-        patience: config.server.patience,
+        client_timeout: config.server.patience,
         drain: config.server.drain,
-        notified: notified(config)?,
+        notification_accounts: notification_accounts(config)?,
     };
     let producer = traces::witnessed(producer(config, store.clone()), &telemetry.traces);
     let page = Page { worker, webhooks: Some(Arc::clone(&telemetry.metrics)), stored: stored(config, &store), unfit };
@@ -52,18 +52,18 @@ pub(crate) fn stored(config: &Config, store: &Store) -> Arc<Stored> {
 }
 
 /// The accounts whose gateway may notify them: those whose platform's key is known.
-fn notified(config: &Config) -> Result<Vec<NotifiedAccount>, AccountError> {
+fn notification_accounts(config: &Config) -> Result<Vec<NotificationAccount>, AccountError> {
     let parts = SharedParts::default();
     let mut accounts = Vec::new();
     for (name, account) in &config.accounts {
         let Some(reader) = account.notification_reader(name.as_str(), &parts)? else { continue };
         let methods = account.notify.methods.iter();
-        accounts.push(NotifiedAccount {
+        accounts.push(NotificationAccount {
             name: name.clone(),
             reader: Arc::new(reader),
             sign_rule: account.notify.sign_rule,
             methods: methods
-                .map(|method| NotifiedMethod { name: method.name.clone(), job: method.job.clone() })
+                .map(|method| NotificationMethod { name: method.name.clone(), job: method.job.clone() })
                 .collect(),
             callback_url: account.notify.callback_url.clone(),
             retention: config.redis.retention,

@@ -171,7 +171,7 @@ impl<'a> Reader<'a> {
     fn undocumented(&mut self, prefix: &str, known: &[&str], name: String, value: Value, written: &mut Written) {
         let shown = shown(&name);
         if known.contains(&name.as_str()) {
-            self.wrong(&format!("{prefix}{shown}"), "has a place of its own and must not be given here");
+            self.wrong(&format!("{prefix}{shown}"), "has its own place and must not be given here");
         } else if value.is_null() || value == "" {
             self.wrong(&format!("{prefix}{shown}"), "must not be empty: leave it out");
         } else if !keeps_its_digits(&value) {
@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
         for name in self.left.keys() {
             let field = format!("{}{}", self.prefix, shown(name));
             let rule = match (self.prefix.as_str(), name.as_str()) {
-                ("body.", "platform_no") => "is the job's own field: it stands beside the body".to_owned(),
+                ("body.", "platform_no") => "is a field of the job, not of its body".to_owned(),
                 _ => format!("is not a known field{}", self.way_out),
             };
             self.errors.push(FieldError { field, rule });

@@ -41,7 +41,7 @@ pub enum HistoryEvent {
     Adopted(Adopted),
     /// The job was restored: a journal knew a send that Redis had forgotten.
     RestoredFromJournal(RestoredFromJournal),
-    /// The job was put before a person: a journal knows a send with its business key by another key.
+    /// The job needs review: a journal knows a send with its business key by another key.
     BusinessKeyConflict(BusinessKeyConflict),
     /// A notification names the job.
     Notification(NotificationNamed),

@@ -345,7 +345,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut object = Map::new();
         while let Some((name, Strict(value))) = fields.next_entry::<String, Strict>()? {
             if object.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("the field {} stands twice", shown(&name))));
+                return Err(A::Error::custom(format_args!("the field {} occurs twice", shown(&name))));
             }
             object.insert(name, value);
         }

@@ -73,9 +73,9 @@ pub struct Policy {
     pub resend_after: Duration,
     /// The most times that the identical bytes go out again by themselves.
     pub resend_max: u32,
-    /// Waits between asks; the last one repeats. Never empty.
+    /// Waits between queries; the last one repeats. Never empty.
     pub poll: Vec<Duration>,
-    /// The time after its first send in which a job is queried before a person must look.
+    /// The time after its first send in which a job is queried. After it the job needs review.
     pub poll_deadline: Duration,
     /// The same for a transfer that arrives the next day (T1): weekends and holidays lie in between.
     pub poll_deadline_t1: Duration,

@@ -42,7 +42,7 @@ pub fn not_ready_delay(policy: &Policy, sends: u32, seed: u64) -> Duration {
     Duration::from_millis(draw(seed, sends, wait, wait.saturating_add(wait / 10)))
 }
 
-/// The wait before ask number `asks + 1`: the policy's list, its last entry for ever after, ± 20 %.
+/// The wait before query number `queries + 1`: the policy's list, then its last entry without end, ± 20 %.
 #[must_use]
 pub fn poll_delay(policy: &Policy, queries: u32, seed: u64) -> Duration {
     let index = usize::try_from(queries).unwrap_or(usize::MAX).min(policy.poll.len().saturating_sub(1));

@@ -14,7 +14,7 @@ mod progress;
 
 pub use progress::JobProgress;
 
-/// The most workers that may be lost while they hold one job before a person must look: the job may be what kills them.
+/// The most workers that may be lost with one job. After them the job needs review: it may be what kills them.
 pub const MAX_LOSSES: u32 = 5;
 
 /// No response is at hand where a rule decides; the caller that has one adds its words.
@@ -23,7 +23,7 @@ const NO_TEXT: GatewayText = GatewayText { gateway_code: None, gateway_message: 
 /// The most sends of a job that certainly never executed. At the default waits the deadline comes first.
 pub const MAX_SENDS: u32 = 1_000;
 
-/// Sends in all after which what the gateway still says is not ready goes before a person (docs/gateways/beingfi.md: a few tries).
+/// The number of sends after which a job that is still not ready needs review (docs/gateways/beingfi.md: a few tries).
 pub const MAX_NOT_READY_SENDS: u32 = 5;
 
 /// The time for which "not found" proves nothing where nothing may be sent again: the gateway has queues and replicas
@@ -46,7 +46,7 @@ pub enum Due {
 pub struct Transition {
     /// Its state.
     pub state: State,
-    /// When it is looked at next.
+    /// Its next call.
     pub due: Due,
     /// Why, where the state alone does not say it.
     pub reason: Option<Reason>,
@@ -199,7 +199,7 @@ pub fn overdue(progress: &JobProgress, policy: &Policy, now: Millis) -> Option<T
 /// The effect of `outcome` to `call` on the job. Pure: the caller commits it, with the reading as evidence.
 ///
 /// # Errors
-/// [`IllegalTransition`] where the answer cannot follow; the caller keeps the job and puts it before a person.
+/// [`IllegalTransition`] where the answer cannot follow; the caller keeps the job and sends it to review.
 pub fn after(
     progress: &JobProgress,
     call: Call,
@@ -317,15 +317,15 @@ fn deadline_start(progress: &JobProgress, now: Millis) -> Millis {
 
 /// A repeated send that certainly did nothing does not count as one; the store gives it back too.
 fn with_counted_resends(progress: &JobProgress, call: Call, outcome: Outcome) -> JobProgress {
-    let given_back = call == Call::Send && progress.state != State::Queued && outcome.is_not_executed();
-    JobProgress { resends: progress.resends.saturating_sub(u32::from(given_back)), ..progress.clone() }
+    let not_counted = call == Call::Send && progress.state != State::Queued && outcome.is_not_executed();
+    JobProgress { resends: progress.resends.saturating_sub(u32::from(not_counted)), ..progress.clone() }
 }
 
 /// The last moment to hope for an answer without a person.
 fn poll_deadline(progress: &JobProgress, policy: &Policy, now: Millis) -> Millis {
-    let patience =
+    let query_time =
         if progress.next_day { policy.poll_deadline_t1.max(policy.poll_deadline) } else { policy.poll_deadline };
-    deadline_start(progress, now).plus(patience)
+    deadline_start(progress, now).plus(query_time)
 }
 
 fn resend_allowed_at(progress: &JobProgress, policy: &Policy, now: Millis) -> Millis {

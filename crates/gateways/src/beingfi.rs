@@ -36,12 +36,12 @@ pub struct Beingfi {
     texts: RefusalTexts,
 }
 
-/// Why a division that says it is done is put before a person.
-const NOBODY_NAMED: &str = "done, and no batch is named: perhaps nobody was paid";
+/// The reason why a division that is reported as done needs review.
+const NO_BATCH: &str = "done, and no batch is named: perhaps no one was paid";
 
 /// The same where the channel is known to answer so only then (Jeepay's `WxpayDivisionService`, read 2026-11-29).
-const NOBODY_BY_WXPAY: &str =
-    "done at once, which WeChat Pay's divisions never are: perhaps nobody was paid and the order unfrozen";
+const DONE_AT_ONCE: &str =
+    "done at once, which WeChat Pay's divisions never are: perhaps no one was paid and the order unfrozen";
 
 impl Beingfi {
     /// Checks everything that the account needs. Connects nowhere yet.
@@ -138,7 +138,7 @@ impl Beingfi {
         }
     }
 
-    /// Asks once, by everything that is known of the division.
+    /// Queries once, by everything that is known of the division.
     async fn ask(&self, request: &GatewayRequest) -> ParsedResponse {
         let (Some(path), Some(question)) = (&self.query_path, query::question(request)) else {
             return ParsedResponse::of(
@@ -165,7 +165,7 @@ impl Beingfi {
             Ok((data.word("state")?, data.word("errCode")?, data.word("errMsg")?, numbers))
         };
         let Ok((state, err_code, err_msg, (batch, channels))) = words() else {
-            let message = Some("a field that decides stands twice or cannot be read".into());
+            let message = Some("a field that decides occurs twice or cannot be read".into());
             return ParsedResponse { received: Received::Nothing, message, ..parsed };
         };
         let err_msg = err_msg.unwrap_or_default();
@@ -191,8 +191,8 @@ impl Beingfi {
     /// WeChat Pay's with the number of the unfreezing.
     fn done(&self, parsed: ParsedResponse, channels: Option<&str>) -> ParsedResponse {
         let doubt = match (self.channel, channels) {
-            (Some(Channel::Wxpay), _) => NOBODY_BY_WXPAY,
-            (Some(Channel::Alipay) | None, None) => NOBODY_NAMED,
+            (Some(Channel::Wxpay), _) => DONE_AT_ONCE,
+            (Some(Channel::Alipay) | None, None) => NO_BATCH,
             (Some(Channel::Alipay) | None, Some(_)) => return ParsedResponse { outcome: Outcome::Succeeded, ..parsed },
         };
         ParsedResponse { outcome: Outcome::Mismatch, message: Some(doubt.into()), ..parsed }

@@ -25,7 +25,7 @@ pub struct GatewayRequest {
     /// True if an earlier send of it may have reached the gateway. False as long as every earlier send certainly
     /// executed nothing. BeingFi's refusal of a repeat means the opposite of its refusal of a first attempt.
     pub sent_before: bool,
-    /// A send that has not begun by then is not made: its worker stood still, and others may look at the job already.
+    /// A send that has not begun by then is not made: its worker stalled, and others may have claimed the job.
     pub send_by: Option<Instant>,
 }
 

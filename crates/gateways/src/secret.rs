@@ -38,6 +38,6 @@ mod tests {
 
     #[test]
     fn a_secret_does_not_print_itself() {
-        assert_eq!(format!("{:?}", Secret::new("tell-nobody".into())), "(secret)");
+        assert_eq!(format!("{:?}", Secret::new("secret-text".into())), "(secret)");
     }
 }

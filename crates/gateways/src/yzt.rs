@@ -41,7 +41,8 @@ use request::Caller;
 const MAX_QUESTIONS: usize = 3;
 
 /// The most reported mistake: every payment would be sent, and no answer to it believed.
-const OWN_KEY: &str = "holds the app's own public key: the platform's is needed, which its console shows beside the place where the app's is uploaded";
+const OWN_KEY: &str =
+    "holds the app's own public key: the platform's is needed, which its console shows next to the upload of the app's";
 
 /// One account at YZT.
 pub struct Yzt {
@@ -122,7 +123,7 @@ impl Yzt {
         };
         match (reply.class, &reply.data) {
             (codes::CodeClass::Done, Some(data)) => Balance::read(data, &reply.parsed).map_err(|_| {
-                Box::new(ParsedResponse::of(Outcome::NoResponse, "an amount stands twice or cannot be read"))
+                Box::new(ParsedResponse::of(Outcome::NoResponse, "an amount occurs twice or cannot be read"))
             }),
             _ => Err(Box::new(self.reader().unanswered(reply))),
         }
@@ -224,7 +225,7 @@ impl Yzt {
         }
     }
 
-    /// Asks by the newest number and falls back to older ones only when the gateway did answer and did not know. All
+    /// Queries by the newest number and falls back to older ones only when the gateway did answer and did not know. All
     /// questions together take no longer than one call, and each has its place in the account's rate.
     async fn query_each(&self, request: &GatewayRequest) -> ParsedResponse {
         let (Some(method), questions) = (self.query_method(request.kind), self.questions(request)) else {

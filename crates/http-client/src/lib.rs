@@ -2,7 +2,7 @@
 //! crate alone names reqwest.
 //!
 //! A request goes to the address that it names and is made once. A client that repeats a request by itself pays twice, one that follows
-//! a redirect carries a payment or a webhook to an address that nobody has checked, and a proxy of the environment reads it.
+//! a redirect carries a payment or a webhook to an address that no one has checked, and a proxy of the environment reads it.
 
 mod errors;
 

@@ -53,7 +53,7 @@ fn a_text_without_a_certificate_is_refused() {
     assert!(broken.starts_with("holds no readable certificate") || broken == "holds no PEM certificate", "{broken}");
 }
 
-/// Crates that may build clients of their own: measurements beside other products, and this one.
+/// Crates that may build their own clients: comparisons with other products, and this one.
 const OTHERS: [&str; 2] = ["bench", "http-client"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

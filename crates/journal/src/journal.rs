@@ -17,7 +17,7 @@ use crate::writer::Writer;
 const LINES_WAITING: usize = 8_192;
 
 /// The time that a worker's shutdown waits for the writer's.
-const CLOSING_PATIENCE: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The place and the size of a worker's journal.
 #[derive(Clone, Debug)]
@@ -146,16 +146,16 @@ impl Journal {
     /// Appends an entry and returns once it is on disk. Concurrent entries share one sync.
     ///
     /// # Errors
-    /// [`NotKept`] if the entry is not on disk within `patience`. It may still reach the file later: if the send is
+    /// [`NotKept`] if the entry is not on disk within `timeout`. It may still reach the file later: if the send is
     /// then not made, note it as [`Entry::SendSkipped`].
-    pub async fn keep(&self, entry: &Entry<'_>, patience: Duration) -> Result<(), NotKept> {
+    pub async fn keep(&self, entry: &Entry<'_>, timeout: Duration) -> Result<(), NotKept> {
         let (reply, receipt) = oneshot::channel();
         self.put(Line { text: written(entry), reply: Some(reply) })?;
-        match tokio::time::timeout(patience, receipt).await {
+        match tokio::time::timeout(timeout, receipt).await {
             Ok(Ok(kept)) => kept,
             Ok(Err(_)) => Err(NotKept("the writer has ended".into())),
             Err(_) => {
-                let stalled = NotKept(format!("the disk has not answered for {} ms", patience.as_millis()));
+                let stalled = NotKept(format!("the disk has not answered for {} ms", timeout.as_millis()));
                 self.inner.fitness.lost(&stalled);
                 Err(stalled)
             }
@@ -183,6 +183,6 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.queue.take();
         // Nothing is ever sent: it returns when the writer has ended, or when a disk that hangs has been waited for enough.
-        self.ended.get_mut().unwrap_or_else(PoisonError::into_inner).recv_timeout(CLOSING_PATIENCE).ok();
+        self.ended.get_mut().unwrap_or_else(PoisonError::into_inner).recv_timeout(CLOSE_TIMEOUT).ok();
     }
 }

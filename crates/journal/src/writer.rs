@@ -55,7 +55,7 @@ impl Writer {
     pub(crate) fn run(mut self, lines: &Receiver<Line>) {
         self.next_file();
         loop {
-            match lines.recv_timeout(self.patience()) {
+            match lines.recv_timeout(self.next_wait()) {
                 Ok(first) => self.append(std::iter::once(first).chain(lines.try_iter().take(MAX_GROUP - 1)).collect()),
                 Err(RecvTimeoutError::Timeout) => self.settle(),
                 Err(RecvTimeoutError::Disconnected) => return self.settle(),
@@ -66,7 +66,7 @@ impl Writer {
         }
     }
 
-    fn patience(&self) -> Duration {
+    fn next_wait(&self) -> Duration {
         match &self.open {
             None => RETRY.saturating_sub(self.tried.elapsed()),
             Some(open) if open.unsynced => SYNC_WITHIN,

@@ -12,7 +12,7 @@ use bursar_journal::{
 };
 
 /// Long against any disk.
-const PATIENCE: Duration = Duration::from_secs(20);
+const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
 const MANY: u64 = 1 << 30;
 
@@ -74,14 +74,14 @@ fn keys(path: &Path) -> (Vec<String>, Summary) {
     (keys, summary.unwrap())
 }
 
-/// Calls `look` every few milliseconds until it returns a value; fails after [`PATIENCE`].
+/// Calls `look` every few milliseconds until it returns a value; fails after [`WAIT_LIMIT`].
 async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(began.elapsed() < PATIENCE, "waited for {what}");
+        assert!(began.elapsed() < WAIT_LIMIT, "waited for {what}");
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
 }
@@ -94,7 +94,7 @@ async fn a_kept_entry_is_in_a_private_file_at_once() {
     let tasks: Vec<_> = (0..500)
         .map(|number| {
             let journal = journal.clone();
-            tokio::spawn(async move { journal.keep(&intent(&format!("K{number}")), PATIENCE).await })
+            tokio::spawn(async move { journal.keep(&intent(&format!("K{number}")), WAIT_LIMIT).await })
         })
         .collect();
     for task in tasks {
@@ -115,7 +115,7 @@ async fn the_place_of_an_intent_leads_back_to_its_content() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path(), MANY);
     for key in ["K1", "号2", "K3"] {
-        journal.keep(&intent(key), PATIENCE).await.unwrap();
+        journal.keep(&intent(key), WAIT_LIMIT).await.unwrap();
     }
     let file = files(folder.path()).remove(0);
     let mut places = Vec::new();
@@ -145,7 +145,7 @@ async fn a_torn_last_line_is_ignored_and_a_damaged_one_reported() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path(), MANY);
     for key in ["K1", "K2", "K3"] {
-        journal.keep(&intent(key), PATIENCE).await.unwrap();
+        journal.keep(&intent(key), WAIT_LIMIT).await.unwrap();
     }
     drop(journal);
     let file = files(folder.path()).remove(0);
@@ -175,10 +175,10 @@ async fn a_torn_last_line_is_ignored_and_a_damaged_one_reported() {
 async fn files_are_bounded_and_only_closed_ones_may_go() {
     let folder = tempfile::tempdir().unwrap();
     let other = open_as("other", folder.path(), MANY);
-    other.keep(&intent("OTHER"), PATIENCE).await.unwrap();
+    other.keep(&intent("OTHER"), WAIT_LIMIT).await.unwrap();
     let journal = open(folder.path(), 1_000);
     for number in 0..20 {
-        journal.keep(&intent(&format!("K{number:03}")), PATIENCE).await.unwrap();
+        journal.keep(&intent(&format!("K{number:03}")), WAIT_LIMIT).await.unwrap();
     }
     drop(journal);
     let closed = closed(folder.path()).unwrap();
@@ -195,7 +195,7 @@ async fn files_are_bounded_and_only_closed_ones_may_go() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_closed_file_goes_by_itself() {
     let folder = tempfile::tempdir().unwrap();
-    open_as("full", folder.path(), MANY).keep(&intent("K"), PATIENCE).await.unwrap();
+    open_as("full", folder.path(), MANY).keep(&intent("K"), WAIT_LIMIT).await.unwrap();
     for start in 0..18 {
         drop(open_as(&format!("start{start}"), folder.path(), MANY));
     }
@@ -216,9 +216,9 @@ async fn a_folder_knows_the_newest_sends_and_the_highest_fences() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open_as("one", folder.path(), MANY);
     for number in 1..=70 {
-        journal.keep(&intent_of("main/transfer", &format!("K{number}"), number), PATIENCE).await.unwrap();
+        journal.keep(&intent_of("main/transfer", &format!("K{number}"), number), WAIT_LIMIT).await.unwrap();
     }
-    journal.keep(&intent_of("shop/split", "S", 4), PATIENCE).await.unwrap();
+    journal.keep(&intent_of("shop/split", "S", 4), WAIT_LIMIT).await.unwrap();
     journal.note(&Entry::SendSkipped(SendSkipped {
         queue: "main/transfer".into(),
         key: "K70".into(),
@@ -226,7 +226,7 @@ async fn a_folder_knows_the_newest_sends_and_the_highest_fences() {
         token: "w/1".into(),
     }));
     drop(journal);
-    open_as("two", folder.path(), MANY).keep(&intent_of("main/transfer", "X", 9), PATIENCE).await.unwrap();
+    open_as("two", folder.path(), MANY).keep(&intent_of("main/transfer", "X", 9), WAIT_LIMIT).await.unwrap();
     drop(open_as("empty", folder.path(), MANY));
     eventually("all files", || (files(folder.path()).len() == 3).then_some(())).await;
 
@@ -239,7 +239,7 @@ async fn a_folder_knows_the_newest_sends_and_the_highest_fences() {
     assert_eq!((one.incarnation.as_str(), one.queues.len(), one.newest.iter().count()), ("i", 2, 63));
     let last = Send { queue: "shop/split".into(), key: "S".into(), fence: 4 };
     assert_eq!(one.newest.iter().last(), Some(&last));
-    assert!(one.newest.iter().all(|send| send.key != "K70"), "it was withheld");
+    assert!(one.newest.iter().all(|send| send.key != "K70"), "its send was skipped");
     assert_eq!(two.newest.iter().map(|send| send.fence).collect::<Vec<_>>(), [9]);
     assert_eq!(bursar_journal::recall(&folder.path().join("none")).unwrap(), bursar_journal::Recall::default());
 }
@@ -249,7 +249,7 @@ async fn a_failing_disk_keeps_nothing_and_is_tried_until_it_is_back() {
     let base = tempfile::tempdir().unwrap();
     let (folder, away) = (base.path().join("journal"), base.path().join("away"));
     let journal = open(&folder, 1); // each group gets a separate file
-    journal.keep(&intent("BEFORE"), PATIENCE).await.unwrap();
+    journal.keep(&intent("BEFORE"), WAIT_LIMIT).await.unwrap();
     fs::rename(&folder, &away).unwrap();
     fs::write(&folder, "no folder any more").unwrap();
     // The file that is open already can still be written; the next one cannot be begun.
@@ -258,13 +258,13 @@ async fn a_failing_disk_keeps_nothing_and_is_tried_until_it_is_back() {
         (!journal.is_writable()).then_some(())
     })
     .await;
-    assert!(journal.keep(&intent("REFUSED"), PATIENCE).await.is_err());
+    assert!(journal.keep(&intent("REFUSED"), WAIT_LIMIT).await.is_err());
     journal.note(&send_skipped("REFUSED"));
 
     fs::remove_file(&folder).unwrap();
     fs::rename(&away, &folder).unwrap();
     eventually("the journal to be fit again", || journal.is_writable().then_some(())).await;
-    journal.keep(&intent("AFTER"), PATIENCE).await.unwrap();
+    journal.keep(&intent("AFTER"), WAIT_LIMIT).await.unwrap();
     drop(journal);
     let found: Vec<String> = files(&folder).iter().flat_map(|file| keys(file).0).collect();
     assert_eq!(found, ["BEFORE", "AFTER"]);

@@ -201,14 +201,14 @@ trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
 fn connect(url: &str) -> Box<dyn Stream> {
-    let patience = Some(Duration::from_millis(300));
+    let timeout = Some(Duration::from_millis(300));
     if let Some(path) = url.strip_prefix("redis+unix://") {
         let stream = UnixStream::connect(path).unwrap();
-        stream.set_read_timeout(patience).unwrap();
+        stream.set_read_timeout(timeout).unwrap();
         Box::new(stream)
     } else {
         let stream = TcpStream::connect(url.trim_start_matches("redis://").trim_end_matches('/')).unwrap();
-        stream.set_read_timeout(patience).unwrap();
+        stream.set_read_timeout(timeout).unwrap();
         Box::new(stream)
     }
 }

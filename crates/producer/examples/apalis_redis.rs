@@ -16,7 +16,7 @@ use redis::aio::ConnectionManagerConfig;
 use serde_json::json;
 
 /// The longest time that Redis may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REDIS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Payments pushed in one call: all of them are one script.
 const BATCH: usize = 200;
@@ -31,7 +31,7 @@ const LATER: Duration = Duration::from_secs(3);
 /// Rust path.
 pub(crate) async fn storage(redis_url: &str, queue: &str) -> Result<RedisStorage<NewJob>, Box<dyn Error>> {
     // `apalis_redis::connect` gives up after half a second: little for a batch on a busy machine.
-    let config = ConnectionManagerConfig::new().set_response_timeout(Some(PATIENCE));
+    let config = ConnectionManagerConfig::new().set_response_timeout(Some(REDIS_TIMEOUT));
     let connection = apalis_redis::Client::open(redis_url)?.get_connection_manager_with_config(config).await?;
     Ok(RedisStorage::new(connection).with_config(Config::default().queue(queue)))
 }

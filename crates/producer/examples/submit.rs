@@ -16,7 +16,7 @@ use bursar_producer::{
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// The time for which the job is followed; its state can be read at any later time.
-const PATIENCE: Duration = Duration::from_secs(120);
+const WAIT_LIMIT: Duration = Duration::from_secs(120);
 
 /// The payment: its `platform_no` is chosen once, and kept for every further try.
 fn payment(platform_no: &str) -> Result<NewJob, Box<dyn Error>> {
@@ -52,7 +52,7 @@ pub(crate) async fn pay(redis_url: &str, prefix: &str, platform_no: &str) -> Res
     let producer = Producer::connect(&settings).await?.account("main", AccountRules::new(GatewayKind::Yzt));
     let job = payment(platform_no)?;
     submit(&producer, &job).await?;
-    let job = producer.wait(&"main/transfer".parse()?, &platform_no.parse()?, PATIENCE).await?;
+    let job = producer.wait(&"main/transfer".parse()?, &platform_no.parse()?, WAIT_LIMIT).await?;
     Ok(job.ok_or("the job is gone: this Redis has lost it")?)
 }
 

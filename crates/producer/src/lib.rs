@@ -253,13 +253,13 @@ impl Producer {
         Ok(self.store.job(queue, key).await?.map(|job| job.readable(queue)).transpose()?.map(|job| job.view()))
     }
 
-    /// Waits until a job has ended or needs review, at most for `patience`, and returns its state then. `None` if no
+    /// Waits until a job has ended or needs review, at most for `limit`, and returns its state then. `None` if no
     /// job has that name.
     ///
     /// # Errors
     /// [`StoreError`]: try again.
-    pub async fn wait(&self, queue: &Queue, key: &Key, patience: Duration) -> Result<Option<JobView>, StoreError> {
-        let until = tokio::time::Instant::now() + patience;
+    pub async fn wait(&self, queue: &Queue, key: &Key, limit: Duration) -> Result<Option<JobView>, StoreError> {
+        let until = tokio::time::Instant::now() + limit;
         let (mut pause, longest) = LOOKS;
         loop {
             let job = self.status(queue, key).await?;

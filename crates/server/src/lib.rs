@@ -18,6 +18,6 @@ mod state;
 
 pub use server::{NoTokens, ServeError, Server};
 pub use state::Settings;
-pub use state::notified::{NotifiedAccount, NotifiedMethod};
+pub use state::notification_accounts::{NotificationAccount, NotificationMethod};
 pub use state::sessions::SessionKeyError;
 pub use state::tokens::{Role, TokensError, new_token};

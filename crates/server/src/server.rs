@@ -195,12 +195,12 @@ async fn accept(
 /// Answers one connection's requests.
 async fn answer(stream: TcpStream, router: Router, app: Shared) {
     stream.set_nodelay(true).ok(); // answers go out at once; a connection that cannot is none the worse
-    let patience = app.settings.patience;
-    give_up_after(&stream, patience);
-    let connection = TokioIo::new(Connection::new(stream, patience));
+    let client_timeout = app.settings.client_timeout;
+    give_up_after(&stream, client_timeout);
+    let connection = TokioIo::new(Connection::new(stream, client_timeout));
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(patience)
+        .header_read_timeout(client_timeout)
         .serve_connection(connection, TowerToHyperService::new(router));
     let mut serving = std::pin::pin!(serving);
     let ended = tokio::select! {
@@ -218,9 +218,9 @@ async fn answer(stream: TcpStream, router: Router, app: Shared) {
 /// A client that has vanished without a word is noticed once it has acknowledged nothing for so long; by itself the system
 /// tries for a quarter of an hour, and a stream of events would hold its place meanwhile.
 #[cfg(target_os = "linux")]
-fn give_up_after(stream: &TcpStream, patience: Duration) {
+fn give_up_after(stream: &TcpStream, client_timeout: Duration) {
     use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
-    let millis = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+    let millis = u32::try_from(client_timeout.as_millis()).unwrap_or(u32::MAX);
     setsockopt(stream, TcpUserTimeout, &millis).ok(); // without it, it only takes longer
 }
 

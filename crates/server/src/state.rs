@@ -1,7 +1,7 @@
 //! The state that every request is answered with: the store and the producer, the tokens, and the drain of the server.
 
 pub(crate) mod job_watch;
-pub(crate) mod notified;
+pub(crate) mod notification_accounts;
 pub(crate) mod queues;
 pub(crate) mod rate;
 pub(crate) mod readiness;
@@ -20,7 +20,7 @@ use bursar_telemetry::Page;
 use tokio_util::sync::CancellationToken;
 
 use crate::state::job_watch::JobWatch;
-use crate::state::notified::NotifiedAccount;
+use crate::state::notification_accounts::NotificationAccount;
 use crate::state::queues::Queues;
 use crate::state::readiness::Readiness;
 use crate::state::sessions::Sessions;
@@ -38,11 +38,11 @@ pub struct Settings {
     /// Requests a second of each token, in this process; 0 for no limit.
     pub rate_per_second: u32,
     /// The time limit of a request's head, of its body, and of a client that does not read its answer.
-    pub patience: Duration,
+    pub client_timeout: Duration,
     /// The time limit of requests in flight once the server drains.
     pub drain: Duration,
     /// The accounts whose gateway may notify them.
-    pub notified: Vec<NotifiedAccount>,
+    pub notification_accounts: Vec<NotificationAccount>,
 }
 
 /// The state that all handlers share.

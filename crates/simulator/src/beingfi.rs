@@ -102,8 +102,8 @@ fn execute(order: &Order, gateway: &Gateway) -> Answer {
     }
 }
 
-/// Jeepay's answer about a division: the channel's number is there only once it is done, and one of its own only in the line that
-/// has a query for it.
+/// Jeepay's answer about a division: the channel's number is there only once it is done, and the gateway's number only in the line
+/// that has a query for it.
 fn as_divided(payment: &Payment, gateway: &Gateway) -> Value {
     let state = payment.status.division_state();
     let mut data = match state {

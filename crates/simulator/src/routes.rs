@@ -22,12 +22,12 @@ const MAX_BODY_BYTES: usize = 256 * 1024;
 type Shared = State<Arc<Gateway>>;
 
 pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
-    let asked = if gateway.options.division_query {
+    let routes = if gateway.options.division_query {
         Router::new().route(beingfi::QUERY, post(to_gateway))
     } else {
         Router::new()
     };
-    asked
+    routes
         .route("/", post(to_gateway))
         .route(beingfi::EXEC, post(to_gateway))
         .route(beingfi::BIND, post(to_gateway))

@@ -20,10 +20,10 @@ use crate::ledger::{Ledger, Stats};
 use crate::life::Life;
 use crate::options::Options;
 use crate::routes;
-use crate::wire::{Door, Line};
+use crate::wire::{Line, ServedListener};
 
 /// The time for answers in flight after a stop.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A running simulator. Dropping it ends it too, without waiting for the answers in work.
 pub struct Simulator {
@@ -109,7 +109,7 @@ impl Simulator {
         let (stopping, stop) = watch::channel(false);
         let gateway = Arc::new(Gateway::new(options, keys, stop.clone()));
         let service = routes::router(Arc::clone(&gateway)).into_make_service_with_connect_info::<Line>();
-        let server = axum::serve(Door(listener), service).with_graceful_shutdown(stopped(stop));
+        let server = axum::serve(ServedListener(listener), service).with_graceful_shutdown(stopped(stop));
         let serving = tokio::spawn(server.into_future());
         Ok(Self { gateway, ready, stopping, serving, folder })
     }
@@ -151,7 +151,7 @@ impl Simulator {
     pub async fn stop(mut self) -> Ledger {
         self.stopping.send_replace(true);
         // An error here is a connection's that did not end in time: it dies with the process.
-        let _ = tokio::time::timeout(STOP_PATIENCE, &mut self.serving).await;
+        let _ = tokio::time::timeout(STOP_TIMEOUT, &mut self.serving).await;
         if let Some(folder) = self.folder.take() {
             let _ = folder.close();
         }

@@ -139,16 +139,16 @@ impl Line {
     }
 }
 
-impl Connected<IncomingStream<'_, Door>> for Line {
-    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
+impl Connected<IncomingStream<'_, ServedListener>> for Line {
+    fn connect_info(stream: IncomingStream<'_, ServedListener>) -> Self {
         stream.remote_addr().clone()
     }
 }
 
 /// Accepts connections that can be ended by a handler.
-pub(crate) struct Door(pub(crate) TcpListener);
+pub(crate) struct ServedListener(pub(crate) TcpListener);
 
-impl Listener for Door {
+impl Listener for ServedListener {
     type Io = Wire;
     type Addr = Line;
 

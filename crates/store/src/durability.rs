@@ -15,7 +15,7 @@ use crate::reconnecting::Connection;
 use crate::{Store, StoreError};
 
 /// The longest that Redis waits for disk or replicas. Shorter than the time a command may take.
-const PATIENCE: Duration = Duration::from_secs(3);
+const SYNC_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Waits that share one marker.
 const MAX_SHARED: usize = 4_096;
@@ -184,7 +184,7 @@ impl Waiter {
         if self.required != Durability::Local {
             pipeline.arg(wanted);
         }
-        pipeline.arg(PATIENCE.as_millis().to_string());
+        pipeline.arg(SYNC_TIMEOUT.as_millis().to_string());
         let reply: Result<(Value,), _> = pipeline.query_async(&mut connection).await;
         let (reply,) = reply.map_err(|error| {
             self.breaks.fetch_add(1, Ordering::SeqCst);
@@ -193,7 +193,7 @@ impl Waiter {
         // WAITAOF answers with two counts, its own disk's first; WAIT with one.
         let count = reply.as_sequence().and_then(<[Value]>::first).unwrap_or(&reply);
         let reached: u32 = redis::from_redis_value_ref(count).unwrap_or(0);
-        if reached >= wanted { Ok(()) } else { Err(format!("{reached} of {wanted} in {} s", PATIENCE.as_secs())) }
+        if reached >= wanted { Ok(()) } else { Err(format!("{reached} of {wanted} in {} s", SYNC_TIMEOUT.as_secs())) }
     }
 }
 

@@ -27,7 +27,7 @@ const SENTINEL_PORT: u16 = 26_379;
 
 /// The time for the other sentinels once one has answered: the first is not always the best informed, and one that is
 /// down must not keep workers from resuming within a second.
-const OTHERS_PATIENCE: Duration = Duration::from_millis(250);
+const OTHERS_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Between attempts to listen to a sentinel that is not there.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
@@ -204,7 +204,7 @@ impl Sentinels {
         while let Ok(Some(reply)) = tokio::time::timeout_at(until, asking.next()).await {
             match reply {
                 Ok(word) => {
-                    until = until.min(Instant::now() + OTHERS_PATIENCE);
+                    until = until.min(Instant::now() + OTHERS_TIMEOUT);
                     answers += 1;
                     if newest.as_ref().is_none_or(|newest| newest.epoch < word.epoch) {
                         newest = Some(word);

@@ -244,7 +244,7 @@ mod tests {
             assert_eq!(name.ends_with("_total"), *kind == Type::Counter, "{name}");
             assert!(name.split('_').all(|word| word != "ms") && help.ends_with('.'), "{name}");
             assert_eq!(name.ends_with("_seconds"), help.contains("in seconds"), "{name}");
-            assert_eq!(ALL.iter().filter(|other| other.name == *name).count(), 1, "{name} stands twice");
+            assert_eq!(ALL.iter().filter(|other| other.name == *name).count(), 1, "{name} occurs twice");
         }
     }
 

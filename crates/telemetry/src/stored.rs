@@ -13,7 +13,7 @@ use crate::written::written;
 const KEPT: Duration = Duration::from_secs(1);
 
 /// A scrape waits for Redis no longer: Prometheus itself gives up after 10 s.
-const PATIENCE: Duration = Duration::from_secs(3);
+const REDIS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The parts of Redis to read.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +70,7 @@ impl Stored {
 
     /// True if Redis answers.
     pub(crate) async fn answers(&self) -> bool {
-        matches!(timeout(PATIENCE, self.store.ping()).await, Ok(Ok(())))
+        matches!(timeout(REDIS_TIMEOUT, self.store.ping()).await, Ok(Ok(())))
     }
 
     /// The Prometheus text. If Redis does not answer in time, it has [`names::REDIS_UP`](crate::names::REDIS_UP) and
@@ -81,7 +81,7 @@ impl Stored {
             tracing::trace!(age_ms = at.elapsed().as_millis(), "the queues' values of the last scrape are repeated");
             return text.clone();
         }
-        let by = Instant::now() + PATIENCE;
+        let by = Instant::now() + REDIS_TIMEOUT;
         let text = if self.answers().await {
             written(Some(&self.read(by).await))
         } else {

@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 const PATH: &str = "/v1/traces";
 
 /// A collector that has not taken a batch by then has not taken it.
-const PATIENCE: Duration = Duration::from_secs(10);
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Spans gather for so long before they leave.
 const GATHER: Duration = Duration::from_secs(1);
@@ -77,13 +77,13 @@ impl Traces {
     /// # Errors
     /// [`TracesError`].
     pub fn export(endpoint: &str, instance: &str) -> Result<Self, TracesError> {
-        let client = bursar_http_client::hardened().timeout(PATIENCE).build().map_err(TracesError::Client)?;
+        let client = bursar_http_client::hardened().timeout(EXPORT_TIMEOUT).build().map_err(TracesError::Client)?;
         let exporter = SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
             .with_http_client(Posting { client, runtime: Handle::current() })
             .with_endpoint(format!("{}{PATH}", endpoint.trim_end_matches('/')))
-            .with_timeout(PATIENCE)
+            .with_timeout(EXPORT_TIMEOUT)
             .build()
             .map_err(TracesError::Exporter)?;
         let batches =

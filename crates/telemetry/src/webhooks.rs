@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 use crate::families::{Counters, Histograms, Series, histograms, register};
 use crate::names;
 
-/// Attempts: from a receiver next door to the longest timeout.
+/// Attempts: from a receiver nearby to the longest timeout.
 const ATTEMPT_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// From an event to its delivery: immediate if all is well, up to a week of attempts if not.
@@ -34,7 +34,7 @@ pub enum AttemptOutcome {
     /// The receiver answered with a status of another kind; redirects are not followed.
     UnexpectedStatus,
     /// No answer came in time.
-    Silent,
+    NoAnswer,
     /// There was no connection.
     Unreachable,
     /// The connection broke before an answer came.
@@ -53,7 +53,7 @@ impl AttemptOutcome {
         Self::Refused,
         Self::Failing,
         Self::UnexpectedStatus,
-        Self::Silent,
+        Self::NoAnswer,
         Self::Unreachable,
         Self::Broken,
         Self::NotAllowed,
@@ -70,7 +70,7 @@ impl AttemptOutcome {
             Self::Refused => "refused",
             Self::Failing => "failing",
             Self::UnexpectedStatus => "unexpected_status",
-            Self::Silent => "silent",
+            Self::NoAnswer => "silent",
             Self::Unreachable => "unreachable",
             Self::Broken => "broken",
             Self::NotAllowed => "not_allowed",
@@ -87,10 +87,10 @@ impl AttemptOutcome {
             Self::Refused => "another 4xx",
             Self::Failing => "another 5xx",
             Self::UnexpectedStatus => "any other status; redirects are not followed",
-            Self::Silent => "no answer in time",
+            Self::NoAnswer => "no answer in time",
             Self::Unreachable => "no connection",
             Self::Broken => "it ended before an answer",
-            Self::NotAllowed => "an address that must not be told",
+            Self::NotAllowed => "an address that is not allowed",
             Self::Invalid => "it could not be sent as it is",
         }
     }

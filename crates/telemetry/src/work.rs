@@ -72,7 +72,7 @@ impl RedisOperation {
 pub struct Metrics {
     registry: Registry,
     families: Arc<Families>,
-    troubles: [Counter; RedisOperation::ALL.len()],
+    redis_errors: [Counter; RedisOperation::ALL.len()],
     in_flight: Gauge,
     concurrency: Gauge,
     sends_allowed: Gauge,
@@ -98,7 +98,7 @@ struct Families {
     time_to_end: Histograms,
     commits: Counters,
     stale_commits: Counters,
-    given_back: Counters,
+    released: Counters,
     lost_leases: Counters,
     circuit_turns: Counters,
     circuit_open: Gauges,
@@ -135,7 +135,7 @@ impl Default for Metrics {
             time_to_end: register(to, names::TIME_TO_END, histograms(LIFE_SECONDS)),
             commits: register(to, names::COMMITS, Counters::default()),
             stale_commits: register(to, names::STALE_COMMITS, Counters::default()),
-            given_back: register(to, names::CLAIMS_RELEASED, Counters::default()),
+            released: register(to, names::CLAIMS_RELEASED, Counters::default()),
             lost_leases: register(to, names::LOST_LEASES, Counters::default()),
             circuit_turns: register(to, names::CIRCUIT_TRANSITIONS, Counters::default()),
             circuit_open: register(to, names::CIRCUIT_OPEN, Gauges::default()),
@@ -146,14 +146,14 @@ impl Default for Metrics {
             preflight: register(to, names::PREFLIGHT, Gauges::default()),
             balance_failures: register(to, names::BALANCE_FAILURES, Counters::default()),
         };
-        let troubles = register(to, names::REDIS_ERRORS, Counters::default());
+        let redis_errors = register(to, names::REDIS_ERRORS, Counters::default());
         let build = register(to, names::BUILD_INFO, Gauges::default());
         build.get_or_create(&labels(names::BUILD_INFO, [env!("CARGO_PKG_VERSION")])).set(1);
         let pulse = Arc::new(Pulse::default());
         to.register(names::LAST_TRY.name, names::LAST_TRY.help.trim_end_matches('.'), LastTry(Arc::clone(&pulse)));
         Self {
-            troubles: RedisOperation::ALL
-                .map(|doing| troubles.get_or_create_owned(&labels(names::REDIS_ERRORS, [doing.as_str()]))),
+            redis_errors: RedisOperation::ALL
+                .map(|doing| redis_errors.get_or_create_owned(&labels(names::REDIS_ERRORS, [doing.as_str()]))),
             in_flight: register(to, names::IN_FLIGHT, Gauge::default()),
             concurrency: register(to, names::CONCURRENCY, Gauge::default()),
             sends_allowed: register(to, names::SENDS_ALLOWED, Gauge::default()),
@@ -193,7 +193,7 @@ impl Metrics {
 
     /// A try that failed because of Redis.
     pub fn trouble(&self, doing: RedisOperation) {
-        self.troubles[doing as usize].inc();
+        self.redis_errors[doing as usize].inc();
     }
 
     /// Sets the number of jobs that this process works on concurrently.

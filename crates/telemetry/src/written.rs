@@ -77,7 +77,7 @@ fn is_used(status: &QueueStatus) -> bool {
 
 fn write_queues(to: &mut Registry, queues: &[(&Queue, QueueStatus)]) {
     let jobs = Whole::new(names::JOBS);
-    let (paused, orphans) = (Whole::new(names::PAUSED), Whole::new(names::ORPHANS));
+    let (paused, quarantined) = (Whole::new(names::PAUSED), Whole::new(names::ORPHANS));
     let due_age = Fraction::new(names::DUE_AGE);
     for (queue, status) in queues.iter().filter(|(_, status)| is_used(status)) {
         let queue = queue.to_string();
@@ -87,9 +87,9 @@ fn write_queues(to: &mut Registry, queues: &[(&Queue, QueueStatus)]) {
         due_age.put([&queue, Call::Send.as_str()], age(status.next_send, status.now));
         due_age.put([&queue, Call::Query.as_str()], age(status.next_query, status.now));
         paused.put([&queue], u64::from(status.paused.is_some()));
-        orphans.put([&queue], status.all_quarantined());
+        quarantined.put([&queue], status.all_quarantined());
     }
-    for Column(metric, family) in [jobs, paused, orphans] {
+    for Column(metric, family) in [jobs, paused, quarantined] {
         register(to, metric, family);
     }
     register(to, due_age.0, due_age.1);

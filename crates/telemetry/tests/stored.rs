@@ -111,8 +111,8 @@ async fn what_cannot_be_read_is_missing_and_redis_is_up_all_the_same() {
     let text = scene.text().await;
     assert_eq!(lines(&text, "bursar_redis_"), ["bursar_redis_up 1", "bursar_redis_read_complete 0"], "{text}");
     assert_eq!(lines(&text, "bursar_jobs"), [""; 0], "unknown values are missing");
-    let told = format!("{}{{account=\"m001\"}} 60.0", names::BALANCE_EVERY.name);
-    assert_eq!(lines(&text, names::BALANCE_EVERY.name), [told], "the other parts are there");
+    let interval = format!("{}{{account=\"m001\"}} 60.0", names::BALANCE_EVERY.name);
+    assert_eq!(lines(&text, names::BALANCE_EVERY.name), [interval], "the other parts are there");
 
     let () = redis::cmd("DEL").arg(&broken).query_async(&mut raw).await.unwrap();
     let text = scene.text().await;

@@ -146,7 +146,7 @@ impl DeliveryResponse {
             Self::Status { code: 500..=599, .. } => AttemptOutcome::Failing,
             Self::Status { .. } => AttemptOutcome::UnexpectedStatus,
             Self::Nothing(DeliveryError::AddressNotAllowed) => AttemptOutcome::NotAllowed,
-            Self::Nothing(DeliveryError::TimedOut) => AttemptOutcome::Silent,
+            Self::Nothing(DeliveryError::TimedOut) => AttemptOutcome::NoAnswer,
             Self::Nothing(DeliveryError::CannotConnect) => AttemptOutcome::Unreachable,
             Self::Nothing(DeliveryError::ConnectionBroken) => AttemptOutcome::Broken,
             Self::Nothing(

@@ -388,7 +388,7 @@ fn classify(
         | AttemptOutcome::Refused
         | AttemptOutcome::Failing
         | AttemptOutcome::UnexpectedStatus
-        | AttemptOutcome::Silent
+        | AttemptOutcome::NoAnswer
         | AttemptOutcome::Unreachable
         | AttemptOutcome::Broken
         | AttemptOutcome::NotAllowed

@@ -91,9 +91,9 @@ mod tests {
         assert_eq!((&body["type"], &body["sequence"]), (&json!("job.succeeded"), &json!(2)));
         assert_eq!(body["timestamp"], "2023-11-14T22:13:20.000Z");
         assert_eq!((&body["data"]["platform_no"], &body["data"]["state"]), (&json!("k1"), &json!("succeeded")));
-        let told =
+        let envelope =
             ["account", "kind", "attempts", "queries", "trade_no", "updated_at"].map(|name| body["data"][name].clone());
-        assert_eq!(json!(told), json!(["main", "transfer", 1, 2, "T1", "2023-11-14T22:13:20.000Z"]));
+        assert_eq!(json!(envelope), json!(["main", "transfer", 1, 2, "T1", "2023-11-14T22:13:20.000Z"]));
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Scene {
         Self { store, queue: queue.parse().unwrap(), claims: AtomicUsize::new(1), drain }
     }
 
-    fn tell(&self, settings: Settings) -> JoinHandle<()> {
+    fn dispatch(&self, settings: Settings) -> JoinHandle<()> {
         let origins = vec![Origin::Jobs(self.queue.clone())];
         let dispatcher = Dispatcher::new(settings, Telemetry::default(), self.store.clone(), origins).unwrap();
         tokio::spawn(dispatcher.run(self.drain.clone()))
@@ -118,10 +118,10 @@ impl Scene {
         self.raw("ZADD", "ready_deliveries", &["1", &queue]).await;
     }
 
-    async fn all_told(&self) {
+    async fn all_delivered(&self) {
         eventually(SOON, "every delivery", async || {
-            let untold = self.waiting().await;
-            if untold == 0 { Ok(()) } else { Err(untold) }
+            let waiting = self.waiting().await;
+            if waiting == 0 { Ok(()) } else { Err(waiting) }
         })
         .await;
     }
@@ -163,12 +163,12 @@ async fn a_failing_receiver_gets_the_same_id_again_before_the_next() {
     let receiver =
         Receiver::start(move |_| Answer::Status(if answers.fetch_add(1, Ordering::SeqCst) < 2 { 500 } else { 200 }))
             .await;
-    scene.tell(settings());
+    scene.dispatch(settings());
     scene.reviewed(&["k1"], &receiver.url("k1")).await;
     scene.resolve("k1").await;
     scene.failed("k1", 1).await;
     scene.failed("k1", 2).await;
-    scene.all_told().await;
+    scene.all_delivered().await;
     let expected =
         [("job.needs_review", 500), ("job.needs_review", 500), ("job.needs_review", 200), ("job.succeeded", 200)];
     assert_eq!(types(&receiver, "/k1"), expected.map(|(kind, status)| (kind.to_owned(), status)));
@@ -185,7 +185,7 @@ async fn a_slow_receiver_delays_no_other() {
     let scene = Scene::new().await;
     let slow = Receiver::start(|_| Answer::Late(Duration::from_secs(60), 200)).await;
     let quick = Receiver::content().await;
-    scene.tell(settings());
+    scene.dispatch(settings());
     let keys: Vec<String> = (0..40).map(|number| format!("slow{number:02}")).collect();
     scene.reviewed(&keys.iter().map(String::as_str).collect::<Vec<_>>(), &slow.url("slow")).await;
     eventually(SOON, "the slow one to be busy", async || (!slow.received().is_empty()).then_some(())).await;
@@ -202,9 +202,9 @@ async fn a_delayed_delivery_to_a_busy_receiver_is_made() {
     let receiver = Receiver::start(|_| Answer::Late(Duration::from_millis(5), 200)).await;
     let keys: Vec<String> = (0..200).map(|number| format!("k{number:03}")).collect();
     scene.reviewed(&keys.iter().map(String::as_str).collect::<Vec<_>>(), &receiver.url("all")).await;
-    scene.tell(settings());
-    scene.tell(settings());
-    scene.all_told().await;
+    scene.dispatch(settings());
+    scene.dispatch(settings());
+    scene.all_delivered().await;
     let mut ids: Vec<String> = receiver.received().into_iter().map(|message| message.id).collect();
     assert_eq!(ids.len(), 200, "two dispatchers, each event delivered once");
     ids.sort_unstable();
@@ -216,7 +216,7 @@ async fn a_delayed_delivery_to_a_busy_receiver_is_made() {
 async fn an_address_of_this_machine_gets_nothing_unless_allowed() {
     let scene = Scene::new().await;
     let receiver = Receiver::content().await;
-    scene.tell(Settings { allowed: Allowed::default(), ..settings() });
+    scene.dispatch(Settings { allowed: Allowed::default(), ..settings() });
     scene.reviewed(&["by-number"], &receiver.url("secret")).await;
     let by_name = receiver.url("secret").replace("127.0.0.1", "localhost");
     scene.reviewed(&["by-name"], &by_name).await;
@@ -234,7 +234,7 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
     let inside = Receiver::content().await;
     let to = inside.url("inside");
     let receiver = Receiver::start(move |_| Answer::Redirect(to.clone())).await;
-    scene.tell(settings());
+    scene.dispatch(settings());
     scene.reviewed(&["k1"], &receiver.url("k1")).await;
     let line = eventually(SOON, "a failure on record", async || scene.attempts("k1").await.pop()).await;
     assert_eq!((&line["outcome"], &line["http"]), (&json!("failed"), &json!(307)));
@@ -245,9 +245,9 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
 async fn after_a_410_a_jobs_receiver_gets_no_more() {
     let scene = Scene::new().await;
     let receiver = Receiver::start(|_| Answer::Status(410)).await;
-    scene.tell(settings());
+    scene.dispatch(settings());
     scene.reviewed(&["k1"], &receiver.url("k1")).await;
-    scene.all_told().await;
+    scene.all_delivered().await;
     scene.resolve("k1").await;
     scene.reviewed(&["k2"], &receiver.url("k2")).await;
     eventually(SOON, "the other job's delivery", async || (!types(&receiver, "/k2").is_empty()).then_some(())).await;
@@ -259,9 +259,9 @@ async fn after_a_410_a_jobs_receiver_gets_no_more() {
 async fn what_fails_for_too_long_is_given_up_on_record() {
     let scene = Scene::new().await;
     let receiver = Receiver::start(|_| Answer::Status(503)).await;
-    scene.tell(Settings { retry_for: Duration::from_secs(4), ..settings() });
+    scene.dispatch(Settings { retry_for: Duration::from_secs(4), ..settings() });
     scene.reviewed(&["k1"], &receiver.url("k1")).await;
-    scene.all_told().await;
+    scene.all_delivered().await;
     let outcomes: Vec<Value> = scene.attempts("k1").await.into_iter().map(|line| line["outcome"].clone()).collect();
     assert_eq!(outcomes, ["given_up"], "the first wait is longer than what is left");
 }
@@ -279,7 +279,7 @@ async fn a_receivers_retry_after_is_respected() {
     })
     .await;
     let day = Duration::from_secs(86_400);
-    scene.tell(Settings { retry_for: day, ..settings() });
+    scene.dispatch(Settings { retry_for: day, ..settings() });
     scene.reviewed(&["k1"], &receiver.url("k1")).await;
     // From the first attempt on: by the header's seconds; by its date within the time that is left; and by the schedule
     // if the header requests less, or if the status is not one that has the header.
@@ -292,7 +292,7 @@ async fn a_receivers_retry_after_is_respected() {
         assert_eq!(lines[times].get("retry_after").is_some(), times < 3, "{lines:?}");
         scene.let_come_due("k1").await;
     }
-    scene.all_told().await;
+    scene.all_delivered().await;
 }
 
 #[tokio::test]
@@ -314,7 +314,7 @@ async fn changed_secrets_sign_the_next_try_of_older_messages_too() {
     eventually(SOON, "the first attempt", async || (!receiver.received().is_empty()).then_some(())).await;
     in_use.replace(secret("whsec_bmV3IHNlY3JldCBvZiAyNyBieXRlcyEhISE="));
     scene.failed("k1", 1).await;
-    scene.all_told().await;
+    scene.all_delivered().await;
     let received = receiver.received();
     assert_eq!(received[0].id, received[1].id);
     assert_ne!(received[0].signature, received[1].signature);
@@ -325,7 +325,7 @@ async fn changed_secrets_sign_the_next_try_of_older_messages_too() {
 async fn draining_finishes_and_records_what_is_under_way() {
     let scene = Scene::new().await;
     let receiver = Receiver::start(|_| Answer::Late(Duration::from_millis(300), 200)).await;
-    let dispatcher = scene.tell(settings());
+    let dispatcher = scene.dispatch(settings());
     scene.reviewed(&["k1"], &receiver.url("k1")).await;
     eventually(SOON, "the message to arrive", async || (!receiver.received().is_empty()).then_some(())).await;
     scene.drain.cancel();
@@ -345,11 +345,11 @@ async fn a_queue_that_this_process_does_not_know_is_left_to_others() {
     scene.reviewed(&["k1"], &receiver.url("k1")).await;
     // The known queue's event is due after k1's, so its delivery proves that the dispatcher passed over k1.
     known.reviewed(&["s1"], &receiver.url("s1")).await;
-    known.all_told().await;
+    known.all_delivered().await;
     let paths: Vec<String> = receiver.received().into_iter().map(|message| message.path).collect();
     assert_eq!((scene.waiting().await, paths), (1, vec!["/s1".to_owned()]));
-    scene.tell(settings());
-    scene.all_told().await;
+    scene.dispatch(settings());
+    scene.all_delivered().await;
 }
 
 /// The scan reads the partitions' sets, not the queues.

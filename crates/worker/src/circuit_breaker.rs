@@ -29,7 +29,7 @@ const RESTS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 const LONGEST_FOR_ONE_GROUP: Duration = Duration::from_secs(5);
 
 /// A probe without a result for this long was released, or its handler failed: another one may go.
-const PROBE_PATIENCE: Duration = Duration::from_secs(60);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The greatest number of groups that are tracked. Only groups whose last sends got no response are.
 const GROUPS: usize = 1_000;
@@ -51,7 +51,7 @@ pub(crate) enum CircuitChange {
     Opened(Duration),
     Closed,
     /// The sends of one group are blocked.
-    GroupHeld(Duration),
+    GroupBlocked(Duration),
 }
 
 /// One queue's circuit.
@@ -97,7 +97,7 @@ impl Open {
 
     /// The time of the next probe.
     fn rested(&self) -> Instant {
-        self.probe.map_or(self.until, |probe| probe + PROBE_PATIENCE)
+        self.probe.map_or(self.until, |probe| probe + PROBE_TIMEOUT)
     }
 }
 
@@ -200,7 +200,7 @@ impl Inner {
 
     fn block(&mut self, group: &str, now: Instant, rest: Duration) -> CircuitChange {
         self.groups.entry(group.to_owned()).or_default().blocked = Some(Open::rests(now, rest));
-        CircuitChange::GroupHeld(rest)
+        CircuitChange::GroupBlocked(rest)
     }
 
     /// Decides from the last sends if the gateway is down, or if this group's responses cannot be read.
@@ -260,7 +260,7 @@ mod tests {
             now += rest;
             assert_eq!(circuit.budget(now), SendBudget::Probe);
             circuit.probing(now);
-            assert_eq!(circuit.budget(now), SendBudget::NotBefore(now + PROBE_PATIENCE), "one at a time");
+            assert_eq!(circuit.budget(now), SendBudget::NotBefore(now + PROBE_TIMEOUT), "one at a time");
             rest = (rest * 2).min(RESTS.1);
             assert_eq!(circuit.sent("", Nothing, now), Some(CircuitChange::Opened(rest)));
         }
@@ -303,7 +303,7 @@ mod tests {
             let circuit = CircuitBreaker::default();
             assert_eq!(
                 sends(&circuit, groups, &["a"], ENOUGH, now)[..1],
-                [CircuitChange::GroupHeld(RESTS.0)],
+                [CircuitChange::GroupBlocked(RESTS.0)],
                 "{groups:?}"
             );
             assert_eq!(circuit.budget(now), SendBudget::All);
@@ -321,8 +321,8 @@ mod tests {
             assert_eq!(circuit.blocks("a", now), Some(rest));
             now += rest;
             assert_eq!(circuit.blocks("a", now), None, "its probe");
-            assert_eq!(circuit.blocks("a", now), Some(PROBE_PATIENCE), "one at a time");
-            assert_eq!(circuit.sent("a", Nothing, now), Some(CircuitChange::GroupHeld((rest * 2).min(RESTS.1))));
+            assert_eq!(circuit.blocks("a", now), Some(PROBE_TIMEOUT), "one at a time");
+            assert_eq!(circuit.sent("a", Nothing, now), Some(CircuitChange::GroupBlocked((rest * 2).min(RESTS.1))));
         }
         now += RESTS.1;
         assert_eq!(circuit.blocks("a", now), None);

@@ -25,7 +25,7 @@ use crate::claimed_jobs::{ActiveClaim, ClaimedJobs};
 use crate::newer::Newer;
 use crate::queues::{QueueNumber, ServedQueue};
 use crate::redis_backoff::RedisBackoff;
-use crate::schedule::{Blocked, Schedule, Turn};
+use crate::schedule::{Blocked, QueueTurn, Schedule};
 use crate::shared::Shared;
 use crate::waker::{Notice, Waker, listen};
 
@@ -245,7 +245,7 @@ impl Claimer {
     }
 
     /// Claims at most `share` jobs of one queue and hands them on.
-    async fn claim(&mut self, turn: Turn, share: usize) {
+    async fn claim(&mut self, turn: QueueTurn, share: usize) {
         let queue = turn.queue;
         let queues = Arc::clone(&self.shared.queues);
         let served = queues.get(queue);
@@ -419,9 +419,9 @@ impl Claimer {
             self.shared.settings.metrics.pulse().tried();
             match self.shared.store.recover_claim(queue, &self.shared.settings.name, self.claims).await {
                 Ok(0) => return,
-                Ok(given_back) => {
-                    served.metrics.lost(Lost::GivenBack, given_back);
-                    tracing::info!(%queue, given_back, "released the jobs of a claim whose reply was lost");
+                Ok(released) => {
+                    served.metrics.lost(Lost::Released, released);
+                    tracing::info!(%queue, released, "released the jobs of a claim whose reply was lost");
                     return;
                 }
                 Err(error) => self.backoff.wait(&error).await,
@@ -434,7 +434,7 @@ impl Claimer {
         for claim in self.claimed_jobs.take_all() {
             let served = self.shared.queues.get(claim.queue);
             match self.shared.store.release(&served.queue, &[&claim.job]).await {
-                Ok(_) => served.metrics.lost(Lost::GivenBack, 1),
+                Ok(_) => served.metrics.lost(Lost::Released, 1),
                 Err(error) => {
                     tracing::warn!(error = %error.chain(), queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, "could not be released; it comes due when its lease ends");
                 }

@@ -20,7 +20,7 @@ const ROUND: Duration = Duration::from_secs(5);
 /// A job must be due for this long before its deadline is checked here. Where sends go on, a claim takes it sooner.
 const LEFT_TO_CLAIMS: Duration = Duration::from_secs(5);
 
-/// The time for which a claim's note of unclaimed sends counts. Where sends wait, a worker claims at least once a
+/// The time for which a claim's note of due sends counts. Where sends wait, a worker claims at least once a
 /// minute.
 const COUNTS_FOR: Duration = Duration::from_secs(120);
 

@@ -158,7 +158,11 @@ async fn call(
     let commit = Commit {
         evidence: evidence(call, parsed.outcome),
         queried: call == Call::Query,
-        resend: if call == Call::Send && parsed.outcome.is_not_executed() { Resend::GivenBack } else { Resend::Counts },
+        resend: if call == Call::Send && parsed.outcome.is_not_executed() {
+            Resend::NotCounted
+        } else {
+            Resend::Counts
+        },
         trade_nos,
         gateway_status: parsed.status.clone(),
         response,
@@ -209,7 +213,7 @@ fn count_send(context: &HandlerContext, claim: &ActiveClaim, received: Received)
             served.metrics.circuit_closed();
             tracing::info!(queue = %served.queue, "the gateway responds again: sends go on");
         }
-        Some(CircuitChange::GroupHeld(rest)) => {
+        Some(CircuitChange::GroupBlocked(rest)) => {
             tracing::warn!(queue = %served.queue, key = %claim.job.key, rest_s = rest.as_secs(), "the sends of this job's group get no reliable response, but other groups' do: the group pauses, then one probe");
         }
         None => {}
@@ -291,7 +295,7 @@ async fn release_until_rested(context: &HandlerContext, claim: &mut ActiveClaim,
     }
     let served = context.queues.get(claim.queue);
     match context.store.release_due(&served.queue, &[&claim.job], claim.clock.now().plus(wait)).await {
-        Ok(released) => served.metrics.lost(Lost::GivenBack, released),
+        Ok(released) => served.metrics.lost(Lost::Released, released),
         Err(error) => {
             tracing::warn!(error = %error.chain(), queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, "could not be released; it comes due when its lease ends");
         }
@@ -309,7 +313,7 @@ async fn release(context: &HandlerContext, claim: &mut ActiveClaim, why: &'stati
         // Another claim is in force.
         Ok(false) => tracing::warn!(%queue, key = %claim.job.key, fence, "not released, because it has changed: {why}"),
         Ok(true) => {
-            served.metrics.lost(Lost::GivenBack, 1);
+            served.metrics.lost(Lost::Released, 1);
             tracing::warn!(%queue, key = %claim.job.key, fence, "released unsent: {why}");
         }
         Err(error) => {

@@ -1,4 +1,4 @@
-//! Periodic upkeep of every queue: the details of jobs that ended long ago are reduced, a little at a time, and
+//! Periodic retention of every queue: the details of jobs that ended long ago are reduced, a little at a time, and
 //! overlooked queues are found.
 
 use std::collections::BTreeSet;

@@ -25,7 +25,7 @@ pub(crate) struct Blocked {
 
 /// A queue whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Turn {
+pub(crate) struct QueueTurn {
     pub(crate) queue: QueueNumber,
     pub(crate) blocked: Option<Blocked>,
     /// The number of queues that share the free slots with it, this one included.
@@ -124,7 +124,7 @@ impl Schedule {
     }
 
     /// Takes the next turn. The queue is idle until it is scheduled again.
-    pub(crate) fn next_turn(&mut self) -> Option<Turn> {
+    pub(crate) fn next_turn(&mut self) -> Option<QueueTurn> {
         if self.round == 0 {
             self.round = self.turns.len();
         }
@@ -137,7 +137,7 @@ impl Schedule {
             self.turns.pop_front()?
         };
         let blocked = self.queues.remove(&queue).and_then(|entry| entry.blocked);
-        Some(Turn { queue, blocked, sharing })
+        Some(QueueTurn { queue, blocked, sharing })
     }
 
     /// True if the queue is blocked.

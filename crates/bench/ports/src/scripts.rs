@@ -117,7 +117,7 @@ fn handle(tally: &Tally) {
     tally.end(|| None);
 }
 
-/// Each on a task of its own, until all have ended.
+/// Each on a separate task, until all have ended.
 async fn together(parts: Vec<impl Future<Output = Result<()>> + Send + 'static>) -> Result<()> {
     try_join_all(parts.into_iter().map(tokio::spawn)).await?.into_iter().collect()
 }

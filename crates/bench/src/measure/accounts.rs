@@ -102,7 +102,7 @@ async fn pickup(
     let store = redis.fresh_store().await?;
     let producer = Arc::new(producer_for(&store, accounts));
     let (arrived, mut arrivals) = mpsc::unbounded_channel();
-    let worker = Worker::start_for(&store, accounts_at(Arc::new(Yes::telling(arrived)), accounts, 0.0)?, 64, None);
+    let worker = Worker::start_for(&store, accounts_at(Arc::new(Yes::reporting_to(arrived)), accounts, 0.0)?, 64, None);
     sleep(settle).await;
     if queues == Queues::Used {
         use_each(&producer, accounts, count, &mut arrivals).await?;

@@ -76,9 +76,9 @@ async fn once(redis: &mut Observed, count: u32) -> anyhow::Result<(Measured, Usa
 async fn answers(producer: Producer, first: u32, count: u32) -> anyhow::Result<Vec<Duration>> {
     let mut took = Vec::new();
     for number in (first..count).step_by(AT_ONCE as usize) {
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         all_new(&[producer.submit(&job(number)).await?])?;
-        took.push(asked.elapsed());
+        took.push(requested_at.elapsed());
     }
     Ok(took)
 }

@@ -59,7 +59,7 @@ async fn once(redis: &mut Observed, flood: u32) -> anyhow::Result<(Measured, Usa
     let store = redis.fresh_store().await?;
     let producer = producer(&store);
     let (arrived, mut arrivals) = mpsc::unbounded_channel();
-    let gateway = Arc::new(Yes::telling(arrived));
+    let gateway = Arc::new(Yes::reporting_to(arrived));
     fill_with(&producer, 0, flood, |number| job_paid_by("ST-flood", number)).await?;
     let worker = Worker::start_for(&store, accounts_at(gateway, &accounts(1), RATE)?, 64, None);
     let span = Span::begin(redis, None).await?;

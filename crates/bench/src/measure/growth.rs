@@ -13,7 +13,7 @@ use crate::span::{Span, Usage};
 use crate::steps::{BATCH, Cost, End, Steps};
 
 /// The jobs that wait to be queried, in addition to the queued ones.
-const ASKS: u32 = 100_000;
+const QUERIES: u32 = 100_000;
 
 /// Calls of each step at each size.
 const CALLS: u32 = 40;
@@ -67,7 +67,7 @@ pub(crate) async fn measure(options: &Options, report: &mut Report<'_>) -> anyho
     let costs: Vec<_> = sides.into_iter().map(|side| (side.names, side.says, side.costs)).collect();
     let usage = together(spans, &mut servers).await?;
     for (names, says, cost) in &costs {
-        tell(report, names, says, cost, &usage)?;
+        add_figures(report, names, says, cost, &usage)?;
     }
     Ok(())
 }
@@ -92,9 +92,9 @@ impl<'a> Side<'a> {
         names: &'static [&'static str; 3],
         mut steps: Steps<'a>,
     ) -> anyhow::Result<Self> {
-        steps.fill_queries(ASKS).await?;
-        let made = ASKS + size;
-        jobs::fill_from(&steps.store, ASKS, made).await?;
+        steps.fill_queries(QUERIES).await?;
+        let made = QUERIES + size;
+        jobs::fill_from(&steps.store, QUERIES, made).await?;
         Self::settled(Self { says, names, steps, queues: 1, made, costs: Default::default() }).await
     }
 
@@ -131,7 +131,7 @@ fn account(queue: u32) -> String {
     format!("a{queue:03}")
 }
 
-fn tell(
+fn add_figures(
     report: &mut Report<'_>,
     names: &[&'static str; 3],
     says: &str,

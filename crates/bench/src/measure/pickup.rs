@@ -43,7 +43,7 @@ pub(super) async fn once(redis: &mut Observed, count: u32, journal: Option<Journ
     let store = redis.fresh_store().await?;
     let producer = producer(&store);
     let (arrived, mut arrivals) = mpsc::unbounded_channel();
-    let worker = Worker::start_with(&store, Arc::new(Yes::telling(arrived)), 64, journal)?;
+    let worker = Worker::start_with(&store, Arc::new(Yes::reporting_to(arrived)), 64, journal)?;
     let span = Span::begin(redis, None).await?;
     let mut waits = Vec::new();
     for number in 0..WARM_UP + count {

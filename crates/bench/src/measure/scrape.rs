@@ -56,9 +56,9 @@ pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mu
 async fn scrape(redis: &mut Observed, product: &Product, worker: u32) -> anyhow::Result<(Scrape, Usage)> {
     tokio::time::sleep(APART).await;
     let span = Span::begin(redis, [worker]).await?;
-    let asked = Instant::now();
+    let requested_at = Instant::now();
     let text = product.page("metrics").await?;
-    let took = asked.elapsed();
+    let took = requested_at.elapsed();
     let usage = span.end(redis).await?;
     let series = text.lines().filter(|line| !line.starts_with('#')).count();
     let redis_up = text.lines().any(|line| line == "bursar_redis_up 1");

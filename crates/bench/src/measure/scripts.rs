@@ -54,7 +54,7 @@ async fn every_script(redis: &mut Observed) -> anyhow::Result<Vec<(&'static str,
             let asking = steps.claim(query).await?;
             steps.commit(unchanged, &asking, End::UnchangedDueNow).await?;
             let asking = steps.claim(query).await?;
-            steps.commit(&mut rest, &asking, End::AskedSucceeded).await?;
+            steps.commit(&mut rest, &asking, End::QuerySucceeded).await?;
         }
     }
     for _ in 0..CALLS {

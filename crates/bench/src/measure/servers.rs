@@ -32,9 +32,9 @@ const CONCURRENCY: usize = 100;
 const AT_MOST: Duration = Duration::from_secs(120);
 
 /// One pair of drains: without servers, and with them.
-struct Turn {
+struct DrainPair {
     alone: Drain,
-    beside: Drain,
+    with_servers: Drain,
 }
 
 struct Drain {
@@ -47,28 +47,28 @@ pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mu
     for accounts in options.accounts_or(&[ACCOUNTS]) {
         let shown = whole(accounts);
         report.measuring(&format!("three idle servers and a drain of queues: {shown}"));
-        let runs = repeat_long(options.runs.min(3), async || turn(redis, accounts, count).await).await?;
-        let mut add = |figure: &str, says: &str, unit, read: fn(&Run<Turn>) -> f64| {
+        let runs = repeat_long(options.runs.min(3), async || drain_pair(redis, accounts, count).await).await?;
+        let mut add = |figure: &str, says: &str, unit, read: fn(&Run<DrainPair>) -> f64| {
             report.add(Figure::of_runs(format!("servers.{accounts}.{figure}"), says, unit, &runs, read))
         };
         let says = format!("drain of queues: {shown}, no server");
         add("alone", &says, "jobs/s", |run| run.measured.alone.jobs_per_second)?;
-        add("beside", "  with three idle servers", "jobs/s", |run| run.measured.beside.jobs_per_second)?;
+        add("with_servers", "  with three idle servers", "jobs/s", |run| run.measured.with_servers.jobs_per_second)?;
         add("slower", "  it is slower", "×", |run| {
-            run.measured.alone.jobs_per_second / run.measured.beside.jobs_per_second
+            run.measured.alone.jobs_per_second / run.measured.with_servers.jobs_per_second
         })?;
         add("redis", "  Redis CPU is more", "×", |run| {
-            run.measured.beside.redis.as_secs_f64() / run.measured.alone.redis.as_secs_f64()
+            run.measured.with_servers.redis.as_secs_f64() / run.measured.alone.redis.as_secs_f64()
         })?;
     }
     Ok(())
 }
 
-async fn turn(redis: &mut Observed, accounts: u32, count: u32) -> anyhow::Result<(Turn, Usage)> {
+async fn drain_pair(redis: &mut Observed, accounts: u32, count: u32) -> anyhow::Result<(DrainPair, Usage)> {
     let (alone, one) = drain(redis, accounts, count, 0).await?;
-    let (beside, other) = drain(redis, accounts, count, SERVERS).await?;
+    let (with_servers, other) = drain(redis, accounts, count, SERVERS).await?;
     let other_cores = one.other_cores.max(other.other_cores);
-    Ok((Turn { alone, beside }, Usage { other_cores, ..other }))
+    Ok((DrainPair { alone, with_servers }, Usage { other_cores, ..other }))
 }
 
 /// From the first send to the last one.
@@ -89,7 +89,7 @@ async fn drain(
         servers.push(Process::start(&arguments).await?.0);
     }
     let (arrived, mut arrivals) = mpsc::unbounded_channel();
-    let gateway = Arc::new(Yes::telling(arrived));
+    let gateway = Arc::new(Yes::reporting_to(arrived));
     let span = Span::begin(redis, servers.iter().map(Process::pid)).await?;
     let worker = Worker::start_for(&store, accounts_at(gateway, &names, 0.0)?, CONCURRENCY, None);
     let mut moments = Vec::new();

@@ -17,7 +17,7 @@ use super::peers::Peer;
 use crate::cpu;
 
 /// No run takes longer; one that would has failed.
-const PATIENCE: Duration = Duration::from_secs(120);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A running one; killed when it is dropped.
 pub(super) struct Process {
@@ -74,7 +74,7 @@ impl Process {
 
     /// The rest of the next line that begins with `word`.
     async fn until(&mut self, word: &str) -> anyhow::Result<String> {
-        let found = timeout(PATIENCE, async {
+        let found = timeout(START_TIMEOUT, async {
             while let Some(line) = self.lines.next_line().await? {
                 if let Some(rest) = line.strip_prefix(word) {
                     return Ok(rest.to_owned());
@@ -82,7 +82,7 @@ impl Process {
             }
             bail!("ended before {word}")
         });
-        found.await.with_context(|| format!("no {word} in {PATIENCE:?}"))?
+        found.await.with_context(|| format!("no {word} in {START_TIMEOUT:?}"))?
     }
 
     /// Closes its input, by which it is to end; ends it and its children otherwise.

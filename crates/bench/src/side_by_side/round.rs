@@ -201,8 +201,8 @@ impl Bench {
         let log = self.logs.path().join(format!("{}.{}.txt", peer.name, role.first().map_or("", String::as_str)));
         let started = Process::start(peer, &role, &environment, &log).await;
         started.with_context(|| {
-            let told = std::fs::read_to_string(&log).unwrap_or_default();
-            format!("{} ({})", peer.name, told.lines().last().unwrap_or("it told nothing"))
+            let output = std::fs::read_to_string(&log).unwrap_or_default();
+            format!("{} ({})", peer.name, output.lines().last().unwrap_or("no output"))
         })
     }
 

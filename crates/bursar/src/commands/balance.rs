@@ -61,7 +61,7 @@ pub(crate) fn only_account<'a>(
         Some(name) => account.as_str() == name,
         None => settings.gateway.has(capability),
     });
-    let misuse = match (fitting.next(), fitting.next(), name) {
+    let usage_error = match (fitting.next(), fitting.next(), name) {
         (Some((name, account)), None, _) if account.gateway.has(capability) => return Ok((name.as_str(), account)),
         (Some((name, account)), None, _) => lacks(name.as_str(), account, capability),
         (None, _, Some(name)) => UsageError(format!("the configuration has no account {name}")),
@@ -70,7 +70,7 @@ pub(crate) fn only_account<'a>(
             UsageError(format!("several accounts have a gateway that {able}: name one with --account"))
         }
     };
-    Err(misuse.into())
+    Err(usage_error.into())
 }
 
 pub(crate) fn lacks(name: &str, account: &Account, capability: Capability) -> UsageError {

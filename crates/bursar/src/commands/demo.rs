@@ -26,7 +26,7 @@ use workers::Workers;
 const BATCH: usize = 500;
 
 /// The demo ends after this time at the latest. The table shows a job that has not ended by then as a failure.
-const PATIENCE: Duration = Duration::from_secs(600);
+const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// The interval at which the demo counts finished jobs.
 const LOOK: Duration = Duration::from_millis(50);
@@ -108,7 +108,7 @@ async fn watch(
     loop {
         let ended = mix.ended(store).await?;
         progress.at(ended);
-        if ended >= arguments.jobs || started.elapsed() > PATIENCE {
+        if ended >= arguments.jobs || started.elapsed() > TIME_LIMIT {
             return Ok(ended);
         }
         workers.none_is_dead()?;
@@ -180,15 +180,15 @@ fn configuration(redis: &Redis, ready: &Ready) -> String {
     let (private_key, platform_key) = (path(&ready.app_private_key_file), path(&ready.platform_public_key_file));
     let secret = path(&ready.beingfi_secret_file);
     // The simulator recognises repeated keys, which no gateway's page promises.
-    let patience = "on_ambiguous = \"resend\"\nresend_after = \"2s\"\nresend_max = 10\nconnect_timeout = \"500ms\"\ncall_timeout = \"1s\"\nretry_initial = \"100ms\"\nretry_max = \"1s\"\nrate_per_second = 0\npoll = [\"200ms\", \"300ms\", \"500ms\"]";
+    let limits = "on_ambiguous = \"resend\"\nresend_after = \"2s\"\nresend_max = 10\nconnect_timeout = \"500ms\"\ncall_timeout = \"1s\"\nretry_initial = \"100ms\"\nretry_max = \"1s\"\nrate_per_second = 0\npoll = [\"200ms\", \"300ms\", \"500ms\"]";
     let (main, shop, app_id) = (jobs::MAIN, jobs::SHOP, &ready.app_id);
     let (mch_no, beingfi_app_id) = (&ready.mch_no, &ready.beingfi_app_id);
     format!(
         "[redis]\nurl = {url}\nprefix = \"{prefix}\"\npreflight = \"warn\"\n\n\
          [worker]\nconcurrency = 16\nlease = \"2s\"\ndrain = \"5s\"\n\n\
          [accounts.{main}]\ngateway = \"yzt\"\nbase_url = \"{base_url}\"\napp_id = \"{app_id}\"\n\
-         private_key_file = {private_key}\nplatform_public_key_file = {platform_key}\npoll_deadline = \"120s\"\n{patience}\n\n\
+         private_key_file = {private_key}\nplatform_public_key_file = {platform_key}\npoll_deadline = \"120s\"\n{limits}\n\n\
          [accounts.{shop}]\ngateway = \"beingfi\"\nbase_url = \"{base_url}\"\nmch_no = \"{mch_no}\"\n\
-         app_id = \"{beingfi_app_id}\"\nsecret_file = {secret}\nnot_ready_wait = \"500ms\"\npoll_deadline = \"6s\"\n{patience}\n"
+         app_id = \"{beingfi_app_id}\"\nsecret_file = {secret}\nnot_ready_wait = \"500ms\"\npoll_deadline = \"6s\"\n{limits}\n"
     )
 }

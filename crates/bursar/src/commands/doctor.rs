@@ -45,7 +45,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
         Err(error) => findings.push(finding(Severity::Refuse, "queues", format!("cannot be read: {}", error.chain()))),
     }
     for queue in &config.import.queues {
-        findings.push(door(queue, store.import_status(queue).await?));
+        findings.push(import_finding(queue, store.import_status(queue).await?));
     }
     let mut exit = Exit::Done;
     for finding in findings {
@@ -85,7 +85,7 @@ fn advised(advice: &Advice) -> Finding {
 }
 
 /// The content of a queue of apalis-redis. Dead letters need an operator.
-fn door(queue: &str, status: ImportStatus) -> Finding {
+fn import_finding(queue: &str, status: ImportStatus) -> Finding {
     let ImportStatus { waiting, dead_letters } = status;
     let text = format!("{queue}: {waiting} tasks wait, {dead_letters} are dead letters");
     if dead_letters == 0 {
@@ -185,10 +185,10 @@ async fn reach(name: &str, account: &Account) -> Finding {
     }
 }
 
-async fn within(patience: Duration, connect: impl Future<Output = std::io::Result<TcpStream>>) -> Result<(), String> {
-    match tokio::time::timeout(patience, connect).await {
+async fn within(limit: Duration, connect: impl Future<Output = std::io::Result<TcpStream>>) -> Result<(), String> {
+    match tokio::time::timeout(limit, connect).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {}", humantime::format_duration(patience))),
+        Err(_) => Err(format!("no answer within {}", humantime::format_duration(limit))),
     }
 }

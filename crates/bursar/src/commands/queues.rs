@@ -43,10 +43,10 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
             count => format!("  {count} in quarantine (`bursar quarantine list`)"),
         };
         let QueueCounts { to_send, to_query, review, done, to_tell } = status.counts;
-        let untold = if to_tell > 0 { format!("  {to_tell} deliveries open") } else { String::new() };
+        let deliveries = if to_tell > 0 { format!("  {to_tell} deliveries open") } else { String::new() };
         let next_due = next_due.unwrap_or_else(|| "-".into());
         line(format_args!(
-            "{:<28} {to_send:>9} {to_query:>9} {review:>9} {done:>9}  {next_due}{paused}{circuits}{untold}{quarantined}",
+            "{:<28} {to_send:>9} {to_query:>9} {review:>9} {done:>9}  {next_due}{paused}{circuits}{deliveries}{quarantined}",
             queue.to_string()
         ))?;
     }

@@ -75,7 +75,7 @@ section! {
         /// The longest wait for a whole call.
         call_timeout: Duration = duration(SHORTEST..=MINUTE * 10), default(SECOND * 30);
         /// A connection that has carried a response may be idle for this time before it carries another request. `"0s"` gives each request a
-        /// connection of its own: no payment then meets a connection that is just being closed and becomes `in_doubt` for it, and none
+        /// separate connection: no payment then meets a connection that is just being closed and becomes `in_doubt` for it, and none
         /// gets another request's response.
         ///
         /// A longer time saves handshakes. Set it at least a second shorter than the shortest idle time of everything on the way (balancers

@@ -88,7 +88,7 @@ pub(super) fn number(range: RangeInclusive<f64>) -> Rule<f64> {
     )
 }
 
-/// A positive whole number with a meaning of its own: an amount, an id.
+/// A positive whole number with a specific meaning: an amount, an id.
 pub(super) fn positive<T>(
     words: &'static str,
     make: impl Fn(i64) -> Option<T> + 'static,

@@ -142,7 +142,7 @@ section! {
         /// or reader) and sha256. With `--account main` the token sees and uses that account only. SIGHUP reads the file again.
         tokens_file: PathBuf = file(), in_folder("tokens.toml");
         /// The dashboard's sessions are signed with this secret: any file of 32 bytes or more. Give all replicas the same one, so that a
-        /// person who signs in at one is known to the others. Left out, each process makes a key of its own.
+        /// person who signs in at one is known to the others. Left out, each process makes its own key.
         session_key_file: Option<PathBuf> = file(), optional("session.key");
         /// Requests a second of each token to each process, after a burst of one second's. 0 for no limit.
         rate_per_second: u32 = whole(0..=MAX_REQUESTS), default(500);

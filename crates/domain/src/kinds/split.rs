@@ -105,7 +105,7 @@ fn read_receivers(reader: &mut Reader<'_>, receivers: Option<Value>, fields: &mu
         Some(Value::Array(_)) | None => {
             return reader.wrong(
                 "receivers",
-                "is required and must not be empty: without receivers the order is closed and nobody is paid",
+                "is required and must not be empty: without receivers the order is closed and no one is paid",
             );
         }
         Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
@@ -182,7 +182,7 @@ impl Receivers {
         self.groups |= name == "receiverGroupId";
         let id = reader.checked(name, Rule::Number, id)?;
         if !self.ids.insert((name, id.to_string())) {
-            reader.wrong(name, "stands in the list twice and would be paid twice");
+            reader.wrong(name, "is in the list twice and would be paid twice");
             return None;
         }
         Some((name.to_owned(), id))

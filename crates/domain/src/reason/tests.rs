@@ -150,7 +150,7 @@ fn the_table_has_every_reason() {
         let (recorded, _) =
             TABLE.iter().find(|(recorded, _)| recorded.contains(&format!(r#""code":"{code}""#))).unwrap();
         assert_eq!(before(&Reason::read(recorded)), last);
-        assert!(seen.insert(code.clone()), "{code} stands twice");
+        assert!(seen.insert(code.clone()), "{code} occurs twice");
         last = code;
     }
     assert_eq!(last, "of_a_newer_build", "the last arm of the table's order");
@@ -204,7 +204,7 @@ fn outsiders_read_the_code_the_message_and_the_parameters() {
 #[test]
 fn what_is_no_reason_or_lacks_a_parameter_is_kept_as_it_is() {
     for (recorded, message) in [
-        ("somebody wrote this", "unreadable; recorded somebody wrote this"),
+        ("an older sentence", "unreadable; recorded an older sentence"),
         (r#"{"code":"trade_no_of_another_job","key":"K2"}"#, "trade_no_of_another_job; key K2"),
     ] {
         assert_eq!(Reason::read(recorded).to_string(), message);

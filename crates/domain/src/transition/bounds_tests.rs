@@ -179,8 +179,8 @@ fn never_seen_proves_nothing_until_the_settle_time_is_over() {
 fn the_identical_bytes_go_out_again_at_most_resend_max_times() {
     in_every_case(|case| {
         if case.next.state != State::Queued && matches!(case.next.due, Due::Send(_)) {
-            let given_back = u32::from(case.call == Call::Send && case.outcome.is_not_executed());
-            assert!(case.progress.resends.saturating_sub(given_back) < case.policy.resend_max, "{case:?}");
+            let not_counted = u32::from(case.call == Call::Send && case.outcome.is_not_executed());
+            assert!(case.progress.resends.saturating_sub(not_counted) < case.policy.resend_max, "{case:?}");
         }
     });
 }
@@ -299,21 +299,21 @@ fn story(outcomes: (Outcome, Outcome), mut progress: JobProgress, policy: &Polic
 #[test]
 fn every_job_ends_or_is_in_review_by_its_deadline() {
     let sent = [Outcome::NotExecuted, Outcome::NotReady, Outcome::Accepted, Outcome::NoResponse];
-    let asked = [Outcome::NotExecuted, Outcome::Accepted, Outcome::NoResponse, Outcome::NotFound];
+    let queried = [Outcome::NotExecuted, Outcome::Accepted, Outcome::NoResponse, Outcome::NotFound];
     let open = |progress: &JobProgress| matches!(progress.state, State::Queued | State::InDoubt | State::Pending);
     for progress in
         every_fact().into_iter().filter(|progress| open(progress) && progress.sends == 1 && progress.resends == 0)
     {
         for policy in policies() {
-            for outcomes in sent.into_iter().flat_map(|send| asked.map(|query| (send, query))) {
+            for outcomes in sent.into_iter().flat_map(|send| queried.map(|query| (send, query))) {
                 let (next, at) = story(outcomes, progress.clone(), &policy);
                 let never_executed =
                     progress.state == State::Queued && outcomes.0 == Outcome::NotExecuted && !progress.not_ready;
                 let expected = if never_executed { State::Failed } else { State::NeedsReview };
                 assert_eq!(next.state, expected, "{outcomes:?} {progress:?} {policy:?}");
                 // A job may be sent for the last time just before its deadline, and then has its time of `resend_after`.
-                let patience = policy.poll_deadline_t1 + policy.resend_after + policy.retry_max;
-                assert!(at <= SENT.plus(patience), "{outcomes:?} {progress:?} ended at {at:?}");
+                let query_time = policy.poll_deadline_t1 + policy.resend_after + policy.retry_max;
+                assert!(at <= SENT.plus(query_time), "{outcomes:?} {progress:?} ended at {at:?}");
             }
         }
     }
@@ -356,12 +356,12 @@ fn an_operators_action_restarts_a_jobs_deadlines() {
     let late = SENT.plus(policy.poll_deadline_t1 * 2);
     let progress =
         every_fact().into_iter().find(|progress| progress.state == State::InDoubt && progress.can_query).unwrap();
-    let told = |ordered| {
+    let state_of = |ordered| {
         after(&JobProgress { ordered, ..progress.clone() }, Call::Query, Outcome::Accepted, &policy, late)
             .unwrap()
             .state
     };
-    assert_eq!((told(None), told(Some(late))), (State::NeedsReview, State::Pending));
+    assert_eq!((state_of(None), state_of(Some(late))), (State::NeedsReview, State::Pending));
 }
 
 #[test]

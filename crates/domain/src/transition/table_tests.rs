@@ -168,7 +168,7 @@ fn every_triple() -> impl Iterator<Item = Triple> {
 fn proves(legal: &[(Triple, String)], reach: Reach, on_ambiguous: OnAmbiguous) {
     for triple in every_triple() {
         let named: Vec<&String> = legal.iter().filter(|(row, _)| *row == triple).map(|(_, row)| row).collect();
-        assert!(named.len() <= 1, "{triple:?} stands twice in the table");
+        assert!(named.len() <= 1, "{triple:?} occurs twice in the table");
         let outcome = outcome(triple, reach, on_ambiguous);
         assert_eq!(outcome.as_ref(), named.first().copied(), "{triple:?} under {on_ambiguous:?}");
     }
@@ -365,8 +365,8 @@ fn a_late_final_outcome_ends_the_job_and_every_further_send() {
         for state in [State::InDoubt, State::Pending] {
             let progress = |reach| JobProgress { late_response: Some(late), ..fresh(state, reach) };
             assert_eq!(next_action(&progress(Reach::CanQuery), Call::Query, &policy, now), Action::Query, "{late:?}");
-            let asked = next_action(&progress(Reach::CannotQuery), Call::Query, &policy, now);
-            let Action::Commit(next) = asked else { panic!("{late:?} while {state} calls: {asked:?}") };
+            let queried = next_action(&progress(Reach::CannotQuery), Call::Query, &policy, now);
+            let Action::Commit(next) = queried else { panic!("{late:?} while {state} calls: {queried:?}") };
             assert_eq!(next.state, ends.unwrap_or(State::Pending), "{late:?} while {state}");
             let sending = next_action(&progress(Reach::CannotQuery), Call::Send, &policy, now);
             let is_review = matches!(&sending, Action::Commit(next) if next.state == State::NeedsReview);
@@ -398,7 +398,7 @@ fn an_unsent_job_past_its_deadline_ends_or_needs_review() {
             assert_eq!(overdue(&progress, &policy, Millis(at.0 - 1)), None, "{state}");
             assert_eq!(overdue(&progress, &policy, at).map(|next| next.state), Some(becomes), "{state}");
             let ordered = JobProgress { ordered: Some(Millis(at.0 - 5)), ..progress };
-            assert_eq!(overdue(&ordered, &policy, at), None, "a person's order begins it anew");
+            assert_eq!(overdue(&ordered, &policy, at), None, "an operator's action starts it again");
         }
         for state in [State::NeedsReview, State::Succeeded, State::Failed, State::Refunded, State::Cancelled] {
             assert_eq!(overdue(&fresh(state, Reach::CannotQuery), &policy, Millis(u64::MAX / 2)), None, "{state}");

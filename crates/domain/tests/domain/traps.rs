@@ -118,7 +118,7 @@ fn trap_18_goods_are_a_list_here_and_a_bounded_text_on_the_wire() {
 #[test]
 fn trap_19_a_repeated_field_is_refused() {
     let job = r#"{"account":"main","kind":"transfer","platform_no":"a","body":{"total_amount":1,"total_amount":2}}"#;
-    assert!(parse_text(job).expect_err("must be refused").to_string().contains("total_amount stands twice"));
+    assert!(parse_text(job).expect_err("must be refused").to_string().contains("total_amount occurs twice"));
 }
 
 #[test]

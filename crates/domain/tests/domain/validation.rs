@@ -1,4 +1,4 @@
-//! The one validator behind every door: what it takes, and how it refuses everything else, kind by kind.
+//! The one validator of every interface: what it takes, and how it refuses everything else, kind by kind.
 
 mod bill_upload;
 mod envelope;
@@ -37,7 +37,7 @@ fn content(job: &Value) -> String {
 }
 
 /// Every error of a job that must be refused.
-fn told(job: &Value) -> Vec<String> {
+fn problems(job: &Value) -> Vec<String> {
     match parse(&job.to_string()) {
         Ok(taken) => panic!("taken: {}", taken.content.text()),
         Err(invalid) => invalid.errors.iter().map(ToString::to_string).collect(),
@@ -55,7 +55,7 @@ fn with(object: &Value, field: &str, value: Value) -> Value {
 fn each_is_refused(account: &str, kind: &str, body: &Value, table: &[(&str, Value, &str)]) {
     for (field, value, rule) in table {
         let wrong = job(account, kind, &with(body, field, value.clone()));
-        assert_eq!(told(&wrong), [format!("body.{field} {rule}")], "{value}");
+        assert_eq!(problems(&wrong), [format!("body.{field} {rule}")], "{value}");
     }
 }
 
@@ -65,8 +65,8 @@ fn each_is_required(account: &str, kind: &str, body: &Value, fields: &[&str]) {
         let mut without: Map<String, Value> = body.as_object().unwrap().clone();
         without.remove(*field);
         let expected = [format!("body.{field} is required")];
-        assert_eq!(told(&job(account, kind, &without.into())), expected);
-        assert_eq!(told(&job(account, kind, &with(body, field, Value::Null))), expected);
+        assert_eq!(problems(&job(account, kind, &without.into())), expected);
+        assert_eq!(problems(&job(account, kind, &with(body, field, Value::Null))), expected);
     }
 }
 

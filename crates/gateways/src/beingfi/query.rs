@@ -58,7 +58,7 @@ pub(super) fn read(
     else {
         return ParsedResponse {
             received: Received::Nothing,
-            ..said(Outcome::NoResponse, "a field that decides stands twice or cannot be read")
+            ..said(Outcome::NoResponse, "a field that decides occurs twice or cannot be read")
         };
     };
     match names(request, pay_order.as_deref(), batch.as_deref()) {
@@ -88,8 +88,8 @@ fn names(request: &GatewayRequest, pay_order: Option<&str>, batch: Option<&str>)
     let ours = params.iter().find(|(name, _)| name == "payOrderId").map(|(_, number)| number.as_str());
     let known = request.trade_nos.last().map(String::as_str);
     let pairs = [(ours, pay_order), (known, batch)];
-    let both = pairs.into_iter().filter_map(|(asked, named)| Some((asked?, named?)));
-    let agree: Vec<bool> = both.map(|(asked, named)| asked == named).collect();
+    let both = pairs.into_iter().filter_map(|(requested, named)| Some((requested?, named?)));
+    let agree: Vec<bool> = both.map(|(requested, named)| requested == named).collect();
     match (agree.is_empty(), agree.into_iter().all(|agrees| agrees)) {
         (true, _) => Named::Nothing,
         (false, true) => Named::This,
@@ -133,7 +133,7 @@ fn parts(records: Option<Value>) -> Option<Vec<Part>> {
     list.iter().map(part).collect()
 }
 
-/// Done when every part is; failed when a channel has decided against every part; before a person when some are and some are
+/// Done when every part is; failed when a channel has decided against every part; a mismatch when some are and some are
 /// not, or when other receivers were paid than the split names. Everything else is on its way.
 fn verdict_of(parts: &[Part], request: &GatewayRequest) -> (Outcome, Option<&'static str>) {
     if parts.is_empty() {

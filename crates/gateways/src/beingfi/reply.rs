@@ -202,7 +202,7 @@ type Believed<'a> = (String, String, Option<RawObject<'a>>);
 
 /// Code, message and verified data. Only data is ever signed: a code other than 0 comes without, and TLS alone vouches for it.
 fn believe<'a>(body: &'a str, secret: &Secret) -> Result<Believed<'a>, Cow<'static, str>> {
-    let unclear = |Unclear| "a field that decides stands twice or cannot be read";
+    let unclear = |Unclear| "a field that decides occurs twice or cannot be read";
     let Some(outer) = RawObject::parse(body) else {
         return Err(format!("the answer is not a JSON object: {body}").into());
     };

@@ -74,8 +74,8 @@ enum Node<'o, 'a> {
     None,
 }
 
-/// The method's own node, else `error_response`. A signature vouches for the node's text and not for its name, but whoever
-/// crosses responses, by fault or on purpose, must not have one method's word taken for another's.
+/// The method's own node, else `error_response`. A signature covers the node's text and not its name, so
+/// responses may be exchanged by fault or on purpose: one method's response must not be taken for another's.
 fn find_node<'a, 'o>(outer: &'o RawObject<'a>, method: &str) -> Result<Node<'o, 'a>, Unclear> {
     let own = node_name(method);
     let names: &[&str] = if UPLOADS.contains(&own.as_str()) { &UPLOADS } else { &[own.as_str()] };

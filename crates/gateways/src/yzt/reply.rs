@@ -1,5 +1,5 @@
 //! From an opened YZT answer to what it means for the job: by the class of its code, by what vouches for it, and by
-//! which call it answers. No answer to a send is `NotFound`, no answer to an ask is `Rejected`.
+//! which call it answers. No answer to a send is `NotFound`, no answer to a query is `Rejected`.
 
 use bursar_domain::{ContentSummary, Fen, Kind, Names, Outcome, ParsedResponse, Received, Suspicion};
 use jiff::{SignedDuration, Timestamp};
@@ -60,7 +60,7 @@ impl Reader<'_> {
             Err(Unclear) => self.nothing(
                 Outcome::NoResponse,
                 Some(response.http),
-                "a field that decides stands twice or cannot be read",
+                "a field that decides occurs twice or cannot be read",
             ),
         }
     }
@@ -262,7 +262,7 @@ impl YztReply<'_> {
     /// `data` does not say one thing: nothing was received that can be relied on.
     fn unreadable(&mut self) -> Outcome {
         self.parsed.received = Received::Nothing;
-        self.note("a field that decides stands twice or cannot be read", Outcome::NoResponse)
+        self.note("a field that decides occurs twice or cannot be read", Outcome::NoResponse)
     }
 
     /// An answer that is not believed may still name the number to ask by: the answer to that query is checked for itself.

@@ -235,7 +235,7 @@ fn taught(url: &str) -> Beingfi {
 
 #[tokio::test]
 async fn doubt_comes_before_the_operators_text_and_the_table() {
-    for (code, msg, sent, asked) in [
+    for (code, msg, sent, queried) in [
         (9999, "渠道拒绝此订单", Outcome::Rejected, Outcome::NoResponse),
         (12, "渠道拒绝此订单", Outcome::Rejected, Outcome::NoResponse),
         (9999, "该批次已受理，请勿重复提交", Outcome::Accepted, Outcome::NoResponse),
@@ -250,7 +250,7 @@ async fn doubt_comes_before_the_operators_text_and_the_table() {
         let server = Server::answering(refusal(code, msg)).await;
         let gateway = taught(&server.url());
         let read = [gateway.send(&split()).await.outcome, gateway.status(&again(split())).await.outcome];
-        assert_eq!(read, [sent, asked], "{code} {msg}");
+        assert_eq!(read, [sent, queried], "{code} {msg}");
     }
 }
 
@@ -315,7 +315,7 @@ async fn what_was_certainly_not_bound_may_be_tried_again() {
         let (bound, _) = bound(Act::Outcome(body.clone())).await;
         assert!(matches!(bound, Bound::Rejected(_)), "{body}: {bound:?}");
     }
-    let nowhere = accounts::beingfi("http://nobody.invalid").bind_receiver(&Receiver::read(receiver()).unwrap()).await;
+    let nowhere = accounts::beingfi("http://nowhere.invalid").bind_receiver(&Receiver::read(receiver()).unwrap()).await;
     assert!(matches!(nowhere, Bound::Rejected(_)), "{nowhere:?}");
 }
 

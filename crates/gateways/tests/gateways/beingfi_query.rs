@@ -37,7 +37,7 @@ fn records(records: &Value) -> String {
     outcome(&json!({"payOrderId": PAY_ORDER, "batchOrderId": BATCH, "records": records.to_string()}))
 }
 
-async fn asked(body: &str, order: &GatewayRequest) -> ParsedResponse {
+async fn parsed_reply(body: &str, order: &GatewayRequest) -> ParsedResponse {
     let server = Server::answering(body).await;
     asking(&server.url()).status(order).await
 }
@@ -98,7 +98,7 @@ async fn the_records_decide_and_a_mixture_is_for_a_person() {
         (json!([{"receiverId": 800_029, "state": 2, "errCode": "NO_RELATION"}]), Outcome::Failed),
         (json!([{"receiverId": 800_029, "state": 2, "errCode": "SYSTEM_ERROR"}]), Outcome::Mismatch),
         (json!([part(json!(2))]), Outcome::Mismatch),
-        // Somebody else was paid, or more than the split names.
+        // Another receiver was paid, or more than the split names.
         (json!([{"receiverId": "800028", "state": 1}]), Outcome::Mismatch),
         (json!([part(json!(1)), {"receiverId": "800028", "state": 1}]), Outcome::Mismatch),
         (json!([]), Outcome::NotFound),
@@ -106,11 +106,11 @@ async fn the_records_decide_and_a_mixture_is_for_a_person() {
         (json!([1]), Outcome::NoResponse),
         (json!("?"), Outcome::NoResponse),
     ] {
-        let parsed = asked(&records(&list), &sent()).await;
+        let parsed = parsed_reply(&records(&list), &sent()).await;
         assert_eq!(parsed.outcome, outcome, "{list}: {parsed:?}");
     }
     let none = outcome(&json!({"payOrderId": PAY_ORDER, "batchOrderId": BATCH}));
-    assert_eq!(asked(&none, &sent()).await.outcome, Outcome::NotFound);
+    assert_eq!(parsed_reply(&none, &sent()).await.outcome, Outcome::NotFound);
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn an_answer_about_another_order_or_none_ends_nothing() {
     ] {
         let mut data = named.clone();
         data["records"] = json!(paid);
-        let parsed = asked(&outcome(&data), &order).await;
+        let parsed = parsed_reply(&outcome(&data), &order).await;
         assert_eq!(parsed.outcome, answer_of, "{named}: {parsed:?}");
         let learnt = named.get("batchOrderId").and_then(Value::as_str).filter(|_| answer_of == Outcome::Succeeded);
         assert_eq!(parsed.trade_no.as_deref(), learnt, "{named}");
@@ -146,7 +146,7 @@ async fn an_unsigned_response_ends_nothing() {
         json!({"code": 9999, "msg": "当前订单状态不支持分账"}).to_string(),
         "<html>".to_owned(),
     ] {
-        assert_eq!(asked(&body, &sent()).await.outcome, Outcome::NoResponse, "{body}");
+        assert_eq!(parsed_reply(&body, &sent()).await.outcome, Outcome::NoResponse, "{body}");
     }
 }
 

@@ -96,7 +96,7 @@ async fn a_refused_connection_and_an_unknown_host_executed_nothing() {
         format!("http://{}", listener.local_addr().unwrap())
     };
     for case in cases() {
-        for url in [closed.as_str(), "http://nobody.invalid"] {
+        for url in [closed.as_str(), "http://nowhere.invalid"] {
             let parsed = case.at(url).send(&case.order).await;
             let expected = (Outcome::NotExecuted, Received::Nothing);
             assert_eq!((parsed.outcome, parsed.received), expected, "{} at {url}: {parsed:?}", case.name);

@@ -103,9 +103,9 @@ async fn every_outcome_is_legal_in_every_state_of_its_call() {
     // A vendor of BeingFi's family that can be asked about divisions.
     let path = Some("/api/division/query".to_owned());
     let settings = BeingfiSettings { split_query_path: path, ..accounts::beingfi_settings(&server.url()) };
-    let asked = Beingfi::new(settings).unwrap();
+    let queried = Beingfi::new(settings).unwrap();
     for _ in 0..count {
-        to_queries.insert(asked.status(&again(split())).await.outcome.as_str());
+        to_queries.insert(queried.status(&again(split())).await.outcome.as_str());
     }
 
     for outcome in Outcome::ALL {
@@ -114,7 +114,7 @@ async fn every_outcome_is_legal_in_every_state_of_its_call() {
         assert_eq!(
             to_queries.contains(name),
             !matches!(outcome, Outcome::Rejected | Outcome::NotReady),
-            "{name} to an ask"
+            "{name} to a query"
         );
         for state in [State::Queued, State::InDoubt, State::Pending] {
             assert!(!to_sends.contains(name) || is_legal(state, Call::Send, outcome), "{state}, send, {name}");

@@ -55,10 +55,11 @@ fn a_setting_that_cannot_work_is_named() {
     assert_eq!(transport(|_| ()), None);
     let nameless = YztSettings { app_id: String::new(), ..accounts::yzt_settings("http://x") };
     assert_eq!(Yzt::new(nameless).err().unwrap().setting, "app_id");
-    let untold = YztSettings { app_auth_token: Some(Secret::new(String::new())), ..accounts::yzt_settings("http://x") };
-    assert_eq!(Yzt::new(untold).err().unwrap().setting, "app_auth_token_file");
-    let nobody = BeingfiSettings { mch_no: String::new(), ..accounts::beingfi_settings("http://x") };
-    assert_eq!(Beingfi::new(nobody).err().unwrap().setting, "mch_no");
+    let without_token =
+        YztSettings { app_auth_token: Some(Secret::new(String::new())), ..accounts::yzt_settings("http://x") };
+    assert_eq!(Yzt::new(without_token).err().unwrap().setting, "app_auth_token_file");
+    let without_merchant = BeingfiSettings { mch_no: String::new(), ..accounts::beingfi_settings("http://x") };
+    assert_eq!(Beingfi::new(without_merchant).err().unwrap().setting, "mch_no");
 }
 
 /// A gateway that misbehaves may quote a request's token and its body, in every field that we record.

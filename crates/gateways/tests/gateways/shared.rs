@@ -61,10 +61,10 @@ async fn each_account_decides_on_its_own_outcomes_and_silences() {
         connect_timeout: Duration::from_millis(200),
         ..accounts::transport(&slow.url())
     };
-    let (hasty, patient) =
+    let (quick_to_time_out, slow_to_time_out) =
         (yzt(within(Duration::from_millis(400)), &parts), yzt(within(Duration::from_secs(10)), &parts));
-    assert_eq!(hasty.send(&accounts::transfer()).await.outcome, Outcome::NoResponse);
-    assert_eq!(patient.send(&accounts::transfer()).await.outcome, Outcome::Succeeded);
+    assert_eq!(quick_to_time_out.send(&accounts::transfer()).await.outcome, Outcome::NoResponse);
+    assert_eq!(slow_to_time_out.send(&accounts::transfer()).await.outcome, Outcome::Succeeded);
 }
 
 #[tokio::test]

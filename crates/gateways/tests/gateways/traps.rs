@@ -357,7 +357,7 @@ async fn trap_42_a_division_without_a_batch_has_perhaps_paid_no_one() {
         let settings = BeingfiSettings { channel, ..accounts::beingfi_settings(&server.url()) };
         let parsed = Beingfi::new(settings).unwrap().send(&split()).await;
         assert_eq!((parsed.outcome, parsed.status.as_deref()), (outcome, Some("1")), "{channel:?} {data}: {parsed:?}");
-        let told = parsed.message.unwrap_or_default().contains("nobody was paid");
-        assert_eq!(told, outcome == Outcome::Mismatch, "{channel:?} {data}");
+        let is_said = parsed.message.unwrap_or_default().contains("no one was paid");
+        assert_eq!(is_said, outcome == Outcome::Mismatch, "{channel:?} {data}");
     }
 }

@@ -50,7 +50,7 @@ fn every_trap_is_listed_with_tests_that_exist() {
         let named: Vec<&str> = row.split('`').filter(|name| name.starts_with("trap_")).collect();
         assert!(!named.is_empty(), "{row}");
         for name in named {
-            assert!(name.starts_with(&format!("trap_{number:02}_")), "{name} stands in the row of {number}");
+            assert!(name.starts_with(&format!("trap_{number:02}_")), "{name} is in the row of {number}");
             assert!(existing.contains(name), "{name} is no test");
             listed.insert(name.to_owned());
         }

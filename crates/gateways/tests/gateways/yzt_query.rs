@@ -11,13 +11,13 @@ use bursar_gateways::{
     BoxFuture, Gateway, QueryKey, Rate, RatePermit, StatusQuery, SubCodes, Transport, Yzt, YztSettings,
 };
 
-async fn asked(body: impl Into<String>) -> ParsedResponse {
+async fn parsed_reply(body: impl Into<String>) -> ParsedResponse {
     let server = Server::answering(body).await;
     accounts::yzt(&server.url()).status(&numbered(&[TRADE_NO])).await
 }
 
 /// A query's data about the example transfer.
-fn standing(status: &str) -> String {
+fn with_status(status: &str) -> String {
     format!(r#"{{"status":"{status}","total_amount":"10","platform_no":"{KEY}","trade_no":"{TRADE_NO}"}}"#)
 }
 
@@ -31,7 +31,7 @@ async fn a_query_that_matches_key_and_amount_decides() {
         ("n", Outcome::Accepted),
         ("?", Outcome::Accepted),
     ] {
-        let parsed = asked(sign::queried(&standing(status))).await;
+        let parsed = parsed_reply(sign::queried(&with_status(status))).await;
         assert_eq!((parsed.outcome, parsed.status.as_deref()), (outcome, Some(status)), "{parsed:?}");
         assert_eq!((parsed.trade_no.as_deref(), parsed.amount), (Some(TRADE_NO), Fen::new(10)));
     }
@@ -39,7 +39,7 @@ async fn a_query_that_matches_key_and_amount_decides() {
 
 #[tokio::test]
 async fn a_query_that_names_another_key_or_amount_is_a_contradiction() {
-    let right = standing("1");
+    let right = with_status("1");
     for wrong in [
         right.replace(KEY, "1001XP2025010110000002"),
         right.replace(r#""10""#, r#""11""#),
@@ -48,7 +48,7 @@ async fn a_query_that_names_another_key_or_amount_is_a_contradiction() {
         right.replace(r#""10""#, "10.0"),
         right.replace(r#""10""#, "-10"),
     ] {
-        let parsed = asked(sign::queried(&wrong)).await;
+        let parsed = parsed_reply(sign::queried(&wrong)).await;
         assert_eq!(parsed.outcome, Outcome::Mismatch, "{wrong}: {parsed:?}");
         assert_eq!((parsed.trade_no, parsed.status), (None, None), "another job's words do not go on record");
     }
@@ -58,26 +58,30 @@ async fn a_query_that_names_another_key_or_amount_is_a_contradiction() {
 #[tokio::test]
 async fn a_refunds_record_says_nothing_of_the_payment() {
     let with = |status: &str, trade_type: &str| {
-        standing(status).replacen('{', &format!(r#"{{"trade_type":"{trade_type}","#), 1)
+        with_status(status).replacen('{', &format!(r#"{{"trade_type":"{trade_type}","#), 1)
     };
     for status in ["0", "1", "9", "n"] {
         for refund in ["r", "R"] {
-            let parsed = asked(sign::queried(&with(status, refund))).await;
+            let parsed = parsed_reply(sign::queried(&with(status, refund))).await;
             assert_eq!((parsed.outcome, parsed.status, parsed.trade_no), (Outcome::NoResponse, None, None), "{status}");
             assert!(parsed.message.unwrap().contains("refund"));
         }
-        let payment = asked(sign::queried(&with(status, "p"))).await;
-        assert_eq!(payment.outcome, asked(sign::queried(&standing(status))).await.outcome, "{status}");
+        let payment = parsed_reply(sign::queried(&with(status, "p"))).await;
+        assert_eq!(payment.outcome, parsed_reply(sign::queried(&with_status(status))).await.outcome, "{status}");
     }
-    assert_eq!(asked(sign::queried(&with("2", "r"))).await.outcome, Outcome::Refunded, "one word under either type");
-    let unreadable = standing("1").replacen('{', r#"{"trade_type":["p"],"#, 1);
-    assert_eq!(asked(sign::queried(&unreadable)).await.outcome, Outcome::NoResponse);
+    assert_eq!(
+        parsed_reply(sign::queried(&with("2", "r"))).await.outcome,
+        Outcome::Refunded,
+        "one word under either type"
+    );
+    let unreadable = with_status("1").replacen('{', r#"{"trade_type":["p"],"#, 1);
+    assert_eq!(parsed_reply(sign::queried(&unreadable)).await.outcome, Outcome::NoResponse);
 }
 
 /// An answer that cannot be tied to the job teaches nothing: it is asked again, and in the end a person looks.
 #[tokio::test]
 async fn a_query_that_leaves_key_or_amount_out_is_not_believed() {
-    let right = standing("1");
+    let right = with_status("1");
     let keyless = right.replace(&format!(r#","platform_no":"{KEY}""#), "");
     let priceless = right.replace(r#","total_amount":"10""#, "");
     for (data, outcome) in [
@@ -89,7 +93,7 @@ async fn a_query_that_leaves_key_or_amount_out_is_not_believed() {
         ("\"\"".into(), Outcome::NoResponse),
         ("{}".into(), Outcome::NoResponse),
     ] {
-        let parsed = asked(sign::queried(&data)).await;
+        let parsed = parsed_reply(sign::queried(&data)).await;
         assert_eq!(parsed.outcome, outcome, "{data}: {parsed:?}");
         assert_eq!(
             parsed.message.is_some(),
@@ -109,7 +113,7 @@ async fn a_refused_question_says_nothing_about_the_job() {
         ("20000", "isp.unknown-error", Outcome::NoResponse),
         ("88888", "x", Outcome::NoResponse),
     ] {
-        assert_eq!(asked(sign::refused(code, sub_code)).await.outcome, outcome, "{code}/{sub_code}");
+        assert_eq!(parsed_reply(sign::refused(code, sub_code)).await.outcome, outcome, "{code}/{sub_code}");
     }
 }
 
@@ -119,7 +123,7 @@ async fn knowing(answers: &'static [(&'static str, &'static str)]) -> (Server, Y
         let query: serde_json::Value = serde_json::from_str(&request.params()["biz_content"]).unwrap();
         match answers.iter().find(|(number, _)| query["trade_no"] == *number) {
             Some((_, "hang up")) => Act::Close,
-            Some((_, status)) => Act::Outcome(sign::queried(&standing(status))),
+            Some((_, status)) => Act::Outcome(sign::queried(&with_status(status))),
             None => Act::Outcome(sign::refused("40004", "isv.trade-not-exist")),
         }
     })
@@ -211,7 +215,7 @@ async fn a_query_is_keyed_as_configured() {
             true,
         ),
     ] {
-        let server = Server::answering(sign::queried(&standing("9"))).await;
+        let server = Server::answering(sign::queried(&with_status("9"))).await;
         let gateway = Yzt::new(YztSettings { query_key, ..yzt_settings(&server.url()) }).unwrap();
         assert_eq!(gateway.can_query(order), can_query, "{query_key:?}");
         gateway.status(order).await;

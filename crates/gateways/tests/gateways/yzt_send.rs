@@ -17,7 +17,7 @@ async fn sent_order(body: impl Into<String>, order: GatewayRequest) -> ParsedRes
     accounts::yzt(&server.url()).send(&order).await
 }
 
-async fn asked(body: impl Into<String>) -> ParsedResponse {
+async fn parsed_reply(body: impl Into<String>) -> ParsedResponse {
     let server = Server::answering(body).await;
     accounts::yzt(&server.url()).status(&numbered(&[TRADE_NO])).await
 }
@@ -241,7 +241,7 @@ async fn an_unsigned_or_badly_signed_success_never_completes_a_job() {
             assert_eq!(parsed.trade_no.as_deref(), Some(TRADE_NO));
             assert!(parsed.message.unwrap().contains(note));
         }
-        assert_eq!(asked(body.replace("_apply_", "_query_")).await.outcome, Outcome::NoResponse);
+        assert_eq!(parsed_reply(body.replace("_apply_", "_query_")).await.outcome, Outcome::NoResponse);
     }
 }
 
@@ -260,7 +260,7 @@ async fn an_unsigned_or_badly_signed_error_proves_nothing() {
                     assert!(parsed.message.unwrap().contains(note));
                 }
             }
-            let parsed = asked(body).await;
+            let parsed = parsed_reply(body).await;
             let read = (parsed.outcome, parsed.received, parsed.suspicion);
             assert_eq!(read, (Outcome::NoResponse, Received::Nothing, suspicion), "{code}/{sub_code}{sign}");
         }
@@ -336,7 +336,7 @@ async fn a_signed_response_to_another_method_is_no_response() {
         );
     }
     for node in ["bkfunds_balance_pay_apply_response", "funds_bill_upload_response"] {
-        let parsed = asked(sign::yzt(node, &sign::taken(&data))).await;
+        let parsed = parsed_reply(sign::yzt(node, &sign::taken(&data))).await;
         assert_eq!((parsed.outcome, parsed.received), (Outcome::NoResponse, Received::Nothing), "{node}");
     }
     for node in ["funds_bill_upload_response", "bkfunds_order_upload_response"] {

@@ -39,7 +39,7 @@ async fn a_yes_is_no_last_word_and_its_number_is_kept() {
         assert_eq!((parsed.outcome, parsed.received), (Outcome::Accepted, Received::Response), "{data}");
         assert_eq!((parsed.trade_no.as_deref(), parsed.status.as_deref()), (number, status), "{data}");
     }
-    let gateway = accounts::yzt("http://nobody.invalid");
+    let gateway = accounts::yzt("http://nowhere.invalid");
     assert!(!gateway.can_query(&again(withdrawal())));
 }
 

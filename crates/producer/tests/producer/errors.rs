@@ -59,7 +59,7 @@ async fn a_refusal_is_an_outcome_and_no_error() {
     assert_eq!(producer.submit(&job()).await.unwrap(), Outcome::New);
     let mut other = job();
     other.body["total_amount"] = 11.into();
-    let unknown = NewJob { account: "nobody".into(), ..job() };
+    let unknown = NewJob { account: "nowhere".into(), ..job() };
     let outcomes = producer.submit_many(&[other, unknown, job()]).await.unwrap();
     assert_eq!(outcomes[0], Outcome::Conflict { first: "K1".into() });
     assert!(matches!(&outcomes[1], Outcome::Invalid(invalid) if invalid.errors[0].field == "account"), "{outcomes:?}");

@@ -57,11 +57,12 @@ fn operation() -> Operation {
 }
 
 async fn notify(State(app): State<Shared>, name: Result<Path<String>, PathRejection>, request: Request) -> Response {
-    let named = |name: Path<String>| app.settings.notified.iter().find(|account| account.name.as_str() == *name);
+    let named =
+        |name: Path<String>| app.settings.notification_accounts.iter().find(|account| account.name.as_str() == *name);
     let Some(account) = name.ok().and_then(named) else {
         return answer(StatusCode::NOT_FOUND);
     };
-    let text = match body(request.into_body(), app.settings.patience).await {
+    let text = match body(request.into_body(), app.settings.client_timeout).await {
         Ok(text) => text,
         Err((status, why)) => {
             tracing::warn!(account = account.name.as_str(), "a notification is refused: {why}");
@@ -98,8 +99,8 @@ fn answer(status: StatusCode) -> Response {
     (status, [(header::CONTENT_TYPE, "text/plain")], word).into_response()
 }
 
-async fn body(body: Body, patience: Duration) -> Result<String, (StatusCode, &'static str)> {
-    let read = tokio::time::timeout(patience, to_bytes(body, MAX_NOTIFICATION_BYTES)).await;
+async fn body(body: Body, client_timeout: Duration) -> Result<String, (StatusCode, &'static str)> {
+    let read = tokio::time::timeout(client_timeout, to_bytes(body, MAX_NOTIFICATION_BYTES)).await;
     let bytes = read
         .map_err(|_| (StatusCode::REQUEST_TIMEOUT, "its body did not come in time"))?
         .map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, "its body is too long, or broke off"))?;

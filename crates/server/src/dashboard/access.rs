@@ -104,7 +104,7 @@ pub(super) async fn read(request: Request, app: &Shared) -> Result<Form, StatusC
     if !content_type.starts_with("application/x-www-form-urlencoded") {
         return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
-    let body = tokio::time::timeout(app.settings.patience, to_bytes(request.into_body(), MAX_FORM_BYTES)).await;
+    let body = tokio::time::timeout(app.settings.client_timeout, to_bytes(request.into_body(), MAX_FORM_BYTES)).await;
     let body = body.map_err(|_| StatusCode::REQUEST_TIMEOUT)?.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
     Ok(Form(form_urlencoded::parse(&body).into_owned().collect()))
 }

@@ -71,7 +71,7 @@ pub(super) fn percent(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20") // in a path a + is itself
 }
 
-/// The actions that the domain's rules allow on a job of this kind in this state. One final state stands in for every `resolve`.
+/// The actions that the domain's rules allow on a job of this kind in this state. One final state represents every `resolve`.
 pub(super) fn allowed(kind: Kind, state: State, reason: Option<&Reason>) -> Vec<Operation> {
     let every = [Operation::Query, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
     every.into_iter().filter(|operation| operation.on_job(kind, state, reason, Millis(0)).is_ok()).collect()

@@ -68,7 +68,7 @@ pub(super) struct Words {
     pub(super) in_review: &'static str,
     pub(super) ended: &'static str,
     /// Keys without a readable record.
-    pub(super) set_aside: &'static str,
+    pub(super) quarantined_jobs: &'static str,
     pub(super) next_due: &'static str,
     pub(super) rate: &'static str,
     /// {0} is a number.
@@ -109,9 +109,9 @@ pub(super) struct Words {
     pub(super) trade_no: &'static str,
     pub(super) gateway_status: &'static str,
     pub(super) calls: &'static str,
-    /// {0} sends, {1} asks.
+    /// {0} sends, {1} queries.
     pub(super) calls_made: &'static str,
-    pub(super) held_by: &'static str,
+    pub(super) claimed_by: &'static str,
     pub(super) callback: &'static str,
     pub(super) environment: &'static str,
     pub(super) timeline: &'static str,
@@ -124,7 +124,7 @@ pub(super) struct Words {
     pub(super) accepted: &'static str,
     pub(super) intent: &'static str,
     pub(super) was_sent: &'static str,
-    pub(super) was_asked: &'static str,
+    pub(super) was_queried: &'static str,
     pub(super) released: &'static str,
     pub(super) send_skipped: &'static str,
     pub(super) deadline_passed: &'static str,
@@ -141,7 +141,7 @@ pub(super) struct Words {
     pub(super) confirm_gateway: &'static str,
     pub(super) no_record: &'static str,
     pub(super) no_answer_there: &'static str,
-    pub(super) notified: &'static str,
+    pub(super) named_by_notification: &'static str,
     /// {0} is a number.
     pub(super) notification_number: &'static str,
     pub(super) unreadable: &'static str,
@@ -172,7 +172,7 @@ pub(super) struct Words {
     pub(super) resolve_does: &'static str,
     pub(super) cancel_does: &'static str,
     pub(super) then_sent: &'static str,
-    pub(super) then_asked: &'static str,
+    pub(super) then_queried: &'static str,
     pub(super) then_over: &'static str,
     pub(super) as_you_say: &'static str,
     pub(super) has_changed: &'static str,
@@ -201,7 +201,7 @@ pub(super) struct Words {
     pub(super) notifications: &'static str,
     pub(super) notification: &'static str,
     pub(super) notifications_note: &'static str,
-    pub(super) nobody_notified: &'static str,
+    pub(super) no_notification_account: &'static str,
     /// {0} is an account.
     pub(super) notifications_of: &'static str,
     pub(super) notifications_held: &'static str,
@@ -214,7 +214,7 @@ pub(super) struct Words {
     pub(super) number: &'static str,
     pub(super) received: &'static str,
     pub(super) written: &'static str,
-    pub(super) standing: &'static str,
+    pub(super) status: &'static str,
     pub(super) method: &'static str,
     pub(super) record: &'static str,
     pub(super) version: &'static str,
@@ -230,14 +230,14 @@ pub(super) struct Words {
     pub(super) names_job: &'static str,
     pub(super) names_nothing: &'static str,
     /// {0} is a name, {1} a queue.
-    pub(super) names_nobody: &'static str,
+    pub(super) names_no_job: &'static str,
     pub(super) versions: &'static str,
     pub(super) this_one: &'static str,
     pub(super) changed_field: &'static str,
     pub(super) webhook_delivery: &'static str,
-    pub(super) tells_nobody: &'static str,
-    pub(super) tells_due: &'static str,
-    pub(super) tells_over: &'static str,
+    pub(super) no_receiver: &'static str,
+    pub(super) delivery_due: &'static str,
+    pub(super) delivery_over: &'static str,
     pub(super) notification_masked: &'static str,
     /// The states, in the domain's order.
     states: [&'static str; State::ALL.len()],
@@ -350,7 +350,7 @@ impl Words {
 
 /// The text for a recorded word.
 fn by_word(texts: &[(&str, &'static str)], word: &str) -> Option<&'static str> {
-    texts.iter().find(|(known, _)| *known == word).map(|(_, told)| *told)
+    texts.iter().find(|(known, _)| *known == word).map(|(_, text)| *text)
 }
 
 /// The text at the place of the thing.

@@ -26,10 +26,10 @@ impl FromRequest<Shared> for JsonBody {
         if !content_type.is_some_and(is_json) {
             return Err(Problem::new(Kind::WrongContentType, "send Content-Type: application/json"));
         }
-        let patience = app.settings.patience;
-        let read = tokio::time::timeout(patience, read(request.into_body())).await;
+        let client_timeout = app.settings.client_timeout;
+        let read = tokio::time::timeout(client_timeout, read(request.into_body())).await;
         read.unwrap_or_else(|_| {
-            let detail = format!("the body must be here within {}", humantime::format_duration(patience));
+            let detail = format!("the body must be here within {}", humantime::format_duration(client_timeout));
             Err(Problem::new(Kind::TooSlow, detail))
         })
         .map(Self)

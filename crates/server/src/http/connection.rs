@@ -19,7 +19,7 @@ const SCRAP_BYTES: usize = 16 * 1024;
 /// A client's connection.
 pub(crate) struct Connection {
     stream: TcpStream,
-    patience: Duration,
+    client_timeout: Duration,
     /// Runs while the client takes nothing.
     stuck: Option<Pin<Box<Sleep>>>,
     /// Runs once our side is closed.
@@ -27,8 +27,8 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, stuck: None, linger: None }
+    pub(crate) fn new(stream: TcpStream, client_timeout: Duration) -> Self {
+        Self { stream, client_timeout, stuck: None, linger: None }
     }
 
     /// The outcome of a write, unless nothing could be written for too long.
@@ -37,8 +37,8 @@ impl Connection {
             self.stuck = None;
             return outcome;
         }
-        let patience = self.patience;
-        let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        let client_timeout = self.client_timeout;
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(client_timeout)));
         ready!(stuck.as_mut().poll(context));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes no answer")))
     }

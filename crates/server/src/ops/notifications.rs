@@ -6,7 +6,7 @@ use bursar_store::{Finality, Store, StoreError, StoreOutcome, StoredAs, Verified
 use sha2::{Digest, Sha256};
 
 use crate::state::ServerState;
-use crate::state::notified::NotifiedAccount;
+use crate::state::notification_accounts::NotificationAccount;
 use crate::state::refusal::Refusal;
 
 /// Why a notification is not acknowledged, with a sentence for the log.
@@ -31,14 +31,14 @@ pub(crate) enum Named {
     /// These jobs.
     Jobs(Vec<(Queue, String)>),
     /// A job that is not stored.
-    Nobody(Queue, String),
+    NoJob(Queue, String),
 }
 
 /// Verifies and stores one notification; wakes the job that it names.
 ///
 /// # Errors
 /// [`NotAcknowledged`]: the gateway delivers it again.
-pub(crate) async fn keep(app: &ServerState, account: &NotifiedAccount, text: &str) -> Result<(), NotAcknowledged> {
+pub(crate) async fn keep(app: &ServerState, account: &NotificationAccount, text: &str) -> Result<(), NotAcknowledged> {
     let store = &app.store;
     let notification = account.reader.read(text, account.sign_rule).map_err(|error| unfit(&error))?;
     let read = judged(account, &notification);
@@ -50,7 +50,7 @@ pub(crate) async fn keep(app: &ServerState, account: &NotifiedAccount, text: &st
         written: notification.timestamp.and_then(|at| u64::try_from(at.as_millisecond()).ok()).map(Millis),
         sign_rule: notification.rule.as_str(),
         finality: read.finality,
-        held_reason: read.why_held.as_ref(),
+        held_reason: read.held_reason.as_ref(),
         callback_url: account.callback_url.as_deref(),
         kind: read.job.as_ref().map(|(kind, _)| *kind),
         retention: account.retention,
@@ -59,7 +59,7 @@ pub(crate) async fn keep(app: &ServerState, account: &NotifiedAccount, text: &st
     let (kept, number) =
         store.receive_notification(&account.name, &verified).await.map_err(|error| not_kept(&error))?;
     let (name, method) = (account.name.as_str(), notification.method.as_str());
-    match (kept, &read.why_held) {
+    match (kept, &read.held_reason) {
         (StoreOutcome::Ahead, _) => {
             return Err(NotAcknowledged::Malformed(format!("{method}: its timestamp lies ahead of Redis's clock")));
         }
@@ -122,11 +122,11 @@ struct Judged {
     record_id: Option<String>,
     finality: Finality,
     job: Option<(Kind, String)>,
-    why_held: Option<HeldReason>,
+    held_reason: Option<HeldReason>,
 }
 
-fn judged(account: &NotifiedAccount, notification: &Notification) -> Judged {
-    let held = |why| Judged { record_id: None, finality: Finality::Unsaid, job: None, why_held: Some(why) };
+fn judged(account: &NotificationAccount, notification: &Notification) -> Judged {
+    let held = |why| Judged { record_id: None, finality: Finality::Unsaid, job: None, held_reason: Some(why) };
     let Some(content) = notification.content().filter(serde_json::Value::is_object) else {
         return held(HeldReason::NotAnObject); // trap 28; it is never repaired
     };
@@ -137,9 +137,9 @@ fn judged(account: &NotifiedAccount, notification: &Notification) -> Judged {
     if configured.is_some_and(|method| method.job.is_some()) {
         let job = account.job_named(&notification.method, &content);
         let Some((_, about)) = &job else { return held(HeldReason::NamesNoJob) };
-        return Judged { record_id: Some(about.clone()), finality: Finality::Unsaid, job, why_held: None };
+        return Judged { record_id: Some(about.clone()), finality: Finality::Unsaid, job, held_reason: None };
     }
-    let read = |record_id, finality| Judged { record_id, finality, job: None, why_held: None };
+    let read = |record_id, finality| Judged { record_id, finality, job: None, held_reason: None };
     match (notification.described(), configured) {
         (Described::Record(record_id, RecordStatus::Final), _) => read(Some(record_id), Finality::Final),
         (Described::Record(record_id, RecordStatus::Open), _) => read(Some(record_id), Finality::Open),
@@ -170,7 +170,7 @@ fn not_kept(error: &StoreError) -> NotAcknowledged {
 /// [`Refusal::Store`].
 pub(crate) async fn named(
     app: &ServerState,
-    account: &NotifiedAccount,
+    account: &NotificationAccount,
     view: &NotificationView,
 ) -> Result<Named, Refusal> {
     let Some((kind, about)) = account.job_named(&view.method, &view.content) else { return Ok(Named::Nothing) };
@@ -181,5 +181,5 @@ pub(crate) async fn named(
         jobs.extend(job.as_ref().map(StoredAs::key).map(|key| (queue.clone(), key.to_string())));
     }
     jobs.dedup();
-    Ok(if jobs.is_empty() { Named::Nobody(queue, about) } else { Named::Jobs(jobs) })
+    Ok(if jobs.is_empty() { Named::NoJob(queue, about) } else { Named::Jobs(jobs) })
 }

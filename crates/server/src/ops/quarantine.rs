@@ -4,7 +4,7 @@ use bursar_domain::Queue;
 use bursar_store::{Dropped, Operator, Origin, Quarantined, Retried, StoreError, Unreadable};
 
 use crate::state::ServerState;
-use crate::state::notified::notified;
+use crate::state::notification_accounts::notification_accounts;
 use crate::state::refusal::Refusal;
 use crate::state::tokens::Bearer;
 
@@ -73,7 +73,7 @@ pub(crate) async fn found(app: &ServerState, bearer: &Bearer, limit: usize) -> R
         let webhooks = app.store.quarantined_deliveries(&origin, limit).await?;
         found.push(Found { origin, jobs, webhooks });
     }
-    for account in notified(app, bearer) {
+    for account in notification_accounts(app, bearer) {
         let origin = Origin::Notifications(account.name.clone());
         let webhooks = app.store.quarantined_deliveries(&origin, limit).await?;
         if !webhooks.is_empty() {

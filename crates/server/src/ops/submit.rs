@@ -12,7 +12,7 @@ use crate::state::tokens::{Accounts, Bearer};
 const UNKNOWN: &str = "the jobs may or may not have been accepted; submit them again";
 
 /// Submits the jobs that these JSON texts are, of the accounts that the bearer's token is for; an outcome for each. `trace` is
-/// the trace of jobs that name none of their own.
+/// the trace of jobs that name none.
 ///
 /// # Errors
 /// [`Refusal::Store`]: the jobs may or may not have been accepted.

@@ -4,7 +4,7 @@ use bursar_domain::{Kind, Queue};
 use bursar_store::Origin;
 
 use super::ServerState;
-use super::notified::notified;
+use super::notification_accounts::notification_accounts;
 use super::refusal::Refusal;
 use super::tokens::Bearer;
 
@@ -56,9 +56,9 @@ impl ServerState {
         kind: Option<Kind>,
     ) -> Result<Vec<Origin>, Refusal> {
         let queues = self.queues_of(bearer, account, kind)?.into_iter().map(Origin::Jobs);
-        let notified = notified(self, bearer).into_iter().map(|notified| &notified.name);
-        let notified = notified.filter(|name| account.is_none_or(|account| name.as_str() == account));
-        Ok(queues.chain(notified.cloned().map(Origin::Notifications)).collect())
+        let notifying = notification_accounts(self, bearer).into_iter().map(|account| &account.name);
+        let notifying = notifying.filter(|name| account.is_none_or(|account| name.as_str() == account));
+        Ok(queues.chain(notifying.cloned().map(Origin::Notifications)).collect())
     }
 
     /// The queue of that account and kind, if this bearer may see it.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::refusal::Refusal;
 
 /// The time limit of a probe: those who ask for health give up after a few seconds.
-const PATIENCE: Duration = Duration::from_secs(2);
+const REDIS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The time for which a probe's outcome is reused.
 const LATELY: Duration = Duration::from_millis(500);
@@ -46,8 +46,8 @@ async fn lately<Look: Future<Output = Result<(), Refusal>>>(
     answer
 }
 
-async fn answer(asked: impl Future<Output = Result<(), StoreError>>) -> Result<(), Refusal> {
-    let answer = tokio::time::timeout(PATIENCE, asked).await;
-    let late = || Refusal::Late(format!("Redis did not answer within {} s", PATIENCE.as_secs()));
+async fn answer(call: impl Future<Output = Result<(), StoreError>>) -> Result<(), Refusal> {
+    let answer = tokio::time::timeout(REDIS_TIMEOUT, call).await;
+    let late = || Refusal::Late(format!("Redis did not answer within {} s", REDIS_TIMEOUT.as_secs()));
     answer.map_err(|_| late())?.map_err(Refusal::from)
 }

@@ -214,8 +214,8 @@ mod tests {
         sessions.end(&sessions.read(&cookie, &tokens, 101).unwrap(), 101);
         assert!(sessions.read(&cookie, &tokens, 102).is_none());
         assert!(sessions.read(&other, &tokens, 102).is_some(), "only the one that was signed out of");
-        let anew = file(&[("li", &new_token().unwrap().1)]);
-        std::fs::copy(anew.path(), kept.path()).unwrap();
+        let rewritten = file(&[("li", &new_token().unwrap().1)]);
+        std::fs::copy(rewritten.path(), kept.path()).unwrap();
         tokens.reload().unwrap();
         assert!(sessions.read(&other, &tokens, 102).is_none());
     }

@@ -25,14 +25,14 @@ impl Restricted<'_> {
     }
 
     /// Checks that the objects of another account are answered as if they did not exist.
-    async fn cannot_tell(&self, method: &str, path: &str, body: &Value) {
-        let asked = async |account: &str| {
+    async fn assert_same_answer(&self, method: &str, path: &str, body: &Value) {
+        let response_for = async |account: &str| {
             let (path, body) = (path.replace("OTHER", account), body.to_string().replace("OTHER", account));
             let request = self.server.request(method, &path, &self.token).header("content-type", "application/json");
             let answer = answer(request.body(body)).await;
             (answer.status, answer.body.to_string().replace(account, "OTHER"))
         };
-        let (there, nowhere) = (asked("shop").await, asked("nobody").await);
+        let (there, nowhere) = (response_for("shop").await, response_for("nowhere").await);
         assert_eq!(there, nowhere, "{method} {path}");
         assert!([404, 422].contains(&there.0), "{method} {path}: {there:?}");
     }
@@ -57,12 +57,12 @@ async fn a_producer_submits_to_its_accounts_and_to_no_other() {
     assert_eq!(shop.post("/v1/jobs", &transfer("A")).await.status, 201);
     let refused = shop.post("/v1/jobs", &split("S", "order-1")).await;
     refused.refuses(422, "invalid");
-    assert_eq!(refused.wrong_fields(), ["account"], "not even that it exists is told: {refused:?}");
+    assert_eq!(refused.wrong_fields(), ["account"], "the answer does not say that it exists: {refused:?}");
     let batch = shop.post("/v1/jobs", &json!({"jobs": [split("S2", "order-2"), transfer("B")]})).await;
     let outcomes: Vec<&str> =
         batch.body["jobs"].as_array().unwrap().iter().map(|job| job["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["invalid", "new"], "{batch:?}");
-    shop.cannot_tell("POST", "/v1/jobs", &having(split("S", "order-1"), "account", json!("OTHER"))).await;
+    shop.assert_same_answer("POST", "/v1/jobs", &having(split("S", "order-1"), "account", json!("OTHER"))).await;
     for key in ["A", "B"] {
         world.accepted(transfer(key));
     }
@@ -88,10 +88,10 @@ async fn what_other_accounts_have_is_neither_listed_nor_found() {
         "/v1/notifications?account=OTHER",
         "/v1/notifications/OTHER/1",
     ] {
-        audit.cannot_tell("GET", path, &Value::Null).await;
+        audit.assert_same_answer("GET", path, &Value::Null).await;
     }
-    let told = audit.get("/v1/jobs/nobody/split/S").await.body["detail"].as_str().unwrap().to_owned();
-    assert!(told.contains("main/transfer") && !told.contains("shop"), "{told}");
+    let text = audit.get("/v1/jobs/nowhere/split/S").await.body["detail"].as_str().unwrap().to_owned();
+    assert!(text.contains("main/transfer") && !text.contains("shop"), "{text}");
     world.submit_new(&[split("S2", "order-2")]).await;
     let page = server.read("/v1/jobs?limit=1&account=shop").await;
     let place = page["next"].as_str().expect("there are two");
@@ -106,11 +106,11 @@ async fn an_operator_acts_on_its_accounts_and_on_no_other() {
     let li = Restricted { server: &server, token };
     let why = json!({"reason": "x"});
     for act in ["jobs/OTHER/split/S/query", "jobs/OTHER/split/S/send", "jobs/OTHER/split/S/cancel"] {
-        li.cannot_tell("POST", &format!("/v1/{act}"), &why).await;
+        li.assert_same_answer("POST", &format!("/v1/{act}"), &why).await;
     }
-    li.cannot_tell("POST", "/v1/jobs/OTHER/split/S/resolve", &json!({"reason": "x", "as": "failed"})).await;
+    li.assert_same_answer("POST", "/v1/jobs/OTHER/split/S/resolve", &json!({"reason": "x", "as": "failed"})).await;
     for turn in ["pause", "resume"] {
-        li.cannot_tell("POST", &format!("/v1/queues/OTHER/split/{turn}"), &why).await;
+        li.assert_same_answer("POST", &format!("/v1/queues/OTHER/split/{turn}"), &why).await;
     }
     assert_eq!(world.job("S").await["history"], json!([]), "nothing was done");
     assert_eq!(li.post("/v1/jobs/main/transfer/T/cancel", &why).await.status, 200);
@@ -128,18 +128,18 @@ async fn events_are_of_its_accounts_only_and_end_when_they_change() {
         let done = server.act(&format!("/v1/jobs/{account}/{kind}/{key}/cancel"), &json!({"reason": "x"})).await;
         assert_eq!(done.status, 200, "{done:?}");
     }
-    let mut told = String::new();
-    while !told.contains("T3") {
+    let mut text = String::new();
+    while !text.contains("T3") {
         let chunk = tokio::time::timeout(SOON, stream.chunk()).await.expect("news in time").unwrap().expect("a stream");
-        told.push_str(&String::from_utf8_lossy(&chunk));
+        text.push_str(&String::from_utf8_lossy(&chunk));
     }
-    assert!(!told.contains("shop") && !told.contains("S3"), "{told}");
+    assert!(!text.contains("shop") && !text.contains("S3"), "{text}");
 
     let file = std::fs::read_to_string(world.tokens_file()).unwrap();
     std::fs::write(world.tokens_file(), file.replace("accounts = [\"main\"]", "accounts = [\"shop\"]")).unwrap();
     hang_up();
     let ended = async { while stream.chunk().await.is_ok_and(|chunk| chunk.is_some()) {} };
-    tokio::time::timeout(SOON, ended).await.expect("whoever follows with what the token was for is sent away");
+    tokio::time::timeout(SOON, ended).await.expect("a stream under the withdrawn rights ends");
     let listed = answer(server.request("GET", "/v1/jobs", &token)).await;
     assert_eq!(accounts(&listed.body["jobs"]), BTreeSet::from(["shop"]));
     world.books_agree().await;

@@ -96,7 +96,7 @@ async fn a_body_is_json_by_its_own_account_or_it_is_not_read() {
 
 #[tokio::test]
 async fn a_slow_body_is_given_up_and_blocks_no_other_client() {
-    let world = World::with(|settings| settings.patience = Duration::from_secs(1)).await;
+    let world = World::with(|settings| settings.client_timeout = Duration::from_secs(1)).await;
     let server = world.serve().await;
     let head = format!(
         "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{",
@@ -120,7 +120,7 @@ async fn a_slow_body_is_given_up_and_blocks_no_other_client() {
 
 #[tokio::test]
 async fn a_head_that_never_ends_is_given_up_on() {
-    let world = World::with(|settings| settings.patience = Duration::from_secs(1)).await;
+    let world = World::with(|settings| settings.client_timeout = Duration::from_secs(1)).await;
     let server = world.serve().await;
     let began = Instant::now();
     let (head, idle) = tokio::join!(raw(&server, &["GET /healthz HTTP/1.1\r\nHost: "]), raw(&server, &[]));
@@ -160,7 +160,7 @@ async fn what_no_job_and_no_queue_is_called_is_not_found() {
     let server = world.serve().await;
     let long = format!("main/transfer/{}", "x".repeat(65));
     let names = [
-        "nobody/transfer/T",
+        "nowhere/transfer/T",
         "main/split/T",
         "main/payment/T",
         "main/transfer/T",
@@ -174,10 +174,10 @@ async fn what_no_job_and_no_queue_is_called_is_not_found() {
         server.get(&format!("/v1/jobs/{name}/history")).await.refuses(404, "not-found");
         server.act(&format!("/v1/jobs/{name}/cancel"), &json!({"reason": "x"})).await.refuses(404, "not-found");
     }
-    for path in ["/v1/jobs?account=nobody", "/v1/events?account=nobody"] {
+    for path in ["/v1/jobs?account=nowhere", "/v1/events?account=nowhere"] {
         server.get(path).await.refuses(404, "not-found");
     }
-    server.act("/v1/queues/nobody/transfer/pause", &json!({"reason": "x"})).await.refuses(404, "not-found");
+    server.act("/v1/queues/nowhere/transfer/pause", &json!({"reason": "x"})).await.refuses(404, "not-found");
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn every_wrong_parameter_is_named() {
     let server = world.serve().await;
     world.submit_new(&[transfer("T")]).await;
     for (path, fields) in [
-        ("/v1/jobs?limit=0&state=paid&kind=payment&account=nobody", vec!["kind", "state", "limit"]),
+        ("/v1/jobs?limit=0&state=paid&kind=payment&account=nowhere", vec!["kind", "state", "limit"]),
         ("/v1/jobs?limit=1001", vec!["limit"]),
         ("/v1/jobs?stat=queued", vec!["stat"]),
         ("/v1/jobs?state=queued&state=failed", vec!["state"]),
@@ -247,7 +247,7 @@ async fn a_token_above_its_rate_learns_the_wait() {
     let refused = refused.expect("two hundred requests are more than five a second");
     refused.refuses(429, "rate-limited");
     assert!(refused.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds >= 1), "{refused:?}");
-    assert_eq!(server.submit(&transfer("T")).await.status, 201, "another token has a rate of its own");
+    assert_eq!(server.submit(&transfer("T")).await.status, 201, "another token has its own rate");
     world.accepted(transfer("T"));
     world.books_agree().await;
 }

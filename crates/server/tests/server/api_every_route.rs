@@ -54,10 +54,10 @@ async fn a_wrong_method_is_answered_with_the_right_ones() {
             for token in ["", &server.tokens.producer, &server.tokens.operator] {
                 let refused = answer(with_json(server.request(method, &there[0].path(), token), "{}")).await;
                 refused.refuses(405, "method-not-allowed");
-                let told: BTreeSet<&str> = refused.header("allow").split(',').map(str::trim).collect();
+                let reply: BTreeSet<&str> = refused.header("allow").split(',').map(str::trim).collect();
                 let mut right: BTreeSet<&str> = there.iter().map(|route| route.method.as_str()).collect();
                 right.extend(is_there("GET").then_some("HEAD"));
-                assert_eq!(told, right, "{method} {template}");
+                assert_eq!(reply, right, "{method} {template}");
             }
         }
     }
@@ -110,12 +110,12 @@ async fn a_wrong_role_is_refused_before_anything_else_is_checked() {
                 continue;
             }
             let long = vec![b' '; 100_000];
-            for (path, body) in [(route.path(), b"{}".to_vec()), (route.path_with("account", "nobody"), long)] {
+            for (path, body) in [(route.path(), b"{}".to_vec()), (route.path_with("account", "nowhere"), long)] {
                 let request = server.request(&route.method, &format!("{path}?x=1"), by_role(&server, role));
                 let refused = answer(request.body(body)).await;
                 route.refuses(&refused, 403, "forbidden");
-                let told = refused.body["detail"].as_str().unwrap();
-                assert!(told.contains(role) && told.ends_with(route.roles()[0]), "{told}");
+                let reply = refused.body["detail"].as_str().unwrap();
+                assert!(reply.contains(role) && reply.ends_with(route.roles()[0]), "{reply}");
             }
         }
     }
@@ -127,7 +127,7 @@ async fn an_unknown_name_in_a_path_is_not_found() {
     let (world, server, routes) = world(|_| {}).await;
     let long = "x".repeat(3_000);
     let wrong =
-        ["nobody", "%00", "%FF", "a%20b", "a%2Fb", "..%2F..", "18446744073709551616", "-1", "'", "\u{6c49}", &long];
+        ["nowhere", "%00", "%FF", "a%20b", "a%2Fb", "..%2F..", "18446744073709551616", "-1", "'", "\u{6c49}", &long];
     for route in &routes {
         for name in &route.names {
             for value in wrong {
@@ -150,17 +150,17 @@ async fn a_parameter_that_is_wrong_unknown_or_there_twice_is_named() {
             answer(with_json(server.request(&route.method, &path, route.token(&server)), "{}")).await
         };
         for unknown in ["x", "%C3%A9", "%FF", "jobs", "reason"] {
-            let told = refused(&format!("{unknown}=1")).await;
-            route.refuses(&told, 422, "invalid");
-            assert!(told.body["detail"].as_str().unwrap().contains("is not a parameter"), "{route}: {told:?}");
+            let reply = refused(&format!("{unknown}=1")).await;
+            route.refuses(&reply, 422, "invalid");
+            assert!(reply.body["detail"].as_str().unwrap().contains("is not a parameter"), "{route}: {reply:?}");
         }
         for (name, schema) in &route.query {
             for value in wrong_values(schema) {
-                let told = refused(&format!("{name}={value}")).await;
+                let reply = refused(&format!("{name}={value}")).await;
                 if name == "account" {
-                    route.refuses(&told, 404, "not-found"); // whatever the name of an account looks like
+                    route.refuses(&reply, 404, "not-found"); // whatever the name of an account looks like
                 } else {
-                    route.blames(&told, name, &value);
+                    route.blames(&reply, name, &value);
                 }
             }
             let twice = refused(&format!("{name}=1&{name}=2")).await;
@@ -194,8 +194,8 @@ async fn a_body_of_another_type_or_length_is_refused_as_such() {
         }
         route.refuses(&answer(with_json(request(), vec![b' '; TOO_LONG])).await, 413, "payload-too-large");
         let chunked = format!("Transfer-Encoding: chunked\r\n\r\n{TOO_LONG:x}\r\n");
-        let told = raw(&server, route, &chunked, TOO_LONG, "\r\n0\r\n\r\n").await;
-        assert!(told.starts_with("HTTP/1.1 413 "), "{route}: {told}");
+        let reply = raw(&server, route, &chunked, TOO_LONG, "\r\n0\r\n\r\n").await;
+        assert!(reply.starts_with("HTTP/1.1 413 "), "{route}: {reply}");
 
         let deep = "[".repeat(60_000);
         for text in ["", "{", "[]", "7", "null", "\"x\"", "true", "\u{0}", "{}", "{\"a\":1}{}", &deep] {
@@ -257,16 +257,16 @@ fn is_of(schema: &Value, value: &Value) -> bool {
 
 #[tokio::test]
 async fn a_body_that_never_comes_is_given_up_on() {
-    let (world, server, routes) = world(|settings| settings.patience = Duration::from_secs(1)).await;
+    let (world, server, routes) = world(|settings| settings.client_timeout = Duration::from_secs(1)).await;
     let server = &server;
     let slow = routes
         .iter()
         .filter(|route| route.bodies.is_some())
         .map(|route| async move { (route, raw(server, route, "Content-Length: 1000\r\n\r\n{", 0, "").await) });
-    for (route, told) in futures_util::future::join_all(slow).await {
-        assert!(told.starts_with("HTTP/1.1 408 "), "{route}: {told}");
+    for (route, reply) in futures_util::future::join_all(slow).await {
+        assert!(reply.starts_with("HTTP/1.1 408 "), "{route}: {reply}");
         let word = if route.is_for_gateways() { "fail" } else { "urn:bursar:problem:request-timeout" };
-        assert!(told.contains(word), "{route}: {told}");
+        assert!(reply.contains(word), "{route}: {reply}");
     }
     untouched(&world, server).await;
 }
@@ -287,8 +287,8 @@ async fn raw(server: &Server, route: &Route, head: &str, bytes: usize, end: &'st
         writing.write_all(end.as_bytes()).await.ok();
         writing
     });
-    let mut told = Vec::new();
-    tokio::time::timeout(SOON, reading.read_to_end(&mut told)).await.expect("an answer in time").ok();
+    let mut reply = Vec::new();
+    tokio::time::timeout(SOON, reading.read_to_end(&mut reply)).await.expect("an answer in time").ok();
     sent.abort();
-    String::from_utf8_lossy(&told).into_owned()
+    String::from_utf8_lossy(&reply).into_owned()
 }

@@ -140,8 +140,8 @@ async fn notifications(judged: &Judged) {
     post("[]".to_owned(), 400).await;
     let page = judged.get("/v1/notifications", "/v1/notifications?limit=1", 200).await;
     assert!(page["next"].is_u64(), "{page}");
-    let held = judged.get("/v1/notifications", "/v1/notifications?held=true", 200).await;
-    assert_eq!(held["notifications"][0]["reason"]["code"], "names_no_job", "{held}");
+    let listed = judged.get("/v1/notifications", "/v1/notifications?held=true", 200).await;
+    assert_eq!(listed["notifications"][0]["reason"]["code"], "names_no_job", "{listed}");
     judged.get("/v1/notifications/{account}/{id}", "/v1/notifications/main/2", 200).await;
     judged.get("/v1/notifications/{account}/{id}", "/v1/notifications/main/99", 404).await;
 }

@@ -17,10 +17,10 @@ async fn a_batch_is_answered_job_by_job_despite_bad_ones() {
     let answer = server.submit(&batch).await;
     assert_eq!((answer.status, &answer.body["durability"]), (200, &json!("fast")), "{answer:?}");
     let jobs = answer.body["jobs"].as_array().unwrap();
-    let told: Vec<(u64, &str)> =
+    let statuses: Vec<(u64, &str)> =
         jobs.iter().map(|job| (job["status"].as_u64().unwrap(), job["outcome"].as_str().unwrap())).collect();
     let invalid = (422, "invalid");
-    assert_eq!(told, [(201, "new"), (201, "new"), (200, "existing"), (409, "conflict"), invalid, invalid, invalid]);
+    assert_eq!(statuses, [(201, "new"), (201, "new"), (200, "existing"), (409, "conflict"), invalid, invalid, invalid]);
     assert_eq!((&jobs[3]["first"], &jobs[3]["platform_no"]), (&json!("B1"), &json!("B2")), "{jobs:?}");
     assert_eq!(jobs[4]["errors"][0]["field"], "body.total_amount", "{jobs:?}");
     assert_eq!(jobs[5]["errors"][0]["field"], "kind", "{jobs:?}");

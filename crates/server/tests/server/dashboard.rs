@@ -51,7 +51,7 @@ async fn a_session_is_an_http_only_cookie_and_pages_are_not_cached() {
     let server = world.serve().await;
     let browser = Browser::new(&server);
     let page = browser.post("/sign-in", &[("token", &server.tokens.reader), ("to", "//evil.example")]).await;
-    assert_eq!((page.status, page.header(LOCATION.as_str())), (303, "/"), "nobody is sent elsewhere: {page:?}");
+    assert_eq!((page.status, page.header(LOCATION.as_str())), (303, "/"), "a browser is not sent elsewhere: {page:?}");
     let cookie = page.header(SET_COOKIE.as_str());
     for part in ["bursar_session=", "HttpOnly", "SameSite=Strict", "Path=/", "Max-Age="] {
         assert!(cookie.contains(part), "{part}: {cookie}");
@@ -96,7 +96,7 @@ async fn a_form_that_another_site_sends_does_nothing() {
     }
     let signing_in =
         browser.form("/sign-in", &[("token", &server.tokens.operator)]).header("sec-fetch-site", "cross-site");
-    assert_eq!(browser.answer(signing_in).await.status, 403, "nor is anybody signed in as somebody else");
+    assert_eq!(browser.answer(signing_in).await.status, 403, "a session does not change its user");
     assert_eq!(world.job("T").await["state"], "queued", "nothing was done");
     assert_eq!(browser.post(path, &whole).await.status, 303);
     assert_eq!(world.job("T").await["state"], "cancelled");
@@ -201,7 +201,7 @@ async fn oversized_or_foreign_forms_and_wrong_methods_are_refused() {
     for path in ["/", "/jobs", "/notifications", "/notifications/main/1", "/charts", "/live"] {
         assert_eq!(browser.post(path, &[]).await.status, 405, "{path}");
     }
-    assert_eq!(browser.get("/sign-out").await.status, 405, "a link signs nobody out");
+    assert_eq!(browser.get("/sign-out").await.status, 405, "a link does not sign out");
     assert_eq!(browser.get("/assets/x/none.js").await.status, 404);
 }
 

@@ -31,11 +31,11 @@ async fn the_list_has_pages_marks_reviews_and_masks_names() {
     let rest = browser.get(&format!("/notifications?account=main&held=&before={next}")).await;
     assert_eq!(rest.text.matches("class=\"key\"").count(), 2, "{rest:?}");
     rest.does_not_say("rel=\"next\"");
-    let held = browser.get("/notifications?account=main&held=true").await;
-    assert_eq!(held.text.matches("class=\"key\"").count(), 1, "{held:?}");
+    let listed = browser.get("/notifications?account=main&held=true").await;
+    assert_eq!(listed.text.matches("class=\"key\"").count(), 1, "{listed:?}");
     let one = browser.get("/notifications/main/101").await;
     one.says("its method is not one that notify_methods expects").says("No webhook");
-    for page in [&page, &rest, &held, &one] {
+    for page in [&page, &rest, &listed, &one] {
         for hidden in PERSONAL {
             page.does_not_say(hidden);
         }
@@ -49,13 +49,13 @@ async fn a_wrong_parameter_is_refused_by_name() {
     let browser = Browser::signed_in(&server, &server.tokens.reader).await;
     for path in [
         "/notifications/main/1",
-        "/notifications/nobody/1",
-        "/notifications/shop/1", // its gateway notifies nobody
+        "/notifications/nowhere/1",
+        "/notifications/shop/1", // its gateway sends no notifications
         "/notifications/main/x",
         "/notifications/main/-1",
         "/notifications/main/99999999999999999999",
         "/notifications/main/9007199254740992",
-        "/notifications?account=nobody",
+        "/notifications?account=nowhere",
     ] {
         assert_eq!(browser.get(path).await.status, 404, "{path}");
     }

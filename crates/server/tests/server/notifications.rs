@@ -30,9 +30,9 @@ async fn what_must_not_be_acknowledged_is_answered_fail() {
         assert_eq!(post(&server, &body).await, (status, json!("fail")), "{body:.200}");
     }
     assert_eq!(server.read("/v1/notifications").await["notifications"], json!([]));
-    let held = server.read("/v1/notifications?held=true").await;
-    assert_eq!(held["notifications"].as_array().unwrap().len(), 4, "{held}");
-    assert_eq!(answer(server.request("POST", "/notify/nobody", "").body(good)).await.status, 404);
+    let listed = server.read("/v1/notifications?held=true").await;
+    assert_eq!(listed["notifications"].as_array().unwrap().len(), 4, "{listed}");
+    assert_eq!(answer(server.request("POST", "/notify/nowhere", "").body(good)).await.status, 404);
 }
 
 #[tokio::test]
@@ -62,8 +62,8 @@ async fn a_token_of_other_accounts_sees_no_notification() {
     let all = answer(server.request("GET", "/v1/notifications", &other)).await;
     all.refuses(422, "invalid");
     assert!(!all.body.to_string().contains("main"), "{all:?}");
-    let told = announced_to(&server, &other, "", split("S", "order-1")).await;
-    assert_eq!(told, [""; 0]);
+    let events = announced_to(&server, &other, "", split("S", "order-1")).await;
+    assert_eq!(events, [""; 0]);
     let own = server.admit(&world, "producer", &["main"]).await;
     assert_eq!(announced_to(&server, &own, "", bill("B", "order-1")).await.len(), 1);
     let listed = answer(server.request("GET", "/v1/notifications", &own)).await;

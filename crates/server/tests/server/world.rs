@@ -9,7 +9,7 @@ use std::time::Duration;
 use bursar_domain::{AccountRules, GatewayKind, HistoryEvent, Key, Kind, KindSet, PartyTypes, Queue};
 use bursar_gateways::NotificationReader;
 use bursar_producer::{Outcome, Producer};
-use bursar_server::{NoTokens, NotifiedAccount, NotifiedMethod, Settings, new_token};
+use bursar_server::{NoTokens, NotificationAccount, NotificationMethod, Settings, new_token};
 use bursar_store::{Cursor, Settings as StoreSettings, Store, StoredAs};
 use bursar_telemetry::{Page, Places, Stored};
 use bursar_test_support::api::{Api, Tokens, answer};
@@ -104,13 +104,13 @@ impl World {
             tokens_file: folder.path().join("tokens.toml"),
             session_key_file: None,
             rate_per_second: 500,
-            patience: Duration::from_secs(30),
+            client_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(5),
-            notified: vec![NotifiedAccount {
+            notification_accounts: vec![NotificationAccount {
                 name: "main".parse().unwrap(),
                 reader: Arc::new(NotificationReader::new(APP_ID, &platform_public_key()).unwrap()),
                 sign_rule: None,
-                methods: vec![NotifiedMethod {
+                methods: vec![NotificationMethod {
                     name: BILLS.to_owned(),
                     job: Some((Kind::BillUpload, "/order_id".to_owned())),
                 }],

@@ -56,7 +56,7 @@ fn division(gateway: &Gateway, params: &Params) -> Result<Request, Refusal> {
             let receivers = pages::receivers(params).map_err(|wrong| (BUSINESS_ERROR, wrong))?;
             if receivers == 0 {
                 // Executed all the same: the real one then releases everything to the merchant, for good.
-                gateway.books.violation(Some(&key), "a division among nobody");
+                gateway.books.violation(Some(&key), "a division without receivers");
             }
         }
         Some("1") => {}
@@ -101,7 +101,7 @@ fn known(gateway: &Gateway, route: Route, given: Params) -> Params {
     };
     let (known, unknown): (Params, Params) = given.into_iter().partition(|(name, _)| names.contains(&name.as_str()));
     for name in unknown.keys() {
-        gateway.books.violation(None, &format!("{name} stands on no page"));
+        gateway.books.violation(None, &format!("{name} is on no page"));
     }
     known
 }

@@ -151,9 +151,7 @@ pub(super) enum QueryBy {
 pub(super) fn query(text: &str, by: QueryBy) -> Result<Map<String, Value>, String> {
     let query = page::read(text, QUERY)?;
     match by {
-        QueryBy::TradeNo if query.contains_key("platform_no") => {
-            Err("platform_no stands on no page of a query".to_owned())
-        }
+        QueryBy::TradeNo if query.contains_key("platform_no") => Err("platform_no is on no page of a query".to_owned()),
         QueryBy::TradeNo if !query.contains_key("trade_no") => Err("trade_no is missing".to_owned()),
         QueryBy::TradeNoOrKey if !query.contains_key("trade_no") && !query.contains_key("platform_no") => {
             Err("neither trade_no nor platform_no is given".to_owned())

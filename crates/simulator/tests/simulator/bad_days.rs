@@ -57,8 +57,8 @@ async fn a_hang_is_silent_for_its_time_and_then_closes() {
 async fn an_endless_hang_ends_with_the_client_or_the_simulator() {
     let merchant = Merchant::with(options()).await;
     merchant.force("K1", "hang-after").await;
-    let patience = Duration::from_millis(100);
-    assert!(tokio::time::timeout(patience, raw_apply(&merchant, "K1")).await.is_err());
+    let limit = Duration::from_millis(100);
+    assert!(tokio::time::timeout(limit, raw_apply(&merchant, "K1")).await.is_err());
     settles(&merchant, "K1").await;
 
     merchant.force("K2", "hang-before").await;
@@ -76,8 +76,8 @@ async fn an_endless_hang_ends_with_the_client_or_the_simulator() {
 async fn a_late_execution_happens_without_a_waiting_client() {
     let merchant = Merchant::with(options()).await;
     assert_eq!(merchant.put("/_faults", json!({ "key": "K1", "fault": "late-execution", "ms": 150 })).await, 200);
-    let patience = Duration::from_millis(50);
-    assert!(tokio::time::timeout(patience, raw_apply(&merchant, "K1")).await.is_err());
+    let limit = Duration::from_millis(50);
+    assert!(tokio::time::timeout(limit, raw_apply(&merchant, "K1")).await.is_err());
     assert_eq!(executions(&merchant, "K1").await, 0);
     let deadline = Instant::now() + Duration::from_secs(5);
     while executions(&merchant, "K1").await == 0 && Instant::now() < deadline {}
@@ -386,7 +386,7 @@ async fn the_other_gateway_refuses_wrong_requests_in_its_own_way() {
     assert_eq!(merchant.ledger().await.executed, 0);
 
     assert_eq!(code(&[("payOrderId", "P3"), ("useSysAutoDivisionReceivers", "0"), ("receivers", "[]")]).await, 0);
-    assert_eq!(merchant.ledger().await.violations[4].text, "a division among nobody");
+    assert_eq!(merchant.ledger().await.violations[4].text, "a division without receivers");
 }
 
 #[tokio::test]

@@ -208,7 +208,7 @@ async fn a_division_happens_once_whatever_comes_of_it() {
         let first = merchant.exec(pay_order).await.unwrap();
         let data = merchant.beingfi_data(&first).unwrap();
         assert_eq!(data["state"], state, "{pay_order}");
-        // The channel's number comes with the final status, and BeingFi gives no number of its own.
+        // The channel's number comes with the final status, and BeingFi adds no number.
         assert_eq!(data.get("channelBatchOrderId").is_some(), state == 1, "{data}");
         assert!(data.get("batchOrderId").is_none(), "{data}");
         let again: Value = serde_json::from_str(&merchant.exec(pay_order).await.unwrap().text).unwrap();
@@ -233,8 +233,8 @@ async fn each_division_is_queried_by_its_order_and_batch() {
     merchant.give_life("P2", "0").await;
     merchant.give_life("P3", "9-1").await;
     for (pay_order, state) in [("P1", 1), ("P2", 2), ("P3", 3)] {
-        let told = merchant.beingfi_data(&merchant.exec(pay_order).await.unwrap()).unwrap();
-        let batch = told["batchOrderId"].as_str().unwrap();
+        let data = merchant.beingfi_data(&merchant.exec(pay_order).await.unwrap()).unwrap();
+        let batch = data["batchOrderId"].as_str().unwrap();
         for params in [&[("payOrderId", pay_order)][..], &[("payOrderId", pay_order), ("batchOrderId", batch)]] {
             let data = merchant.beingfi_data(&query(&merchant, params).await).unwrap();
             assert_eq!((&data["payOrderId"], &data["batchOrderId"]), (&json!(pay_order), &json!(batch)));

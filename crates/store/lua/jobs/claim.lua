@@ -158,20 +158,20 @@ local claimed, claimed_sends, claimed_queries, claimed_records, due_since, claim
 local receipt, poisoned, left_alone = { ARGV[7] }, {}, false
 -- Returns if the job is claimed.
 local function take(at, entry, member)
-  local key, lapsed = keys[at], earlier[at]
-  if lapsed and ARGV[16] == '1' then
+  local key, lost_claim = keys[at], earlier[at]
+  if lost_claim and ARGV[16] == '1' then
     left_alone = true
     if at <= take_sends then redis.call('ZADD', queue_key('due_queries'), now_text, key) end
     return false
   end
-  if lapsed and #lapsed > MAX_ENTRY then
+  if lost_claim and #lost_claim > MAX_ENTRY then
     poisoned[#poisoned + 1] = key
     return false
   end
-  local claim = add_claim(key, entry, lapsed, lease_end)
+  local claim = add_claim(key, entry, lost_claim, lease_end)
   claimed = claimed + 1
   receipt[claimed + 1], claimed_records[claimed] = member, records[at]
-  if lapsed then
+  if lost_claim then
     local place = #claims
     claims[place + 1], claims[place + 2] = claimed, claim
   end

@@ -21,14 +21,14 @@ if #keys > 0 then
   local earlier = redis.call('HMGET', queue_key('delivery_claims'), unpack(keys))
   local entry, lease_end = entry_of(ARGV[2], 'deliver', integer(now)), integer(now + tonumber(ARGV[3]))
   for at, key in ipairs(keys) do
-    local lapsed = earlier[at]
-    if lapsed then
+    local lost_claim = earlier[at]
+    if lost_claim then
       -- Of the claims that were lost the first one counts: since then the event has been tried.
-      local _, after = string.find(lapsed, ',"after":', 1, true)
-      lapsed = after and string.sub(lapsed, after + 1, -2) or lapsed
+      local _, after = string.find(lost_claim, ',"after":', 1, true)
+      lost_claim = after and string.sub(lost_claim, after + 1, -2) or lost_claim
     end
     local event, place = redis.pcall('LINDEX', queue_key('outbox') .. ':' .. key, 0), 5 * (at - 1)
-    deliveries[place + 1], deliveries[place + 2] = key, add_claim(key, entry, lapsed, lease_end)
+    deliveries[place + 1], deliveries[place + 2] = key, add_claim(key, entry, lost_claim, lease_end)
     deliveries[place + 3] = type(event) == 'string' and event -- false: a foreign type, or nothing
     deliveries[place + 4], deliveries[place + 5] = records[2 * at - 1], records[2 * at]
   end

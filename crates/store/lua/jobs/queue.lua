@@ -13,7 +13,7 @@
 -- shared: ready.lua
 -- shared: lost_writes.lua
 local what, events_kept = ARGV[4], ARGV[3]
-local function tell(event, reason)
+local function add_event(event, reason)
   redis.call('XADD', base .. 'events', 'MAXLEN', '~', events_kept, '*', 'queue', queue, 'event', event, 'reason', reason)
 end
 local function now()
@@ -22,14 +22,14 @@ local function now()
 end
 if what == 'pause' then
   if redis.call('HSETNX', KEYS[2], 'paused', ARGV[5]) == 0 then return 0 end
-  tell('paused', ARGV[5])
+  add_event('paused', ARGV[5])
   return 1
 elseif what == 'resume' then
   local paused, era = unpack(redis.call('HMGET', KEYS[2], 'paused', 'era'))
   if ARGV[7] == 'operator' then redis.call('HSET', KEYS[2], 'resumed', era or '0', 'resumed_at', now()) end
   if not paused or (ARGV[6] ~= '' and paused ~= ARGV[6]) then return 0 end
   redis.call('HDEL', KEYS[2], 'paused')
-  tell('resumed', ARGV[5])
+  add_event('resumed', ARGV[5])
   bring_forward(now())
   redis.pcall('PUBLISH', ARGV[2], queue)
   return 1
@@ -45,7 +45,7 @@ elseif what == 'lost_writes' then
 elseif what == 'gateway' then
   if (redis.call('HGET', KEYS[2], 'gateway') or '') ~= ARGV[5] then return 0 end
   redis.call('HSET', KEYS[2], 'gateway', ARGV[6])
-  tell('gateway', ARGV[7])
+  add_event('gateway', ARGV[7])
   bring_forward(now())
   redis.pcall('PUBLISH', ARGV[2], queue)
   return 1

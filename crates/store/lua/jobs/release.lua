@@ -12,7 +12,7 @@
 -- shared: ready.lua
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local TOLD_FOR, MOST_TOLD = 600000, 10000 -- ms, longer than any renewal is under way; and claims
+local KEPT_FOR, MOST_KEPT = 600000, 10000 -- ms, longer than any renewal is under way; and claims
 local answers, keys = {}, {}
 local ended, restored, sends, queries, leaving, released, soonest = {}, {}, {}, {}, {}, {}, math.huge
 for at = 3, #ARGV, 5 do keys[#keys + 1] = ARGV[at] end
@@ -51,9 +51,9 @@ for number, key in ipairs(keys) do
 end
 if #released > 0 then
   local name = queue_key('released')
-  if redis.call('HLEN', name) > MOST_TOLD then redis.call('UNLINK', name) end
+  if redis.call('HLEN', name) > MOST_KEPT then redis.call('UNLINK', name) end
   redis.call('HSET', name, unpack(released))
-  redis.call('PEXPIRE', name, TOLD_FOR)
+  redis.call('PEXPIRE', name, KEPT_FOR)
 end
 if #sends > 0 then redis.call('ZADD', queue_key('due_sends'), unpack(sends)) end
 if #queries > 0 then redis.call('ZADD', queue_key('due_queries'), unpack(queries)) end

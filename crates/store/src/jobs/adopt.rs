@@ -136,13 +136,13 @@ impl Store {
             Some(StoredAs::Unreadable { .. }) => return Ok(Fate::Unreadable),
             Some(StoredAs::Job(job)) => job,
         };
-        let standing = job.seen.stored.standing(ClaimEntry::read(&job.seen.claim));
-        let is_underway = standing.as_ref().is_some_and(|claim| claim.token == token(to));
+        let current_claim = job.seen.stored.current_claim(ClaimEntry::read(&job.seen.claim));
+        let is_underway = current_claim.as_ref().is_some_and(|claim| claim.token == token(to));
         let now = self.now().await?;
-        if standing.is_some() && !is_underway && job.due.is_some_and(|lease| lease > now) {
+        if current_claim.is_some() && !is_underway && job.due.is_some_and(|lease| lease > now) {
             return Ok(Fate::Claimed);
         }
-        let late = standing.filter(|_| is_underway).map(|claim| claim.late).unwrap_or_default();
+        let late = current_claim.filter(|_| is_underway).map(|claim| claim.late).unwrap_or_default();
         let handed = self.handed(&job, (is_underway, late), business_keys, now).await?;
         let there = self.there(from, to, &handed, now).await?;
         if let There::Other | There::Same(_) = there {

@@ -18,7 +18,7 @@ use crate::scripts::EVENTS_KEPT;
 use crate::{Claim, ClaimId, ExpiredLeases, MAX_CLAIM, RECEIPT_KEPT, Sends, Store, StoreError};
 
 /// The jobs at both ends of the due sends that are examined for a probe. The oldest are mostly in doubt, often because
-/// of their own responses, which say nothing about the gateway.
+/// of responses to them alone, which say nothing about the gateway.
 const PROBE_LOOK: isize = 64;
 
 /// The sends that may be a probe.

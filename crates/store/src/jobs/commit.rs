@@ -61,7 +61,7 @@ pub enum Resend {
     /// As the claim counted it.
     Counts,
     /// It certainly did nothing.
-    GivenBack,
+    NotCounted,
     /// The send was not made, and counts neither as a send nor as a resend.
     Skipped,
 }
@@ -238,7 +238,7 @@ pub(crate) fn place_of(next: &Transition) -> Place {
 }
 
 /// The next step of a commit.
-enum Turn {
+enum CommitStep {
     /// Its claim is in force, as this entry.
     Ends { claim: ClaimEntry, text: String, mismatch: Option<Reason>, known_by: bool },
     /// It is too late.
@@ -251,9 +251,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat until Redis answers.
     pub async fn commit(&self, queue: &Queue, commits: &[Commit]) -> Result<Vec<Committed>, StoreError> {
-        let mut turns: Vec<Turn> = commits
+        let mut steps: Vec<CommitStep> = commits
             .iter()
-            .map(|commit| Turn::Ends {
+            .map(|commit| CommitStep::Ends {
                 claim: commit.ends.found.claim.clone(),
                 text: commit.ends.found.claim_text.clone(),
                 mismatch: None,
@@ -262,8 +262,8 @@ impl Store {
             .collect();
         for _ in 0..TRIES {
             let (mut writes, mut places) = (Vec::new(), Vec::new());
-            for (place, (commit, turn)) in commits.iter().zip(&turns).enumerate() {
-                let Turn::Ends { claim, text, mismatch, known_by } = turn else { continue };
+            for (place, (commit, step)) in commits.iter().zip(&steps).enumerate() {
+                let CommitStep::Ends { claim, text, mismatch, known_by } = step else { continue };
                 let mut write = commit.write(claim, text, mismatch.clone());
                 if !known_by {
                     write.response.clear();
@@ -276,29 +276,35 @@ impl Store {
             }
             let applied = self.apply(queue, &writes, "").await?;
             for (place, applied) in places.into_iter().zip(applied) {
-                let (Some(commit), Some(turn)) = (commits.get(place), turns.get_mut(place)) else { continue };
-                self.turn(queue, commit, turn, applied).await?;
+                let (Some(commit), Some(step)) = (commits.get(place), steps.get_mut(place)) else { continue };
+                self.step(queue, commit, step, applied).await?;
             }
         }
-        let answer = |turn| match turn {
-            Turn::Over(committed) => Ok(committed),
-            Turn::Ends { .. } => Err(StoreError::Unreadable {
+        let answer = |step| match step {
+            CommitStep::Over(committed) => Ok(committed),
+            CommitStep::Ends { .. } => Err(StoreError::Unreadable {
                 what: "the claim of a job".into(),
                 detail: "it changes during each try".into(),
             }),
         };
-        turns.into_iter().map(answer).collect()
+        steps.into_iter().map(answer).collect()
     }
 
     /// The commit's next step after a write's result.
-    async fn turn(&self, queue: &Queue, commit: &Commit, turn: &mut Turn, applied: Applied) -> Result<(), StoreError> {
+    async fn step(
+        &self,
+        queue: &Queue,
+        commit: &Commit,
+        step: &mut CommitStep,
+        applied: Applied,
+    ) -> Result<(), StoreError> {
         match applied {
             Applied::Done => {
-                let mismatched = matches!(turn, Turn::Ends { mismatch: Some(_), .. });
-                *turn = Turn::Over(if mismatched { Committed::Mismatch } else { Committed::Done });
+                let mismatched = matches!(step, CommitStep::Ends { mismatch: Some(_), .. });
+                *step = CommitStep::Over(if mismatched { Committed::Mismatch } else { Committed::Done });
             }
             Applied::Owned(owner) => {
-                if let Turn::Ends { mismatch, known_by, .. } = turn {
+                if let CommitStep::Ends { mismatch, known_by, .. } = step {
                     (*mismatch, *known_by) = (commit.mismatch(&owner), false);
                 }
             }
@@ -306,11 +312,11 @@ impl Store {
                 let now = ClaimEntry::read(&claim);
                 match now.filter(|now| now.token == commit.ends.token.0) {
                     Some(now) if claim != commit.ends.found.claim_text => {
-                        if let Turn::Ends { claim: seen, text, .. } = turn {
+                        if let CommitStep::Ends { claim: seen, text, .. } = step {
                             (*seen, *text) = (now, claim);
                         }
                     }
-                    Some(_) | None => *turn = Turn::Over(self.came_late(queue, commit, claim, record).await?),
+                    Some(_) | None => *step = CommitStep::Over(self.came_late(queue, commit, claim, record).await?),
                 }
             }
             Applied::Paused => {} // the next call has it
@@ -339,9 +345,9 @@ impl Store {
             }
             let is_tombstone = stored.as_ref().is_ok_and(StoredJob::is_tombstone);
             let stored = stored.ok().filter(|stored| !stored.is_tombstone());
-            let standing = stored.as_ref().and_then(|stored| stored.standing(ClaimEntry::read(&claim)));
-            let newest = standing.as_ref().map(|claim| claim.fence).or(stored.as_ref().map(|stored| stored.fence));
-            let knows = standing.as_ref().is_some_and(|claim| claim.knows(&commit.ends.token.0));
+            let current_claim = stored.as_ref().and_then(|stored| stored.current_claim(ClaimEntry::read(&claim)));
+            let newest = current_claim.as_ref().map(|claim| claim.fence).or(stored.as_ref().map(|stored| stored.fence));
+            let knows = current_claim.as_ref().is_some_and(|claim| claim.knows(&commit.ends.token.0));
             // Fences only rise, and are repeated once Redis has lost writes.
             let was_lost = !knows && !is_tombstone && newest.unwrap_or(0) <= commit.ends.found.claim.fence;
             if was_lost {
@@ -355,7 +361,8 @@ impl Store {
             let (lines, owner): (Vec<Vec<u8>>, Option<String>) = self.query("LRANGE", &known).await?;
             let lines: Vec<String> = lines.into_iter().map(lossy).collect();
             let owned = owner.is_some_and(|owner| owner != commit.ends.key);
-            let Some(write) = commit.late_write(&stored, &record, standing.as_ref(), &claim, (was_lost, owned), &lines)
+            let Some(write) =
+                commit.late_write(&stored, &record, current_claim.as_ref(), &claim, (was_lost, owned), &lines)
             else {
                 return Ok(Committed::Late);
             };
@@ -378,7 +385,7 @@ impl Commit {
         &self,
         stored: &StoredJob,
         text: &str,
-        standing: Option<&ClaimEntry>,
+        current_claim: Option<&ClaimEntry>,
         claim_text: &str,
         (was_lost, owned): (bool, bool),
         lines: &[String],
@@ -391,7 +398,7 @@ impl Commit {
             return None;
         }
         let response = self.late_response(stored, owned);
-        if let (Some(mut claim), Some(response)) = (standing.cloned(), &response) {
+        if let (Some(mut claim), Some(response)) = (current_claim.cloned(), &response) {
             // Its commit finds it.
             claim.late.push(response.clone());
             return Some(Guarded {
@@ -400,7 +407,7 @@ impl Commit {
                 ..Guarded::new(&self.ends.key, claim_text, Seen::Any)
             });
         }
-        if standing.is_some() {
+        if current_claim.is_some() {
             let line = line?;
             return Some(Guarded {
                 claim: claim_text.to_owned(),

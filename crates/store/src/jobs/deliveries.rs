@@ -130,7 +130,7 @@ enum Unfit {
     /// This build cannot read the event. Later events must not wait for it.
     Event(Arc<Found>),
     /// There is no event, no receiver, or no record of either.
-    Nobody(Unreadable),
+    Undeliverable(Unreadable),
 }
 
 impl Store {
@@ -258,7 +258,7 @@ impl ClaimedDeliveries {
         let write = Guarded::new(&row.key, &row.claim, Seen::Any);
         match unfit {
             Unfit::Newer => {
-                let claim = DeliveryEntry::read(&row.claim).map(|entry| entry.given_back()).unwrap_or_default();
+                let claim = DeliveryEntry::read(&row.claim).map(|entry| entry.released()).unwrap_or_default();
                 self.left.push(row.key);
                 Guarded { claim, place: Place::Again(self.now.plus(LEFT_TO_NEWER)), ..write }
             }
@@ -268,7 +268,7 @@ impl ClaimedDeliveries {
                 commit.attempt.error = Some(DeliveryError::UnreadableEvent);
                 commit.write()
             }
-            Unfit::Nobody(why) => {
+            Unfit::Undeliverable(why) => {
                 let entry = serde_json::json!({"at": self.now.0, "code": "undeliverable", "detail": why.to_string()});
                 self.quarantined.push((row.key, why));
                 Guarded { place: Place::Quarantine(entry.to_string()), ..write }
@@ -292,7 +292,7 @@ impl Row {
     }
 
     fn delivery(&self, origin: &Origin, token: &ClaimToken) -> Result<ClaimedDelivery, Unfit> {
-        let damaged = |what: &str| Unfit::Nobody(Unreadable::Damaged(what.to_owned()));
+        let damaged = |what: &str| Unfit::Undeliverable(Unreadable::Damaged(what.to_owned()));
         let record = StoredDelivery::read(self.delivery.as_deref()).map_err(|_| Unfit::Newer)?;
         let entry = DeliveryEntry::read(&self.claim).ok_or_else(|| damaged("its claim cannot be read"))?;
         if record.gone {
@@ -323,7 +323,7 @@ impl Row {
 fn receiver(origin: &Origin, text: &str) -> Result<(Option<String>, Option<String>), Unfit> {
     let unfit = |why| match why {
         Unreadable::Newer { .. } => Unfit::Newer,
-        damaged @ Unreadable::Damaged(_) => Unfit::Nobody(damaged),
+        damaged @ Unreadable::Damaged(_) => Unfit::Undeliverable(damaged),
     };
     match origin {
         Origin::Jobs(_) => {

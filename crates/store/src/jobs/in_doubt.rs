@@ -1,4 +1,4 @@
-//! The number of jobs that are in doubt and unclaimed. No set has exactly these, so records are read, within a bound.
+//! The number of jobs that are in doubt and have no claim. No set has exactly these, so records are read, within a bound.
 
 use bursar_domain::{Queue, State};
 use redis::Pipeline;
@@ -24,7 +24,7 @@ const RECORDS_AT_ONCE: usize = 1_000;
 const QUEUES_AT_ONCE: usize = 200;
 
 impl Store {
-    /// The number of jobs of a queue that are in doubt and unclaimed, among the first [`LOOKED_AT`] of each set in
+    /// The number of jobs of a queue that are in doubt and have no claim, among the first [`LOOKED_AT`] of each set in
     /// which they may be.
     ///
     /// # Errors
@@ -110,7 +110,7 @@ impl Store {
             let is_in_doubt = |(claim, text): (Option<Vec<u8>>, Option<Vec<u8>>)| {
                 let Ok(stored) = StoredJob::read(&lossy(text.unwrap_or_default())) else { return false };
                 let claim = claim.and_then(|claim| ClaimEntry::read(&lossy(claim)));
-                stored.standing(claim).is_none() && stored.in_era(era).state == State::InDoubt
+                stored.current_claim(claim).is_none() && stored.in_era(era).state == State::InDoubt
             };
             if let Some(count) = counts.get_mut(at) {
                 *count += claims.into_iter().zip(records).map(is_in_doubt).filter(|counts| *counts).count();

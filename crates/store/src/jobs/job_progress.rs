@@ -5,7 +5,7 @@ use bursar_domain::{JobProgress, JobView, Names, Reason, Received, State};
 use super::JobRecord;
 
 impl JobRecord {
-    /// The progress of an unclaimed job, for the state machine.
+    /// The progress of a job without a claim, for the state machine.
     #[must_use]
     pub fn progress(&self, next_day: bool) -> JobProgress {
         let may_have_been_sent = (self.state != State::Queued).then_some(self.created).flatten();

@@ -1,7 +1,7 @@
 //! The gateways' notifications. Each is stored, every change of a record as a version, before the gateway gets its
 //! `success`.
 //!
-//! An account's notifications are in the partition of their own queue, as records with the data of each of the
+//! An account's notifications are in the partition of a separate queue, as records with the data of each of the
 //! gateway's records.
 
 mod read;

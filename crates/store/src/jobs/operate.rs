@@ -152,7 +152,7 @@ impl Store {
     }
 
     /// Applies the transition of a passed deadline to a job that waits to be sent, if it is still as `seen` and
-    /// unclaimed. `false` if it is not.
+    /// has no claim. `false` if it is not.
     ///
     /// # Errors
     /// [`StoreError`]: it may have been done; read the job before repeating.

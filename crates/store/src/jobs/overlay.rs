@@ -52,7 +52,7 @@ pub(crate) struct Era {
 }
 
 impl ClaimEntry {
-    /// The entry of a job that was unclaimed before.
+    /// The entry of a job that had no claim before.
     pub(crate) fn new(token: &str, call: Call, fence: u64, at: Millis) -> Self {
         Self { token: token.to_owned(), call, fence, at, late: Vec::new(), after: None }
     }
@@ -133,7 +133,7 @@ pub(crate) struct SendCounts {
 
 impl StoredJob {
     /// The claim in force; `None` if the record already includes its end.
-    pub(crate) fn standing(&self, claim: Option<ClaimEntry>) -> Option<ClaimEntry> {
+    pub(crate) fn current_claim(&self, claim: Option<ClaimEntry>) -> Option<ClaimEntry> {
         claim.filter(|claim| claim.token != self.last_claim)
     }
 
@@ -345,10 +345,10 @@ mod tests {
     #[test]
     fn an_entry_whose_end_is_on_record_counts_for_nothing() {
         let ended = StoredJob { last_claim: "a/1".into(), state: State::Pending, sends: 1, ..queued() };
-        assert_eq!(ended.standing(Some(entry("a/1", Call::Send, 3, 20))), None);
+        assert_eq!(ended.current_claim(Some(entry("a/1", Call::Send, 3, 20))), None);
         let claim = after(entry("b/2", Call::Query, 4, 30), entry("a/1", Call::Send, 3, 20));
         assert_eq!(ended.clone().found_by(&claim, ERA), ended);
-        assert!(ended.standing(Some(claim)).is_some());
+        assert!(ended.current_claim(Some(claim)).is_some());
     }
 
     #[test]

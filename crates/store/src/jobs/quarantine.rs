@@ -110,7 +110,7 @@ impl Look {
         if self.claim.is_empty() {
             return Ok(stored.clone());
         }
-        let Some(lost) = stored.standing(ClaimEntry::of(&self.claim)?) else { return Ok(stored.clone()) };
+        let Some(lost) = stored.current_claim(ClaimEntry::of(&self.claim)?) else { return Ok(stored.clone()) };
         let fence = lost.fence.saturating_add(1); // a late response to the lost claim finds that more has happened
         let next = ClaimEntry {
             token: String::new(),

@@ -304,8 +304,8 @@ pub(crate) fn record(
     era: Era,
 ) -> Result<JobRecord, Unreadable> {
     let stored = StoredJob::read(&text)?;
-    let standing = stored.standing(ClaimEntry::of(&claim)?);
-    let laid = stored.clone().seen_under(standing.as_ref(), era);
+    let current_claim = stored.current_claim(ClaimEntry::of(&claim)?);
+    let laid = stored.clone().seen_under(current_claim.as_ref(), era);
     Ok(JobRecord {
         queue: queue.clone(),
         key: key.clone(),
@@ -321,7 +321,7 @@ pub(crate) fn record(
         first_sent: laid.first_sent_at,
         last_sent: laid.last_sent_at,
         ordered: laid.ordered_at,
-        worker: standing.as_ref().map(|claim| claim.worker().to_owned()),
+        worker: current_claim.as_ref().map(|claim| claim.worker().to_owned()),
         content: laid.content.map(|content| content.text().to_owned()),
         trade_nos: laid.trade_nos,
         gateway_status: laid.gateway_status,

@@ -234,11 +234,11 @@ impl StoredJob {
 
     /// Counts and returns the webhook event for the job's state at that moment, as JSON; empty if there is no receiver.
     pub(crate) fn webhook_event(&mut self, at: Millis) -> String {
-        let is_told = match self.state {
+        let is_announced = match self.state {
             State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled => true,
             State::Queued | State::InDoubt | State::Pending => false,
         };
-        if !is_told || self.callback_url.is_none() {
+        if !is_announced || self.callback_url.is_none() {
             return String::new();
         }
         self.webhooks = self.webhooks.saturating_add(1);

@@ -87,7 +87,7 @@ pub enum Restored {
     /// It is restored.
     Done,
     /// Another job, with this key, has the same business key: both need review, unless the other one was sent already.
-    Beside(String),
+    WithRival(String),
     /// It has changed since it was read; nothing was written.
     Changed,
 }
@@ -132,7 +132,7 @@ impl Store {
         self.kept(since).await?;
         Ok(match (applied, rival) {
             (Some(Applied::Done), None) => Restored::Done,
-            (Some(Applied::Done), Some(rival)) => Restored::Beside(rival),
+            (Some(Applied::Done), Some(rival)) => Restored::WithRival(rival),
             (_, _) => Restored::Changed,
         })
     }
@@ -210,7 +210,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: it may have been done; repeating it is safe.
-    pub async fn set_rival_aside(
+    pub async fn send_rival_to_review(
         &self,
         queue: &Queue,
         key: &Key,
@@ -219,9 +219,9 @@ impl Store {
     ) -> Result<Option<String>, StoreError> {
         let since = self.since();
         let Some(rival) = self.rival(queue, key, journal.business_key).await? else { return Ok(None) };
-        let set_aside = self.send_to_review(queue, &rival, key, who).await?;
+        let was_moved = self.send_to_review(queue, &rival, key, who).await?;
         self.kept(since).await?;
-        Ok(set_aside.then_some(rival))
+        Ok(was_moved.then_some(rival))
     }
 
     /// The key of another job with this business key. Redis refuses one at submission, unless it has lost the first
@@ -258,7 +258,7 @@ impl Store {
                 // No build sends it.
                 Some(StoredAs::Unreadable { why: Unreadable::Damaged(_), .. }) | None => return Ok(false),
             };
-            let claim = job.seen.stored.standing(ClaimEntry::read(&job.seen.claim));
+            let claim = job.seen.stored.current_claim(ClaimEntry::read(&job.seen.claim));
             let is_sent = claim.as_ref().is_some_and(|claim| claim.call == Call::Send);
             if is_sent || job.created.is_none() || !matches!(job.state, State::Queued | State::InDoubt) {
                 return Ok(false);
@@ -303,7 +303,7 @@ struct Restoring {
 impl JobRecord {
     /// The record combined with its claim, for the case that no worker has the job any more. Late responses are kept.
     pub(crate) fn as_found(&self) -> StoredJob {
-        let claim = self.seen.stored.standing(ClaimEntry::read(&self.seen.claim));
+        let claim = self.seen.stored.current_claim(ClaimEntry::read(&self.seen.claim));
         let mut found = self.seen.found.clone().seen_under(claim.as_ref(), Era::default());
         for late in claim.iter().flat_map(|claim| &claim.late) {
             found.heed(late);
@@ -314,7 +314,7 @@ impl JobRecord {
     /// The same if the current claim has just been found lost.
     pub(crate) fn as_lost(&self, now: Millis) -> StoredJob {
         let found = self.seen.found.clone();
-        match found.standing(ClaimEntry::read(&self.seen.claim)) {
+        match found.current_claim(ClaimEntry::read(&self.seen.claim)) {
             None => found,
             // It is an adoption's, which makes no call.
             Some(claim) if claim.is_adoption() => {

@@ -190,7 +190,7 @@ fn submission(job: &Job, reply: &Value, era: Era) -> Result<Submission, StoreErr
     Ok(match (StoredJob::read(&record), ClaimEntry::of(&claim)) {
         (Ok(record), _) if !record.has_hash(&job.content.hash()) => Submission::Conflict { first: job.key.to_string() },
         (Ok(record), Ok(claim)) => {
-            let claim = record.standing(claim);
+            let claim = record.current_claim(claim);
             Submission::Existing(record.seen_under(claim.as_ref(), era).state)
         }
         (Err(why), _) | (Ok(_), Err(why)) => Submission::Unreadable(why),

@@ -105,8 +105,8 @@ async fn what_redis_may_have_forgotten_counts_as_sent_until_now() {
     scene.claim_as(Claim { on_ambiguous: OnAmbiguous::Resend, ..holding(scene.wish("w", 1), 7) }).await;
     let before = scene.job("K1").await;
     assert_eq!(before.state, State::InDoubt);
-    let asked = next(State::InDoubt, Due::Query(Millis(0)));
-    assert_eq!(act(&scene, &before, ActionKind::Query, &asked).await, ActionOutcome::Done);
+    let queried = next(State::InDoubt, Due::Query(Millis(0)));
+    assert_eq!(act(&scene, &before, ActionKind::Query, &queried).await, ActionOutcome::Done);
     let after = scene.job("K1").await;
     assert!(after.last_sent.is_some() && after.sends == 0, "{after:?}");
 }

@@ -261,7 +261,7 @@ async fn a_worker_that_renews_its_lease_in_time_keeps_its_job() {
     let claimed = old.claim_one("slow").await;
     old.set_due("due_queries", "k1", 1).await;
     let renewal = bursar_store::Renewal::new("slow", LEASE);
-    old.store.renew(&old.queue, &renewal, &[crate::scene::held(&claimed)]).await.unwrap();
+    old.store.renew(&old.queue, &renewal, &[crate::scene::leased_claim(&claimed)]).await.unwrap();
     assert_eq!(adopt(&old).await.claimed, ["k1"]);
     assert_eq!(old.commit(&then(&claimed, State::Succeeded, Due::Never)).await, Committed::Done);
 }

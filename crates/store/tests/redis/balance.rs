@@ -51,15 +51,15 @@ async fn the_last_balance_is_kept_with_its_time() {
 
     let keep = |reported| scene.store.store_balance(&account, "paying", reported);
     keep(None).await.unwrap();
-    let asked = known().await;
-    assert_eq!((asked.parts, asked.answered_at), (BalanceParts::default(), None));
-    assert!(asked.since.is_some_and(|since| since <= asked.now), "{asked:?}");
+    let requested = known().await;
+    assert_eq!((requested.parts, requested.answered_at), (BalanceParts::default(), None));
+    assert!(requested.since.is_some_and(|since| since <= requested.now), "{requested:?}");
 
     let all = BalanceParts { available: Some(-5), frozen: Some(0), retained: Some(7), total: Some(i64::MAX) };
     keep(Some(all)).await.unwrap();
     let reported = known().await;
-    assert_eq!((reported.parts, reported.since), (all, asked.since));
-    assert!(reported.answered_at >= asked.since, "{reported:?}");
+    assert_eq!((reported.parts, reported.since), (all, requested.since));
+    assert!(reported.answered_at >= requested.since, "{reported:?}");
 
     keep(None).await.unwrap();
     let silent = known().await;

@@ -6,7 +6,7 @@ use bursar_domain::{Due, Millis, Operation, State};
 use bursar_store::{Committed, Operated, StoreError};
 use bursar_test_support::{OwnRedis, private_redis};
 
-use crate::scene::{LEASE, Scene, held, pause, resume, then, transfer};
+use crate::scene::{LEASE, Scene, leased_claim, pause, resume, then, transfer};
 
 /// Fills it: from now on every command that may need memory is refused.
 async fn fill(scene: &Scene) {
@@ -62,7 +62,7 @@ async fn a_full_redis_still_records_what_became_of_what_was_sent() {
     let jobs = scene.claim("w", 3).await.jobs;
     // Loads most of the scripts first, so that loading them is not what is refused.
     fill(&scene).await;
-    let names: Vec<_> = jobs.iter().map(held).collect();
+    let names: Vec<_> = jobs.iter().map(leased_claim).collect();
     assert!(
         scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &names).await.unwrap().gone.is_empty()
     );

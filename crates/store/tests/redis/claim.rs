@@ -7,7 +7,7 @@ use bursar_store::{Claim, ClaimedJob, Committed, ExpiredLeases, MAX_CLAIM, Renew
 use bursar_test_support::eventually;
 use serde_json::json;
 
-use crate::scene::{LATER, LEASE, OPERATOR, SHORT_LEASE, SOON, Scene, answered, held, keys, then, transfer};
+use crate::scene::{LATER, LEASE, OPERATOR, SHORT_LEASE, SOON, Scene, answered, keys, leased_claim, then, transfer};
 
 #[tokio::test]
 async fn a_claimed_send_reads_as_in_doubt_and_leaves_its_record() {
@@ -367,7 +367,7 @@ async fn large_fences_stay_exact() {
     let claimed = scene.claim_one("w").await;
     assert_eq!(claimed.fence, 9_007_199_254_740_990);
     assert_eq!(scene.job("k1").await.fence, 9_007_199_254_740_990);
-    let renewed = scene.store.renew(&scene.queue, &Renewal::new("w", LEASE), &[held(&claimed)]).await.unwrap();
+    let renewed = scene.store.renew(&scene.queue, &Renewal::new("w", LEASE), &[leased_claim(&claimed)]).await.unwrap();
     assert!(renewed.gone.is_empty());
     assert_eq!(scene.commit(&then(&claimed, State::Pending, Due::Query(Millis(1)))).await, Committed::Done);
     let second = scene.claim_one("w").await;

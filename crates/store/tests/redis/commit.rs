@@ -66,9 +66,9 @@ async fn resends_are_counted_apart_and_a_given_back_one_is_not() {
     scene.commit(&then(&job, State::InDoubt, Due::Send(Millis(1)))).await;
     let job = scene.claim_one("w").await;
     assert_eq!((job.sends, job.resends), (2, 1));
-    let given_back =
-        Commit { resend: bursar_store::Resend::GivenBack, ..then(&job, State::InDoubt, Due::Send(Millis(1))) };
-    scene.commit(&given_back).await;
+    let released =
+        Commit { resend: bursar_store::Resend::NotCounted, ..then(&job, State::InDoubt, Due::Send(Millis(1))) };
+    scene.commit(&released).await;
     let seen = scene.job("K1").await;
     assert_eq!((seen.sends, seen.resends), (2, 0));
     assert!(seen.first_sent <= seen.last_sent);
@@ -388,7 +388,7 @@ async fn a_mismatch_needs_review_and_takes_none_of_its_numbers() {
                 response: id.clone(),
                 trade_nos: vec!["T1".into()],
                 gateway_status: Some("0".into()),
-                resend: bursar_store::Resend::GivenBack,
+                resend: bursar_store::Resend::NotCounted,
                 ..answered(&jobs[1], Outcome::Accepted, state, due)
             };
             assert_eq!(scene.commit(&commit).await, Committed::Mismatch, "{state}");

@@ -219,13 +219,13 @@ async fn giving_back_and_restoring_execute_few_commands() {
         let mut counter = Counter::new(&scene).await;
         scene.store.release(&scene.queue, &jobs).await.unwrap();
         counter.step(&format!("release, {round}"), 12).await;
-        let held: Vec<_> = claimed.jobs.iter().map(crate::scene::held).collect();
-        scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &held).await.unwrap();
+        let leased: Vec<_> = claimed.jobs.iter().map(crate::scene::leased_claim).collect();
+        scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &leased).await.unwrap();
         counter.step(&format!("renew of what is gone, {round}"), 5 + 2 * JOBS_A_BATCH as u64).await;
         let claimed = scene.claim("w", JOBS_A_BATCH).await;
-        let held: Vec<_> = claimed.jobs.iter().map(crate::scene::held).collect();
+        let leased: Vec<_> = claimed.jobs.iter().map(crate::scene::leased_claim).collect();
         let mut counter = Counter::new(&scene).await;
-        scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &held).await.unwrap();
+        scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &leased).await.unwrap();
         counter.step(&format!("renew, {round}"), 5).await;
         let jobs: Vec<_> = claimed.jobs.iter().collect();
         scene.store.release(&scene.queue, &jobs).await.unwrap();

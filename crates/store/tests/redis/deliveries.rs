@@ -153,8 +153,8 @@ async fn a_claim_is_its_dispatcher_s_until_the_lease_ends() {
     let again = eventually(SOON, "the lease to end", || async { claim(&scene).await.due.pop() }).await;
     assert_eq!((again.sequence, again.first_tried), (1, stalled.first_tried), "the first attempt may have been made");
     assert_ne!(again.token, stalled.token);
-    let held: String = scene.command(&["HGET", &scene.name("delivery_claims"), "k1"]).await;
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&held).unwrap()["after"]["claim"], stalled.token.0);
+    let entry: String = scene.command(&["HGET", &scene.name("delivery_claims"), "k1"]).await;
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&entry).unwrap()["after"]["claim"], stalled.token.0);
     assert_eq!(end(&scene, &again, DeliveryResult::Delivered).await, Committed::Done);
     // A dispatcher that was stopped must not remove an event that it has not delivered.
     let mut late = DeliveryCommit::new(&stalled, Millis(scene.now().await), DeliveryResult::Delivered);

@@ -90,8 +90,8 @@ async fn no_send_is_handed_out_before_its_intent_is_kept() {
     let wish = scene.wish("w", 1);
     let error = scene.store.claim(&scene.queue, &wish).await.unwrap_err();
     assert!(matches!(error, StoreError::NotDurable { .. }), "{}", error.chain());
-    let given_back = scene.store.recover_claim(&scene.queue, "w", wish.number).await.unwrap();
-    assert_eq!((given_back, scene.state("K1").await), (1, State::Queued));
+    let released = scene.store.recover_claim(&scene.queue, "w", wish.number).await.unwrap();
+    assert_eq!((released, scene.state("K1").await), (1, State::Queued));
 
     let replica = replica(&primary).await;
     assert_eq!(scene.claim("w", 1).await.jobs.len(), 1);
@@ -152,7 +152,7 @@ async fn a_redis_that_lost_writes_vouches_for_no_earlier_write() {
         if info.contains("state=online") { Ok(()) } else { Err(info) }
     })
     .await;
-    assert_eq!(store.submit(&[transfer("K2")]).await.unwrap(), [Submission::New], "and is accepted anew");
+    assert_eq!(store.submit(&[transfer("K2")]).await.unwrap(), [Submission::New], "and is accepted again");
     replica.kill().unwrap();
 }
 

@@ -28,7 +28,7 @@ async fn a_flood_of_one_group_delays_its_own_jobs_only() {
     let mut next = keys(&next);
     next.sort_unstable();
     assert_eq!(next, ["A0005", "B0000", "N0000"], "each group has its turn");
-    assert_eq!(scene.claim("w", 100).await.jobs.len(), 100, "and whoever is alone has all of them");
+    assert_eq!(scene.claim("w", 100).await.jobs.len(), 100, "and a single worker gets all of them");
 }
 
 #[tokio::test]

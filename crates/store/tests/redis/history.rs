@@ -51,7 +51,7 @@ async fn a_history_is_in_order_wherever_its_events_are() {
 async fn several_jobs_are_read_at_once_and_the_missing_are_left_out() {
     let scene = Scene::new().await;
     scene.submit(&["a", "b"]).await;
-    let wanted: Vec<Key> = ["b", "nobody", "a"].map(key).to_vec();
+    let wanted: Vec<Key> = ["b", "nowhere", "a"].map(key).to_vec();
     let jobs = scene.store.jobs(&scene.queue, &wanted).await.unwrap();
     assert_eq!(names(&jobs), ["b", "a"]);
     assert!(jobs.iter().all(|job| matches!(job, StoredAs::Job(job) if job.content.is_some())));

@@ -35,7 +35,7 @@ async fn no_send_is_claimed_on_an_unknown_redis() {
     let first = scene.claim_as(here("one")).await;
     assert!(first.other_redis && first.jobs.is_empty(), "no worker has checked: {first:?}");
     let queries = scene.claim_as(Claim { sends: Sends::NotYet, ..here("one") }).await;
-    assert_eq!((calls(&queries), queries.other_redis), (vec![("asked", Call::Query)], false), "an ask pays nobody");
+    assert_eq!((calls(&queries), queries.other_redis), (vec![("asked", Call::Query)], false), "a query pays no one");
     let looked = scene.claim_as(Claim { looked: true, ..here("one") }).await;
     assert_eq!((calls(&looked), looked.other_redis), (vec![("k1", Call::Send)], false));
 

@@ -6,7 +6,7 @@ use bursar_domain::{Due, Key, Millis, Operation, Outcome, State};
 use bursar_store::{Claim, Committed, Operated, StoreError, Submission};
 use bursar_test_support::{Fault, FaultProxy, Listen, Options, OwnRedis, eventually, private_redis, unique_prefix};
 
-use crate::scene::{LATER, LEASE, OPERATOR, SOON, Scene, answered, held, pause, resume, then, transfer};
+use crate::scene::{LATER, LEASE, OPERATOR, SOON, Scene, answered, leased_claim, pause, resume, then, transfer};
 
 /// A store behind a network that loses replies on request.
 struct Lossy {
@@ -61,9 +61,9 @@ async fn warm(scene: &Scene) {
     scene.bring("warm", State::Pending).await;
     scene.let_come_due("warm").await;
     let claimed = scene.claim_one("w0").await;
-    scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w0", LEASE), &[held(&claimed)]).await.unwrap();
+    scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w0", LEASE), &[leased_claim(&claimed)]).await.unwrap();
     scene.store.release(&scene.queue, &[&claimed]).await.unwrap();
-    scene.store.recover_claim(&scene.queue, "nobody", 1).await.unwrap();
+    scene.store.recover_claim(&scene.queue, "nowhere", 1).await.unwrap();
     scene.store.wake(&scene.queue, &key).await.unwrap();
     let claimed = scene.claim_one("w0").await;
     scene.commit(&then(&claimed, State::NeedsReview, Due::Never)).await;
@@ -133,7 +133,7 @@ async fn a_claim_that_arrives_after_its_timeout_takes_nothing() {
 }
 
 #[tokio::test]
-async fn a_lost_unclaim_is_repeated_and_gives_back_everything() {
+async fn a_lost_recovery_is_repeated_and_releases_everything() {
     let lossy = Lossy::new().await;
     let scene = &lossy.scene;
     warm(scene).await;
@@ -198,7 +198,7 @@ async fn lost_replies_of_renew_release_withdraw_and_wake_do_no_harm() {
     warm(scene).await;
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
-    let name = [held(&claimed)];
+    let name = [leased_claim(&claimed)];
     lossy.losing(scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &name)).await;
     assert!(
         lossy

@@ -3,7 +3,7 @@
 use bursar_domain::{Call, Due, Outcome, Reason, State};
 use bursar_store::{Claim, Committed, Known};
 
-use crate::scene::{LATER, LEASE, Scene, answered, held, holding, pause, resume, then};
+use crate::scene::{LATER, LEASE, Scene, answered, holding, leased_claim, pause, resume, then};
 
 #[tokio::test]
 async fn a_claim_after_lost_writes_puts_queued_jobs_in_doubt() {
@@ -12,8 +12,8 @@ async fn a_claim_after_lost_writes_puts_queued_jobs_in_doubt() {
     let found = scene.claim_as(holding(scene.wish("w", 1), 7)).await;
     assert!(found.lost_writes && found.jobs.is_empty() && found.fence == 8, "{found:?}");
     assert_eq!((scene.state("K1").await, scene.job("K1").await.reason), (State::InDoubt, Some(Reason::LostWrites)));
-    let held_back = scene.claim_as(holding(scene.wish("w", 1), 8)).await;
-    assert_eq!(held_back.jobs, [], "the queue is paused");
+    let claimed = scene.claim_as(holding(scene.wish("w", 1), 8)).await;
+    assert_eq!(claimed.jobs, [], "the queue is paused");
     scene.submit(&["K2"]).await;
     assert_eq!(scene.state("K2").await, State::Queued, "accepted since");
     let reason = Reason::operator_action(bursar_domain::ActionKind::Resume, "li", "looked at all of them");
@@ -59,8 +59,11 @@ async fn only_a_claim_gone_from_redis_means_lost_writes() {
                 let _: u64 = scene.command(&["HDEL", &scene.name("claims"), "K1"]).await;
             }
         }
-        let renewed =
-            scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &[held(&job)]).await.unwrap();
+        let renewed = scene
+            .store
+            .renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &[leased_claim(&job)])
+            .await
+            .unwrap();
         assert_eq!((renewed.lost_writes, scene.era().await), (lost, lost.then_some(1)), "{how}");
         assert_eq!(renewed.gone, ["K1"], "{how}");
     }

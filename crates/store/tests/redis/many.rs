@@ -58,8 +58,8 @@ async fn each_queue_is_as_it_is_read_alone() {
     assert_eq!(open, [(0, 2), (99, 1), (QUEUES - 1, 1)]);
     assert_eq!((statuses[100].counts.done, &statuses[101].paused), (3, &Some(reason)));
 
-    let doubtful = [0, 1, 99, 100, QUEUES - 1].map(|at| queues[at].clone());
-    assert_eq!(scene.store.in_doubt_of(&doubtful).await.unwrap(), [2, 0, 0, 0, 1]);
+    let in_doubt = [0, 1, 99, 100, QUEUES - 1].map(|at| queues[at].clone());
+    assert_eq!(scene.store.in_doubt_of(&in_doubt).await.unwrap(), [2, 0, 0, 0, 1]);
     let all = scene.store.in_doubt_of(&queues).await.unwrap();
     assert_eq!((all.len(), all.iter().sum::<usize>(), all[0]), (QUEUES, 3, 2));
     assert_eq!(scene.store.in_doubt_of(&[]).await.unwrap(), [0; 0]);

@@ -35,9 +35,9 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 
 fn config() -> Config {
     let reported = concat!(env!("CARGO_TARGET_TMPDIR"), "/model-failures.txt");
-    let asked_for = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let requested = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     Config {
-        cases: asked_for.unwrap_or(STORIES),
+        cases: requested.unwrap_or(STORIES),
         max_shrink_time: SHORTENING_MS,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(reported))),
         ..Config::default()

@@ -21,7 +21,7 @@ fn account() -> AccountName {
 }
 
 /// A notification about record `r1` with this content, written at this time.
-fn notified(content: &str, written: u64, finality: Finality) -> VerifiedNotification<'_> {
+fn notification(content: &str, written: u64, finality: Finality) -> VerifiedNotification<'_> {
     let mut hash = [0; 32];
     for (at, byte) in content.bytes().enumerate() {
         hash[at % 32] ^= byte;
@@ -42,12 +42,12 @@ fn notified(content: &str, written: u64, finality: Finality) -> VerifiedNotifica
     }
 }
 
-async fn notify(scene: &Scene, notified: &VerifiedNotification<'_>) -> StoreOutcome {
-    scene.store.receive_notification(&account(), notified).await.unwrap().0
+async fn notify(scene: &Scene, notification: &VerifiedNotification<'_>) -> StoreOutcome {
+    scene.store.receive_notification(&account(), notification).await.unwrap().0
 }
 
-async fn listed(scene: &Scene, shelf: NotificationFilter) -> Vec<NotificationView> {
-    scene.store.notifications(&account(), shelf, None, 100).await.unwrap()
+async fn listed(scene: &Scene, filter: NotificationFilter) -> Vec<NotificationView> {
+    scene.store.notifications(&account(), filter, None, 100).await.unwrap()
 }
 
 fn origin() -> Origin {
@@ -76,7 +76,7 @@ async fn delivered(scene: &Scene, delivery: &ClaimedDelivery) {
 async fn a_repeated_notification_is_kept_once_and_counted() {
     let scene = Scene::new().await;
     let now = scene.now().await;
-    let first = notified("{\"record_id\":\"r1\",\"n\":1}", now, Finality::Open);
+    let first = notification("{\"record_id\":\"r1\",\"n\":1}", now, Finality::Open);
     assert_eq!(scene.store.receive_notification(&account(), &first).await.unwrap(), (StoreOutcome::New, 1));
     for _ in 0..2 {
         assert_eq!(scene.store.receive_notification(&account(), &first).await.unwrap(), (StoreOutcome::Again, 1));
@@ -94,20 +94,20 @@ async fn a_repeated_notification_is_kept_once_and_counted() {
 async fn a_changed_content_is_a_new_version_and_finals_stay() {
     let scene = Scene::new().await;
     let now = scene.now().await;
-    assert_eq!(notify(&scene, &notified("6", now - 3000, Finality::Open)).await, StoreOutcome::New);
-    assert_eq!(notify(&scene, &notified("1", now - 2000, Finality::Final)).await, StoreOutcome::Changed);
+    assert_eq!(notify(&scene, &notification("6", now - 3000, Finality::Open)).await, StoreOutcome::New);
+    assert_eq!(notify(&scene, &notification("1", now - 2000, Finality::Final)).await, StoreOutcome::Changed);
     assert_eq!(
-        notify(&scene, &notified("older", now - 2500, Finality::Open)).await,
+        notify(&scene, &notification("older", now - 2500, Finality::Open)).await,
         StoreOutcome::Changed,
         "it only comes late"
     );
-    assert_eq!(notify(&scene, &notified("0", now - 1000, Finality::Open)).await, StoreOutcome::Regressed);
+    assert_eq!(notify(&scene, &notification("0", now - 1000, Finality::Open)).await, StoreOutcome::Regressed);
     assert_eq!(
-        notify(&scene, &notified("0 again", now, Finality::Unsaid)).await,
+        notify(&scene, &notification("0 again", now, Finality::Unsaid)).await,
         StoreOutcome::Regressed,
         "it is still in force"
     );
-    assert_eq!(notify(&scene, &notified("1 again", now, Finality::Final)).await, StoreOutcome::Changed);
+    assert_eq!(notify(&scene, &notification("1 again", now, Finality::Final)).await, StoreOutcome::Changed);
     let kept = listed(&scene, NotificationFilter::Read).await;
     assert_eq!(kept.iter().map(|view| view.version).collect::<Vec<_>>(), [6, 5, 4, 3, 2, 1]);
     assert_eq!(kept.iter().filter(|view| view.outcome == NotificationOutcome::Regressed).count(), 2);
@@ -117,16 +117,19 @@ async fn a_changed_content_is_a_new_version_and_finals_stay() {
 async fn what_is_kept_has_its_event_and_what_is_not_has_none() {
     let scene = Scene::new().await;
     let now = scene.now().await;
-    let first = VerifiedNotification { kind: Some(Kind::BillUpload), ..notified("1", now - 2000, Finality::Final) };
+    let first = VerifiedNotification { kind: Some(Kind::BillUpload), ..notification("1", now - 2000, Finality::Final) };
     notify(&scene, &first).await;
     notify(&scene, &first).await;
-    notify(&scene, &notified("0", now, Finality::Open)).await;
+    notify(&scene, &notification("0", now, Finality::Open)).await;
     notify(
         &scene,
-        &VerifiedNotification { held_reason: Some(&HeldReason::NotAnObject), ..notified("{}}", now, Finality::Unsaid) },
+        &VerifiedNotification {
+            held_reason: Some(&HeldReason::NotAnObject),
+            ..notification("{}}", now, Finality::Unsaid)
+        },
     )
     .await;
-    notify(&scene, &notified("ahead", now + 6 * 60_000, Finality::Open)).await;
+    notify(&scene, &notification("ahead", now + 6 * 60_000, Finality::Open)).await;
     let stream = name(&scene, "events").await.unwrap();
     let entries: Vec<(String, Vec<String>)> = scene.command(&["XRANGE", &stream, "-", "+"]).await;
     let reported: Vec<String> = entries
@@ -147,16 +150,19 @@ async fn an_old_timestamp_is_kept_and_marked_and_one_ahead_is_refused() {
         assert_eq!(
             notify(
                 &scene,
-                &VerifiedNotification { record_id: Some(content), ..notified(content, written, Finality::Open) }
+                &VerifiedNotification { record_id: Some(content), ..notification(content, written, Finality::Open) }
             )
             .await,
             StoreOutcome::New
         );
         assert_eq!(listed(&scene, NotificationFilter::Read).await[0].late, late, "{content}");
     }
-    let ahead = notified("ahead", now + 6 * 60_000, Finality::Open);
+    let ahead = notification("ahead", now + 6 * 60_000, Finality::Open);
     assert_eq!(scene.store.receive_notification(&account(), &ahead).await.unwrap(), (StoreOutcome::Ahead, 0));
-    assert_eq!(notify(&scene, &notified("clocks differ", now + 4 * 60_000, Finality::Open)).await, StoreOutcome::New);
+    assert_eq!(
+        notify(&scene, &notification("clocks differ", now + 4 * 60_000, Finality::Open)).await,
+        StoreOutcome::New
+    );
     assert_eq!(listed(&scene, NotificationFilter::Read).await.len(), 3);
 }
 
@@ -164,14 +170,14 @@ async fn an_old_timestamp_is_kept_and_marked_and_one_ahead_is_refused() {
 async fn an_unreadable_one_is_quarantined_and_returns_once_readable() {
     let scene = Scene::new().await;
     let now = scene.now().await;
-    let held = VerifiedNotification {
+    let unreadable = VerifiedNotification {
         held_reason: Some(&HeldReason::NotAnObject),
         record_id: None,
         callback_url: Some("https://shop.example/n"),
-        ..notified("{}}", now, Finality::Unsaid)
+        ..notification("{}}", now, Finality::Unsaid)
     };
-    assert_eq!(notify(&scene, &held).await, StoreOutcome::Held);
-    assert_eq!(notify(&scene, &held).await, StoreOutcome::Again);
+    assert_eq!(notify(&scene, &unreadable).await, StoreOutcome::Held);
+    assert_eq!(notify(&scene, &unreadable).await, StoreOutcome::Again);
     assert!(listed(&scene, NotificationFilter::Read).await.is_empty());
     let apart = listed(&scene, NotificationFilter::Held).await;
     assert_eq!(
@@ -179,7 +185,7 @@ async fn an_unreadable_one_is_quarantined_and_returns_once_readable() {
         (1, Some(&HeldReason::NotAnObject), &json!("{}}"))
     );
     assert!(due(&scene).await.is_empty(), "it is not used yet");
-    assert_eq!(notify(&scene, &VerifiedNotification { held_reason: None, ..held }).await, StoreOutcome::New);
+    assert_eq!(notify(&scene, &VerifiedNotification { held_reason: None, ..unreadable }).await, StoreOutcome::New);
 }
 
 #[tokio::test]
@@ -188,8 +194,10 @@ async fn a_notification_is_forwarded_with_its_content() {
     let mut wakeups = scene.store.delivery_wakeups().await.unwrap();
     let now = scene.now().await;
     let content = "{\"record_id\":\"r1\",\"in_acct_name\":\"王小明\"}";
-    let reported =
-        VerifiedNotification { callback_url: Some("https://shop.example/n"), ..notified(content, now, Finality::Open) };
+    let reported = VerifiedNotification {
+        callback_url: Some("https://shop.example/n"),
+        ..notification(content, now, Finality::Open)
+    };
     notify(&scene, &reported).await;
     notify(&scene, &reported).await;
     assert_eq!(wakeups.next().await, Some(origin()));
@@ -213,10 +221,10 @@ async fn expired_notifications_go_unless_undelivered() {
         retention: Duration::ZERO,
         callback_url: url,
         record_id: Some(content),
-        ..notified(content, now, Finality::Open)
+        ..notification(content, now, Finality::Open)
     };
-    notify(&scene, &kept_for("told", None)).await;
-    notify(&scene, &kept_for("untold", Some("https://shop.example/n"))).await;
+    notify(&scene, &kept_for("delivered", None)).await;
+    notify(&scene, &kept_for("undelivered", Some("https://shop.example/n"))).await;
     notify(&scene, &kept_for("last", None)).await;
     let ids: Vec<u64> = listed(&scene, NotificationFilter::Read).await.iter().map(|view| view.id).collect();
     assert!(ids.contains(&2) && !ids.contains(&1), "{ids:?}");
@@ -230,7 +238,7 @@ async fn a_forgotten_notification_is_no_news_when_repeated() {
     let short = |content| VerifiedNotification {
         retention: Duration::ZERO,
         callback_url: None,
-        ..notified(content, now - 1000, Finality::Final)
+        ..notification(content, now - 1000, Finality::Final)
     };
     let credit = short("1");
     assert_eq!(notify(&scene, &credit).await, StoreOutcome::New);
@@ -240,7 +248,7 @@ async fn a_forgotten_notification_is_no_news_when_repeated() {
     let reported = VerifiedNotification { callback_url: Some("https://shop.example/n"), ..credit };
     assert_eq!(notify(&scene, &reported).await, StoreOutcome::Again);
     assert_eq!(scene.store.notification(&account(), 1).await.unwrap(), None, "and a replay makes none");
-    let back = VerifiedNotification { written: Some(Millis(now)), ..notified("0", now, Finality::Open) };
+    let back = VerifiedNotification { written: Some(Millis(now)), ..notification("0", now, Finality::Open) };
     assert_eq!(notify(&scene, &back).await, StoreOutcome::Regressed, "a final status stays final");
     assert!(due(&scene).await.is_empty(), "no webhook is queued");
     let left: i64 = scene.command(&["PTTL", &name(&scene, &format!("record:*:{METHOD}:a")).await.unwrap()]).await;
@@ -255,7 +263,7 @@ async fn an_old_notification_is_quarantined_and_not_forwarded() {
         record_id: Some(content),
         callback_url: Some("https://shop.example/n"),
         max_age: Duration::from_secs(3600),
-        ..notified(content, now - age, Finality::Final)
+        ..notification(content, now - age, Finality::Final)
     };
     let replay = reported("replay", 3_601_000 + 60_000);
     let (first, number) = scene.store.receive_notification(&account(), &replay).await.unwrap();
@@ -267,9 +275,9 @@ async fn an_old_notification_is_quarantined_and_not_forwarded() {
     );
     assert_eq!(notify(&scene, &reported("in time", 3_500_000)).await, StoreOutcome::New);
     assert_eq!(notify(&scene, &reported("in time", 3_500_000)).await, StoreOutcome::Again);
-    let held = listed(&scene, NotificationFilter::Held).await;
-    assert_eq!(held.len(), 1);
-    assert_eq!(held[0].reason, Some(HeldReason::TooOld), "{held:?}");
+    let unreadable = listed(&scene, NotificationFilter::Held).await;
+    assert_eq!(unreadable.len(), 1);
+    assert_eq!(unreadable[0].reason, Some(HeldReason::TooOld), "{unreadable:?}");
     let due = due(&scene).await;
     assert_eq!(due.len(), 1, "only the one in time");
     // One that was kept in time is known, however old it is when it comes again.
@@ -281,7 +289,7 @@ async fn an_old_notification_is_quarantined_and_not_forwarded() {
 async fn one_that_names_a_job_is_unlinked_until_the_job_knows_of_it() {
     let scene = Scene::new().await;
     let now = scene.now().await;
-    let naming = VerifiedNotification { kind: Some(Kind::BillUpload), ..notified("1", now, Finality::Unsaid) };
+    let naming = VerifiedNotification { kind: Some(Kind::BillUpload), ..notification("1", now, Finality::Unsaid) };
     assert_eq!(scene.store.receive_notification(&account(), &naming).await.unwrap(), (StoreOutcome::New, 1));
     assert_eq!(notify(&scene, &naming).await, StoreOutcome::Unlinked);
     scene.store.notification_linked(&account(), 1).await.unwrap();
@@ -297,8 +305,11 @@ async fn pages_go_back_from_the_newest() {
     let now = scene.now().await;
     for number in 0..7 {
         let content = format!("c{number}");
-        notify(&scene, &VerifiedNotification { record_id: Some(&content), ..notified(&content, now, Finality::Open) })
-            .await;
+        notify(
+            &scene,
+            &VerifiedNotification { record_id: Some(&content), ..notification(&content, now, Finality::Open) },
+        )
+        .await;
     }
     let page = |before| scene.store.notifications(&scene.queue.account, NotificationFilter::Read, before, 3);
     let ids = |page: Vec<NotificationView>| page.iter().map(|view| view.id).collect::<Vec<_>>();
@@ -313,17 +324,19 @@ async fn pages_go_back_from_the_newest() {
 async fn a_notification_is_read_with_versions_and_delivery() {
     let scene = Scene::new().await;
     let now = scene.now().await;
-    notify(&scene, &notified("6", now - 10, Finality::Open)).await;
-    notify(&scene, &VerifiedNotification { record_id: Some("other"), ..notified("x", now, Finality::Open) }).await;
-    let reported =
-        VerifiedNotification { callback_url: Some("https://shop.example/n"), ..notified("1", now, Finality::Final) };
+    notify(&scene, &notification("6", now - 10, Finality::Open)).await;
+    notify(&scene, &VerifiedNotification { record_id: Some("other"), ..notification("x", now, Finality::Open) }).await;
+    let reported = VerifiedNotification {
+        callback_url: Some("https://shop.example/n"),
+        ..notification("1", now, Finality::Final)
+    };
     notify(&scene, &reported).await;
     notify(
         &scene,
         &VerifiedNotification {
             held_reason: Some(&HeldReason::NotAnObject),
             record_id: None,
-            ..notified("{}}", now, Finality::Unsaid)
+            ..notification("{}}", now, Finality::Unsaid)
         },
     )
     .await;
@@ -333,15 +346,15 @@ async fn a_notification_is_read_with_versions_and_delivery() {
     };
     assert_eq!((versions(1).await, versions(3).await), (vec![(1, 1), (3, 2)], vec![(1, 1), (3, 2)]));
     assert_eq!((versions(2).await, versions(4).await, versions(9).await), (vec![(2, 1)], vec![(4, 1)], vec![]));
-    let tells = async |number| scene.store.notification_delivery(&account(), number).await.unwrap();
+    let delivery = async |number| scene.store.notification_delivery(&account(), number).await.unwrap();
     assert_eq!(
-        (tells(1).await, tells(4).await, tells(9).await),
+        (delivery(1).await, delivery(4).await, delivery(9).await),
         (NotificationDelivery::NoReceiver, NotificationDelivery::NoReceiver, NotificationDelivery::NoReceiver)
     );
-    assert!(matches!(tells(3).await, NotificationDelivery::Due(due) if due >= Millis(now)));
+    assert!(matches!(delivery(3).await, NotificationDelivery::Due(due) if due >= Millis(now)));
     delivered(&scene, &due(&scene).await[0]).await;
-    assert_eq!(tells(3).await, NotificationDelivery::Over);
-    let counts = scene.store.notification_counts(&[account(), "nobody".parse().unwrap()]).await.unwrap();
+    assert_eq!(delivery(3).await, NotificationDelivery::Over);
+    let counts = scene.store.notification_counts(&[account(), "nowhere".parse().unwrap()]).await.unwrap();
     assert_eq!(counts, [NotificationCount { read: 3, held: 1 }, NotificationCount::default()]);
 }
 
@@ -350,10 +363,10 @@ async fn one_record_has_a_bounded_number_of_versions() {
     let scene = Scene::new().await;
     let now = scene.now().await;
     for number in 0..100 {
-        notify(&scene, &notified(&format!("version {number:03}"), now, Finality::Open)).await;
+        notify(&scene, &notification(&format!("version {number:03}"), now, Finality::Open)).await;
     }
     let one_more =
-        scene.store.receive_notification(&account(), &notified("version 100", now, Finality::Open)).await.unwrap();
+        scene.store.receive_notification(&account(), &notification("version 100", now, Finality::Open)).await.unwrap();
     assert_eq!(one_more, (StoreOutcome::TooMany, 0));
 }
 
@@ -363,7 +376,8 @@ async fn a_full_redis_keeps_no_notification_and_says_so() {
     let scene = Scene::at(redis.url()).await;
     let now = scene.now().await;
     let _: () = scene.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
-    let refused = scene.store.receive_notification(&account(), &notified("c", now, Finality::Open)).await.unwrap_err();
+    let refused =
+        scene.store.receive_notification(&account(), &notification("c", now, Finality::Open)).await.unwrap_err();
     assert!(matches!(refused, StoreError::Refused { .. }), "{refused:?}");
     let names: Vec<String> = scene.command(&["KEYS", "*notification*"]).await;
     assert_eq!(names, Vec::<String>::new());
@@ -395,8 +409,8 @@ async fn a_job_is_named_once_by_each_notification_and_keeps_its_state() {
     for named in ["order-1/1", "order-1/1", "k1"] {
         assert_eq!(link(named, 7).await, Some(key("k1")));
     }
-    assert_eq!(link("nobody", 7).await, None);
-    for (named, found) in [("order-1/1", true), ("k1", true), ("nobody", false), ("", false)] {
+    assert_eq!(link("nowhere", 7).await, None);
+    for (named, found) in [("order-1/1", true), ("k1", true), ("nowhere", false), ("", false)] {
         let job = scene.store.job_by_business_key(&scene.queue, named).await.unwrap();
         assert_eq!(matches!(job, Some(StoredAs::Job(_))), found, "{named}");
     }
@@ -407,7 +421,7 @@ async fn a_job_is_named_once_by_each_notification_and_keeps_its_state() {
         }
     }
     assert_eq!(names_of(&scene, "k1").await, (6..=14).collect::<Vec<_>>(), "one for each, however they are repeated");
-    let names: Vec<String> = scene.command(&["KEYS", &scene.name("*nobody*")]).await;
+    let names: Vec<String> = scene.command(&["KEYS", &scene.name("*nowhere*")]).await;
     assert_eq!(names, Vec::<String>::new());
 }
 
@@ -416,7 +430,7 @@ async fn a_notification_is_readable_json_in_redis() {
     let scene = Scene::new().await;
     let now = scene.now().await;
     let content = "{\"record_id\":\"r1\",  \"in_acct_name\":\"王小明\"}";
-    notify(&scene, &notified(content, now, Finality::Final)).await;
+    notify(&scene, &notification(content, now, Finality::Final)).await;
     let text: String = scene.command(&["GET", &name(&scene, "notification:*:1").await.unwrap()]).await;
     assert!(text.contains(content), "byte for byte: {text}");
     let record: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -431,7 +445,7 @@ async fn two_of_one_record_at_once_are_two_versions() {
     let scene = Scene::new().await;
     let now = scene.now().await;
     let contents: Vec<String> = (0..4).map(|number| format!("c{number}")).collect();
-    let all: Vec<_> = contents.iter().map(|content| notified(content, now, Finality::Open)).collect();
+    let all: Vec<_> = contents.iter().map(|content| notification(content, now, Finality::Open)).collect();
     let (first, second, third, fourth) = tokio::join!(
         notify(&scene, &all[0]),
         notify(&scene, &all[1]),

@@ -82,7 +82,10 @@ async fn what_an_operator_has_not_seen_is_not_acted_on() {
         assert_eq!(done, 1, "{one:?} {other:?}");
         assert_eq!(act().await, Operated::Changed, "the state is {state} still, and not as it was");
         assert_eq!(actions(&history(&scene, "k1").await).len(), 1);
-        assert!(matches!(scene.operate("k1", operation).await, Operated::Done(_)), "whoever looks anew may");
+        assert!(
+            matches!(scene.operate("k1", operation).await, Operated::Done(_)),
+            "an operator who reads it again may"
+        );
     }
 }
 
@@ -119,7 +122,7 @@ async fn cancelling_races_with_claiming_and_exactly_one_wins() {
         let done = matches!(cancelled, Operated::Done(_));
         assert_eq!(done, claims.jobs.is_empty(), "{cancelled:?}");
         assert_eq!(scene.state("k1").await, if done { State::Cancelled } else { State::InDoubt });
-        assert_eq!(scene.claim("v", 1).await.jobs, [], "a cancelled job is sent by nobody");
+        assert_eq!(scene.claim("v", 1).await.jobs, [], "no worker sends a cancelled job");
     }
 }
 
@@ -127,9 +130,9 @@ async fn cancelling_races_with_claiming_and_exactly_one_wins() {
 async fn an_unknown_job_and_an_unreadable_one_are_distinct_errors() {
     let scene = Scene::new().await;
     for operation in OPERATIONS {
-        assert_eq!(scene.operate("nobody", operation).await, Operated::Unknown);
+        assert_eq!(scene.operate("nowhere", operation).await, Operated::Unknown);
     }
-    assert_eq!(scene.text("nobody").await, None);
+    assert_eq!(scene.text("nowhere").await, None);
     scene.submit(&["newer", "damaged"]).await;
     let newer = r#"{"v":3,"state":"dreaming"}"#;
     for (name, text) in [("newer", newer), ("damaged", "{")] {

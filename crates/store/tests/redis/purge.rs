@@ -69,7 +69,7 @@ async fn an_expired_jobs_business_key_refuses_a_second_job() {
 }
 
 #[tokio::test]
-async fn only_jobs_past_retention_go_and_no_more_than_asked() {
+async fn only_jobs_past_retention_go_and_no_more_than_the_limit() {
     let scene = Scene::new().await;
     for number in 0..7 {
         scene.bring(&format!("k{number}"), State::Succeeded).await;

@@ -3,7 +3,7 @@
 use bursar_domain::{Call, Due, Millis, OnAmbiguous, Outcome, State};
 use bursar_store::{Claim, ClaimedJob, Commit, Committed, Renewal, Resend, Wake};
 
-use crate::scene::{LEASE, Scene, answered, due_of, held, then};
+use crate::scene::{LEASE, Scene, answered, due_of, leased_claim, then};
 
 async fn release(scene: &Scene, job: &ClaimedJob) -> usize {
     scene.store.release(&scene.queue, &[job]).await.unwrap()
@@ -160,14 +160,14 @@ async fn more_jobs_than_one_script_takes_are_given_back_in_several() {
 async fn a_resend_that_certainly_did_nothing_is_not_counted() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
-    let given_back =
-        |job: &ClaimedJob| Commit { resend: Resend::GivenBack, ..then(job, State::InDoubt, Due::Send(Millis(1))) };
+    let released =
+        |job: &ClaimedJob| Commit { resend: Resend::NotCounted, ..then(job, State::InDoubt, Due::Send(Millis(1))) };
     // A first send leaves nothing to count.
-    scene.commit(&given_back(&scene.claim_one("w").await)).await;
+    scene.commit(&released(&scene.claim_one("w").await)).await;
     for _ in 0..3 {
         let again = scene.claim_one("w").await;
         assert_eq!(again.resends, 1);
-        scene.commit(&given_back(&again)).await;
+        scene.commit(&released(&again)).await;
     }
     let fourth = scene.claim_one("w").await;
     scene.commit(&then(&fourth, State::InDoubt, Due::Send(Millis(1)))).await;
@@ -180,18 +180,18 @@ async fn a_claim_that_was_given_back_is_no_lost_write() {
     let scene = Scene::new().await;
     scene.submit(&["k1", "k2"]).await;
     let jobs = scene.claim("w", 2).await.jobs;
-    let claims: Vec<_> = jobs.iter().map(held).collect();
+    let claims: Vec<_> = jobs.iter().map(leased_claim).collect();
     release(&scene, &jobs[0]).await;
     let renewal = Renewal { on_ambiguous: OnAmbiguous::Hold, ..Renewal::new("w", LEASE) };
     let renewed = scene.store.renew(&scene.queue, &renewal, &claims).await.unwrap();
     assert_eq!((renewed.gone, renewed.lost_writes), (vec!["k1".to_owned()], false));
     assert_eq!(scene.era().await, None);
     let expires: i64 = scene.command(&["PTTL", &scene.name("released")]).await;
-    assert!(expires > 0, "it is not remembered for ever");
+    assert!(expires > 0, "it expires");
     // A later claim of the same job that is lost with other writes is one all the same.
     let again = scene.claim_one("w").await;
     let _: u64 = scene.command(&["HDEL", &scene.name("claims"), "k1"]).await;
-    assert!(scene.store.renew(&scene.queue, &renewal, &[held(&again)]).await.unwrap().lost_writes);
+    assert!(scene.store.renew(&scene.queue, &renewal, &[leased_claim(&again)]).await.unwrap().lost_writes);
 }
 
 #[tokio::test]
@@ -202,16 +202,16 @@ async fn a_late_response_is_used_on_release() {
         let scene = Scene::new().await;
         scene.submit(&["k1"]).await;
         let slow = scene.lose("slow").await;
-        let mut standing = scene.claim_one("w").await;
+        let mut claimed = scene.claim_one("w").await;
         if call == Call::Send {
-            scene.commit(&then(&standing, State::InDoubt, Due::Send(Millis(1)))).await;
-            standing = scene.claim_one("w").await;
+            scene.commit(&then(&claimed, State::InDoubt, Due::Send(Millis(1)))).await;
+            claimed = scene.claim_one("w").await;
         }
-        assert_eq!(standing.call, call);
+        assert_eq!(claimed.call, call);
         let state = if outcome == Outcome::Succeeded { State::Succeeded } else { State::Pending };
         let late = Commit { trade_nos: vec!["T1".into()], ..answered(&slow, outcome, state, due_of(state)) };
         assert_eq!(scene.commit(&late).await, Committed::Late);
-        assert_eq!(release(&scene, &standing).await, 1, "{outcome:?}");
+        assert_eq!(release(&scene, &claimed).await, 1, "{outcome:?}");
         let job = scene.job("k1").await;
         assert_eq!(
             (job.state, job.sends, job.worker, &job.trade_nos[..]),
@@ -222,7 +222,7 @@ async fn a_late_response_is_used_on_release() {
         if outcome != Outcome::NoResponse {
             assert_eq!(scene.sets("k1").await, ["due_queries"], "{outcome:?}: it is not sent");
         }
-        assert_eq!(release(&scene, &standing).await, 0, "once");
+        assert_eq!(release(&scene, &claimed).await, 0, "once");
         assert_eq!(scene.era().await, None);
     }
 }
@@ -236,7 +236,7 @@ async fn a_record_of_a_newer_build_is_no_lost_write() {
     let newer = r#"{"v":3,"state":"dreaming","fence":9}"#;
     let _: () = scene.command(&["SET", &scene.job_name("k1"), newer]).await;
     let _: u64 = scene.command(&["DEL", &scene.name("claims")]).await;
-    let renewed = scene.store.renew(&scene.queue, &Renewal::new("slow", LEASE), &[held(&slow)]).await.unwrap();
+    let renewed = scene.store.renew(&scene.queue, &Renewal::new("slow", LEASE), &[leased_claim(&slow)]).await.unwrap();
     assert_eq!((renewed.gone.len(), renewed.lost_writes), (1, false));
     let late = answered(&slow, Outcome::Succeeded, State::Succeeded, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);
@@ -264,7 +264,7 @@ async fn a_withdrawn_send_keeps_its_state_and_fence() {
     assert!(scene.store.withdraw(&scene.queue, &again).await.unwrap());
     // Renewals that were under way meanwhile.
     for job in [&claimed, &again] {
-        let renewed = scene.store.renew(&scene.queue, &renewal, &[held(job)]).await.unwrap();
+        let renewed = scene.store.renew(&scene.queue, &renewal, &[leased_claim(job)]).await.unwrap();
         assert_eq!((renewed.gone.len(), renewed.lost_writes), (1, false));
     }
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use bursar_domain::{Due, Millis, State};
 use bursar_store::{ClaimToken, ClaimedJob, LeasedClaim, MAX_CLAIM, Renewal};
 
-use crate::scene::{LATER, LEASE, Scene, held, then};
+use crate::scene::{LATER, LEASE, Scene, leased_claim, then};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Renews these leases as a worker that remembers nothing else; returns the keys that are no longer its own.
-async fn renew(scene: &Scene, worker: &str, lease: Duration, held: &[LeasedClaim]) -> Vec<String> {
-    let renewed = scene.store.renew(&scene.queue, &Renewal::new(worker, lease), held).await.unwrap();
+async fn renew(scene: &Scene, worker: &str, lease: Duration, claims: &[LeasedClaim]) -> Vec<String> {
+    let renewed = scene.store.renew(&scene.queue, &Renewal::new(worker, lease), claims).await.unwrap();
     assert!(!renewed.lost_writes, "{renewed:?}");
     renewed.gone
 }
@@ -21,11 +21,11 @@ async fn the_leases_of_claimed_jobs_move() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
-    assert_eq!(renew(&scene, "w", HOUR, &[held(&claimed)]).await, Vec::<String>::new());
+    assert_eq!(renew(&scene, "w", HOUR, &[leased_claim(&claimed)]).await, Vec::<String>::new());
     let due = scene.due("due_queries", "k1").await.unwrap();
     assert!(due >= claimed.last_sent.unwrap().plus(HOUR).0, "{due}");
     scene.set_due("due_queries", "k1", 1).await; // over, but no other worker has taken it
-    assert!(renew(&scene, "w", HOUR, &[held(&claimed)]).await.is_empty());
+    assert!(renew(&scene, "w", HOUR, &[leased_claim(&claimed)]).await.is_empty());
     assert_eq!(scene.claim("other", 1).await.jobs.len(), 0);
 }
 
@@ -34,7 +34,7 @@ async fn a_lost_claim_is_named_and_never_revived() {
     let scene = Scene::new().await;
     scene.submit(&["ended", "given-back", "taken", "held"]).await;
     let jobs = scene.claim("w", 4).await.jobs;
-    let all: Vec<LeasedClaim> = jobs.iter().map(held).collect();
+    let all: Vec<LeasedClaim> = jobs.iter().map(leased_claim).collect();
     let of = |key: &str| -> &ClaimedJob { jobs.iter().find(|job| job.key.as_str() == key).unwrap() };
     scene.commit(&then(of("ended"), State::Succeeded, Due::Never)).await;
     scene.store.release(&scene.queue, &[of("given-back")]).await.unwrap();
@@ -45,11 +45,11 @@ async fn a_lost_claim_is_named_and_never_revived() {
     gone.sort_unstable();
     assert_eq!(gone, ["ended", "given-back", "taken"]);
     assert_eq!(scene.sets("ended").await, ["done"]);
-    let stranger = LeasedClaim { token: ClaimToken("stranger/1".into()), ..held(taken) };
+    let stranger = LeasedClaim { token: ClaimToken("stranger/1".into()), ..leased_claim(taken) };
     let renewed = scene.store.renew(&scene.queue, &Renewal::new("stranger", LEASE), &[stranger]).await.unwrap();
     assert_eq!(renewed.gone, ["taken"], "a fence alone does not make it ours");
     scene.commit(&then(taken, State::Pending, Due::Query(LATER))).await;
-    renew(&scene, "other", LEASE, &[held(taken)]).await;
+    renew(&scene, "other", LEASE, &[leased_claim(taken)]).await;
     assert_eq!(
         scene.due("due_queries", "taken").await,
         Some(LATER.0),
@@ -65,19 +65,19 @@ async fn a_job_that_was_overtaken_and_ended_is_gone() {
     let slow = scene.lose("slow").await;
     let next = scene.claim_one("w").await;
     scene.commit(&then(&next, State::Pending, Due::Query(Millis(1)))).await;
-    assert_eq!(renew(&scene, "slow", LEASE, &[held(&slow)]).await, ["k1"]);
+    assert_eq!(renew(&scene, "slow", LEASE, &[leased_claim(&slow)]).await, ["k1"]);
     let query = scene.claim_one("w").await;
     scene.commit(&then(&query, State::Succeeded, Due::Never)).await;
     scene.store.purge(&scene.queue, Duration::ZERO, 5).await.unwrap();
-    assert_eq!(renew(&scene, "slow", LEASE, &[held(&slow)]).await, ["k1"], "also where its detail has expired");
+    assert_eq!(renew(&scene, "slow", LEASE, &[leased_claim(&slow)]).await, ["k1"], "also where its detail has expired");
 }
 
 #[tokio::test]
 async fn more_leases_than_one_script_takes_move_all() {
     let scene = Scene::new().await;
     scene.submit_many("k", MAX_CLAIM + 20).await;
-    let mut all: Vec<LeasedClaim> = scene.claim("w", MAX_CLAIM).await.jobs.iter().map(held).collect();
-    all.extend(scene.claim("w", MAX_CLAIM).await.jobs.iter().map(held));
+    let mut all: Vec<LeasedClaim> = scene.claim("w", MAX_CLAIM).await.jobs.iter().map(leased_claim).collect();
+    all.extend(scene.claim("w", MAX_CLAIM).await.jobs.iter().map(leased_claim));
     assert_eq!(renew(&scene, "w", HOUR, &all).await, Vec::<String>::new());
     let soon = (scene.now().await + 3_500_000).to_string();
     let short: u64 = scene.command(&["ZCOUNT", &scene.name("due_queries"), "-inf", &soon]).await;

@@ -94,7 +94,7 @@ async fn a_forgotten_job_has_its_content_hash_and_name_again() {
     assert_eq!(scene.due("due_queries", "K1").await, Some(LATER.0));
     assert_eq!(scene.accept(&[job]).await, [Submission::Existing(State::InDoubt)]);
     assert_eq!(scene.events().await, ["K1 in_doubt"]);
-    assert_eq!(scene.outbox("K1").await, Vec::<serde_json::Value>::new(), "nobody knows whom to tell");
+    assert_eq!(scene.outbox("K1").await, Vec::<serde_json::Value>::new(), "the journal does not know the receiver");
 }
 
 #[tokio::test]
@@ -260,8 +260,8 @@ async fn only_a_record_that_has_forgotten_a_send_differs() {
         assert_eq!(of(&[0; 32], fence + 1, sends), other, "{state}");
         // Fences restart in a Redis that has lost its data: a job accepted later with the same key may have the same
         // fence.
-        let anew = [State::Queued, State::InDoubt, State::Pending].contains(&state);
-        let expected = if anew { JournalDiff::OtherContent } else { JournalDiff::Agrees };
+        let is_open = [State::Queued, State::InDoubt, State::Pending].contains(&state);
+        let expected = if is_open { JournalDiff::OtherContent } else { JournalDiff::Agrees };
         assert_eq!(of(&[0; 32], fence, sends), expected, "{state}");
     }
     assert_eq!(JournalDiff::of(None, &[], 1, 1), JournalDiff::Missing);

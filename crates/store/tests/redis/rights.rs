@@ -13,7 +13,7 @@ use bursar_store::{
 use bursar_test_support::{Listen, Options, OwnRedis, private_redis};
 
 use crate::scene::{
-    LATER, LEASE, OPERATOR, Scene, answered, bill, held, key, known_by, pause, resume, then, transfer,
+    LATER, LEASE, OPERATOR, Scene, answered, bill, key, known_by, leased_claim, pause, resume, then, transfer,
     transfer_with_webhook,
 };
 
@@ -78,13 +78,13 @@ pub(crate) async fn live(scene: &Scene) {
     assert!(wakeups.next().await.is_some());
     let first = scene.claim_one("w").await;
     let renewal = Renewal::new("w", LEASE);
-    assert!(store.renew(queue, &renewal, &[held(&first)]).await.unwrap().gone.is_empty());
+    assert!(store.renew(queue, &renewal, &[leased_claim(&first)]).await.unwrap().gone.is_empty());
     let mut accepted = answered(&first, Outcome::Accepted, State::Pending, Due::Query(Millis(1)));
     (accepted.trade_nos, accepted.response) = (vec!["T1".into()], known_by("T1"));
     scene.commit(&accepted).await;
     let again = scene.claim("w", 2).await.jobs;
     store.release(queue, &again.iter().collect::<Vec<_>>()).await.unwrap();
-    store.renew(queue, &renewal, &again.iter().map(held).collect::<Vec<_>>()).await.unwrap();
+    store.renew(queue, &renewal, &again.iter().map(leased_claim).collect::<Vec<_>>()).await.unwrap();
     let wish = scene.wish("w", 1);
     let number = wish.number;
     scene.claim_as(Claim { rate_per_second: 100.0, gateway: "here", ..wish }).await;
@@ -188,7 +188,7 @@ async fn restore(scene: &Scene) {
     };
     let next = Transition::review(Reason::RestoredFromJournal);
     scene.store.restore(&job.queue, &job.key, None, &journal, &next, event).await.unwrap();
-    scene.store.set_rival_aside(&job.queue, &key("b10"), &journal, "li").await.unwrap();
+    scene.store.send_rival_to_review(&job.queue, &key("b10"), &journal, "li").await.unwrap();
 }
 
 async fn notify(scene: &Scene) {
@@ -231,9 +231,9 @@ async fn import(scene: &Scene) {
     assert_eq!(tasks.len(), 1);
     let refused: Vec<_> = tasks.into_iter().map(|task| (task, Verdict::Refused("no job".into()))).collect();
     scene.store.take_tasks(&queue, &refused).await.unwrap();
-    let aside = scene.store.dead_letters(&queue, 0, 5).await.unwrap();
-    scene.store.dead_letter_payload(&queue, aside[0].number).await.unwrap();
-    scene.store.settle_dead_letter(&queue, aside[0].number, DeadLetterAction::Dropped, OPERATOR).await.unwrap();
+    let dead_letters = scene.store.dead_letters(&queue, 0, 5).await.unwrap();
+    scene.store.dead_letter_payload(&queue, dead_letters[0].number).await.unwrap();
+    scene.store.settle_dead_letter(&queue, dead_letters[0].number, DeadLetterAction::Dropped, OPERATOR).await.unwrap();
     scene.store.settled_dead_letters(&queue, 5).await.unwrap();
     scene.store.import_status(&queue).await.unwrap();
 }

@@ -26,7 +26,7 @@ async fn a_job_whose_business_key_was_taken_needs_review() {
     let mut second = bill_json("SECOND", "order-1");
     second["callback_url"] = json!("https://shop.example/bursar");
     scene.accept(&[parse(&second)]).await;
-    assert_eq!(restore_first(&scene, "order-1").await, Restored::Beside("SECOND".into()));
+    assert_eq!(restore_first(&scene, "order-1").await, Restored::WithRival("SECOND".into()));
     for name in ["FIRST", "SECOND"] {
         assert_eq!((scene.state(name).await, scene.sets(name).await), (State::NeedsReview, vec!["review"]), "{name}");
     }
@@ -58,8 +58,8 @@ async fn an_unreadable_rival_prevents_the_restore() {
     let first = key("FIRST");
     let restored = restore_as(&scene, "FIRST", None, &known, &next).await.unwrap_err();
     assert!(restored.to_string().contains("SECOND") && restored.to_string().contains("use that build"), "{restored}");
-    let set_aside = scene.store.set_rival_aside(&scene.queue, &first, &known, "li").await.unwrap_err();
-    assert!(set_aside.to_string().contains("SECOND"), "{set_aside}");
+    let refused = scene.store.send_rival_to_review(&scene.queue, &first, &known, "li").await.unwrap_err();
+    assert!(refused.to_string().contains("SECOND"), "{refused}");
     assert_eq!(scene.store.job(&scene.queue, &first).await.unwrap(), None);
 }
 
@@ -80,7 +80,7 @@ async fn a_rival_is_stopped_only_while_it_may_be_sent() {
         if state != Queued {
             scene.take_to("SECOND", state).await;
         }
-        assert_eq!(restore_first(&scene, "order-1").await, Restored::Beside("SECOND".into()), "{state}");
+        assert_eq!(restore_first(&scene, "order-1").await, Restored::WithRival("SECOND".into()), "{state}");
         assert_eq!((scene.state("FIRST").await, scene.state("SECOND").await), (NeedsReview, expected), "{state}");
     }
 }
@@ -128,7 +128,7 @@ async fn a_reused_key_does_not_free_its_business_key() {
     scene.accept(&[bill("FIRST", "order-2"), bill("SECOND", "order-1")]).await;
     let seen = scene.job("FIRST").await;
     assert_eq!(JournalDiff::of(Some(&seen), &bill("FIRST", "order-1").content.hash(), 7, 2), JournalDiff::OtherContent);
-    assert_eq!(restore_first(&scene, "order-1").await, Restored::Beside("SECOND".into()));
+    assert_eq!(restore_first(&scene, "order-1").await, Restored::WithRival("SECOND".into()));
     assert_eq!((scene.state("FIRST").await, scene.state("SECOND").await), (State::NeedsReview, State::NeedsReview));
 
     let scene = self::scene().await;
@@ -144,7 +144,7 @@ async fn a_reused_key_does_not_free_its_business_key() {
 async fn a_job_whose_key_is_the_business_key_is_a_rival_too() {
     let scene = scene().await;
     scene.accept(&[bill("order-1/1", "order-1")]).await;
-    assert_eq!(restore_first(&scene, "order-1").await, Restored::Beside("order-1/1".into()));
+    assert_eq!(restore_first(&scene, "order-1").await, Restored::WithRival("order-1/1".into()));
     assert_eq!(scene.state("order-1/1").await, State::NeedsReview);
 }
 
@@ -155,7 +155,7 @@ async fn the_rival_of_a_job_that_ended_or_waits_is_kept_back_too() {
     let sent_before = bill("FIRST", "order-1");
     let hash = sent_before.content.hash();
     let known = remembered(&hash, sent_before.content.text(), sent_before.content.business_key());
-    let rival = async || scene.store.set_rival_aside(&scene.queue, &key("FIRST"), &known, "li").await.unwrap();
+    let rival = async || scene.store.send_rival_to_review(&scene.queue, &key("FIRST"), &known, "li").await.unwrap();
     assert_eq!(rival().await.as_deref(), Some("SECOND"));
     assert_eq!(scene.state("SECOND").await, State::NeedsReview);
     assert_eq!(rival().await, None, "once");
@@ -169,7 +169,7 @@ async fn a_restore_racing_with_a_claim_stops_the_rival_or_lets_it_go() {
         let scene = scene().await;
         scene.accept(&[bill("SECOND", "order-1")]).await;
         let (claimed, restored) = tokio::join!(scene.claim("w", 5), restore_first(&scene, "order-1"));
-        assert_eq!(restored, Restored::Beside("SECOND".into()));
+        assert_eq!(restored, Restored::WithRival("SECOND".into()));
         assert_eq!(scene.state("FIRST").await, State::NeedsReview);
         let second = scene.job("SECOND").await;
         match claimed.jobs.as_slice() {

@@ -71,7 +71,7 @@ async fn a_hundred_thousand_queries_do_not_delay_a_send() {
     scene.claim("w", 1).await;
     let mut costs = Vec::new();
     for queries in [10_usize, 100_000] {
-        let _: u64 = scene.command(&["DEL", &scene.name("claims")]).await; // the same jobs, unclaimed
+        let _: u64 = scene.command(&["DEL", &scene.name("claims")]).await; // the same jobs, without claims
         pending(&scene, queries).await;
         scene.submit_many(&format!("k{queries}-"), 4).await;
         let before = commands(&scene).await;

@@ -397,7 +397,7 @@ fn response(job: &ClaimedJob, outcome: Outcome) -> Response {
     }
 }
 
-pub(crate) fn held(job: &ClaimedJob) -> LeasedClaim {
+pub(crate) fn leased_claim(job: &ClaimedJob) -> LeasedClaim {
     LeasedClaim { key: job.key.to_string(), fence: job.fence, token: job.token.clone() }
 }
 

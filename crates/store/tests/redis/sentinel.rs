@@ -70,11 +70,11 @@ async fn a_hung_primary_is_waited_for_until_a_promotion() {
     let redis = Sentinels::start().await;
     let scene = scene(&redis).await;
     scene.submit(&["K1"]).await;
-    let held = scene.claim_one("w").await;
+    let claimed = scene.claim_one("w").await;
     redis.primary.freeze().unwrap();
     let renew = async {
-        let held = [crate::scene::held(&held)];
-        let outcome = scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &held).await;
+        let leased = [crate::scene::leased_claim(&claimed)];
+        let outcome = scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &leased).await;
         (outcome, Instant::now())
     };
     let promoted = async {

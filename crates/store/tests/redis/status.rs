@@ -70,7 +70,7 @@ async fn many_queues_are_read_in_their_order() {
 }
 
 #[tokio::test]
-async fn only_unclaimed_jobs_in_doubt_are_counted() {
+async fn only_jobs_in_doubt_without_a_claim_are_counted() {
     let scene = Scene::new().await;
     let in_doubt = async || scene.store.in_doubt(&scene.queue).await.unwrap();
     assert_eq!(in_doubt().await, 0);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bursar_domain::{Call, Due, Millis, OnAmbiguous, Operation, Outcome, Reason, State};
 use bursar_store::{Claim, ClaimedJob, Commit, Committed, Cursor, JournalDiff, Known, Operated, Renewal, Submission};
 
-use crate::scene::{LATER, LEASE, Scene, answered, due_of, held, parse, then, transfer, transfer_json};
+use crate::scene::{LATER, LEASE, Scene, answered, due_of, leased_claim, parse, then, transfer, transfer_json};
 
 const HOUR: u64 = 3_600_000;
 
@@ -56,7 +56,7 @@ async fn a_late_commit_does_not_end_another_claim_of_the_same_fence() {
 async fn release_and_renewal_leave_another_claim_of_the_same_fence() {
     let (scene, first, second) = twice_claimed().await;
     let due = scene.due("due_queries", "K1").await;
-    let renewed = scene.store.renew(&scene.queue, &Renewal::new("w1", LEASE), &[held(&first)]).await.unwrap();
+    let renewed = scene.store.renew(&scene.queue, &Renewal::new("w1", LEASE), &[leased_claim(&first)]).await.unwrap();
     assert_eq!((renewed.gone, renewed.lost_writes), (vec!["K1".to_owned()], true));
     assert_eq!(scene.store.release(&scene.queue, &[&first]).await.unwrap(), 0);
     assert_eq!(scene.due("due_queries", "K1").await, due, "its lease is the second's own");
@@ -85,8 +85,8 @@ async fn a_loss_that_was_noticed_since_is_the_same_loss() {
     let job = scene.claim_one("w1").await;
     lose_the_claim(&scene, "K1").await;
     let renewal = Renewal::new("w1", LEASE);
-    assert!(scene.store.renew(&scene.queue, &renewal, &[held(&job)]).await.unwrap().lost_writes);
-    let renewed = scene.store.renew(&scene.queue, &renewal, &[held(&job)]).await.unwrap();
+    assert!(scene.store.renew(&scene.queue, &renewal, &[leased_claim(&job)]).await.unwrap().lost_writes);
+    let renewed = scene.store.renew(&scene.queue, &renewal, &[leased_claim(&job)]).await.unwrap();
     assert_eq!((renewed.lost_writes, scene.era().await), (false, Some(1)));
 }
 
@@ -286,7 +286,7 @@ async fn a_due_time_set_before_a_clock_reset_counts_from_now() {
 }
 
 /// A job that Redis has forgotten while it was being sent, and another content that was accepted by its key since.
-async fn accepted_anew() -> (Scene, ClaimedJob) {
+async fn accepted_again() -> (Scene, ClaimedJob) {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let first = scene.claim_one("w1").await;
@@ -302,7 +302,7 @@ async fn accepted_anew() -> (Scene, ClaimedJob) {
 #[tokio::test]
 async fn a_send_of_other_content_needs_review_after_release_or_loss() {
     for is_lost in [false, true] {
-        let (scene, first) = accepted_anew().await;
+        let (scene, first) = accepted_again().await;
         let second = scene.claim_one("w2").await;
         let late = answered(&first, Outcome::Accepted, State::Pending, due_of(State::Pending));
         assert_eq!(scene.commit(&late).await, Committed::Late);
@@ -324,7 +324,7 @@ async fn a_send_of_other_content_needs_review_after_release_or_loss() {
 
 #[tokio::test]
 async fn other_content_is_recognised_whatever_the_fences() {
-    let (scene, first) = accepted_anew().await;
+    let (scene, first) = accepted_again().await;
     let second = scene.claim_one("w2").await;
     scene.commit(&sent(&second, State::InDoubt, Due::Query(LATER))).await;
     let job = scene.job("K1").await;

@@ -39,8 +39,8 @@ async fn nothing_else_is_woken() {
         assert_eq!((scene.text("k1").await, scene.sets("k1").await), before);
     }
     let scene = Scene::new().await;
-    assert!(!wake(&scene, "nobody").await);
-    assert_eq!(scene.sets("nobody").await, Vec::<&str>::new());
+    assert!(!wake(&scene, "nowhere").await);
+    assert_eq!(scene.sets("nowhere").await, Vec::<&str>::new());
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ pub enum Lost {
     /// Its lease could not be renewed.
     Lease,
     /// The claim was released unsent.
-    GivenBack,
+    Released,
 }
 
 /// The metrics of one queue. A series gets its line on the page with its first event.
@@ -44,7 +44,7 @@ struct Found {
     ends: [Series<Histogram>; State::ALL.len()],
     commits: [Series<Counter>; State::ALL.len()],
     stale_commits: Series<Counter>,
-    given_back: Series<Counter>,
+    released: Series<Counter>,
     lost_leases: Series<Counter>,
     lost_writes: Series<Counter>,
     skipped: [Series<Counter>; Unsendable::ALL.len()],
@@ -106,7 +106,7 @@ impl QueueMetrics {
         let (series, family, metric) = match what {
             Lost::Commit => (&found.stale_commits, &of.stale_commits, names::STALE_COMMITS),
             Lost::Lease => (&found.lost_leases, &of.lost_leases, names::LOST_LEASES),
-            Lost::GivenBack => (&found.given_back, &of.given_back, names::CLAIMS_RELEASED),
+            Lost::Released => (&found.released, &of.released, names::CLAIMS_RELEASED),
         };
         series.of(family, metric, [&self.queue]).inc_by(u64::try_from(count).unwrap_or_default());
     }

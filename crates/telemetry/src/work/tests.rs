@@ -22,7 +22,7 @@ fn counts_are_exported_by_queue() {
     queue.claimed(Call::Query, Duration::from_millis(2));
     queue.committed(State::Pending);
     queue.ended(State::Succeeded, Duration::from_secs(70));
-    queue.lost(Lost::GivenBack, 3);
+    queue.lost(Lost::Released, 3);
     queue.circuit_opened();
     queue.circuit_opened();
     queue.skipped(Unsendable::Changed);
@@ -71,7 +71,7 @@ fn every_metric_of_a_worker_has_a_line_once_it_happened() {
     queue.claimed(Call::Send, second);
     queue.committed(State::Pending);
     queue.ended(State::Succeeded, second);
-    for lost in [Lost::Commit, Lost::Lease, Lost::GivenBack] {
+    for lost in [Lost::Commit, Lost::Lease, Lost::Released] {
         queue.lost(lost, 1);
     }
     queue.lost_writes();

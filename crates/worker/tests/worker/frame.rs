@@ -184,14 +184,14 @@ async fn every_send_has_its_answer_on_record_in_order() {
     let view = world.until("K1", State::Succeeded).await;
     assert_eq!((view.attempts, gateway.sends_of("K1")), (4, 4));
     let log = world.history("K1").await;
-    let told: Vec<String> = log
+    let outcomes: Vec<String> = log
         .iter()
         .map(|line| {
             line.view().get("outcome").map_or(line.name().to_owned(), |outcome| outcome.as_str().unwrap().to_owned())
         })
         .collect();
-    let told: Vec<&str> = told.iter().map(String::as_str).collect();
-    assert_eq!(told, ["not_executed", "no_response", "not_executed", "succeeded"]);
+    let outcomes: Vec<&str> = outcomes.iter().map(String::as_str).collect();
+    assert_eq!(outcomes, ["not_executed", "no_response", "not_executed", "succeeded"]);
     worker.stop().await;
 }
 

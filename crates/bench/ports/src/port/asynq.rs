@@ -54,7 +54,7 @@ async fn work(redis: RedisConnectionType, work: &Work) -> Result<()> {
         }
     });
     let worker = async {
-        // It returns when the process is told to end.
+        // It returns when the process gets a signal to end.
         tokio::spawn(async move { server.start(function).await });
         Ok(())
     };

@@ -1,4 +1,4 @@
-//! The port of BullMQ. Its scripts are rewritten, not BullMQ's: it keeps completed jobs, and cannot be told to remove them.
+//! The port of BullMQ. Its scripts are rewritten, not BullMQ's: it keeps completed jobs, and has no option that removes them.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -100,17 +100,17 @@ pub(super) async fn run(context: &CommandContext, arguments: &Arguments, global:
         differences.extend(found.differences);
     }
     if !arguments.dry_run {
-        let beside = renamed::pause_beside_restored(&context.config, &context.store, &restored).await?;
-        settle(context, &memory, &newer, &beside, unknown.is_empty()).await?;
+        let kept_paused = renamed::pause_rivals_of_restored(&context.config, &context.store, &restored).await?;
+        settle(context, &memory, &newer, &kept_paused, unknown.is_empty()).await?;
     }
     print(&differences, arguments, global)?;
     for complaint in memory.complaints.iter().chain(&unknown) {
         eprintln!("bursar: {complaint}");
     }
     let done = if arguments.dry_run { "would be restored" } else { "restored" };
-    let put_back = differences.iter().filter(|difference| difference.next.is_some()).count();
+    let restored_jobs = differences.iter().filter(|difference| difference.next.is_some()).count();
     eprintln!(
-        "bursar: {jobs} jobs in {} journals; {} differ, {put_back} {done}",
+        "bursar: {jobs} jobs in {} journals; {} differ, {restored_jobs} {done}",
         memory.files.len(),
         differences.len()
     );
@@ -132,13 +132,13 @@ async fn settle(
     context: &CommandContext,
     memory: &Memory,
     newer: &BTreeSet<Queue>,
-    beside: &BTreeSet<Queue>,
+    kept_paused: &BTreeSet<Queue>,
     all_known: bool,
 ) -> Result<(), Failure> {
     let store = &context.store;
     for queue in context.config.queues().into_iter().filter(|queue| !newer.contains(queue)) {
         if let Some(fence) = memory.fences.get(&queue) {
-            if beside.contains(&queue) {
+            if kept_paused.contains(&queue) {
                 store.raise_fence(&queue, *fence).await?;
             } else {
                 store.settle_queue(&queue, *fence).await?;
@@ -235,7 +235,7 @@ impl Reconciler<'_> {
             };
             match self.store.restore(self.queue, key, record, &view, &next, event).await? {
                 Restored::Done => return Ok(Some(difference(Some(next), None))),
-                Restored::Beside(other) => {
+                Restored::WithRival(other) => {
                     let note = format!("the same business key as {other}");
                     let next = Transition::review(Reason::RestoredBesideAnotherJob { key: other });
                     return Ok(Some(difference(Some(next), Some(note))));
@@ -275,7 +275,7 @@ impl Reconciler<'_> {
         if self.arguments.dry_run {
             return Ok(None);
         }
-        let rival = self.store.set_rival_aside(self.queue, key, view, &self.arguments.who).await?;
+        let rival = self.store.send_rival_to_review(self.queue, key, view, &self.arguments.who).await?;
         Ok(rival.map(|rival| format!("{rival} has the same business key and was moved to review")))
     }
 
@@ -410,7 +410,7 @@ fn print(differences: &[Difference], arguments: &Arguments, global: &Global) -> 
     }
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["queue", "key", "found", "was", "put back as", "due", "last response"]);
+    table.set_header(["queue", "key", "found", "was", "restored as", "due", "last response"]);
     for difference in differences {
         table.add_row(difference.row());
     }

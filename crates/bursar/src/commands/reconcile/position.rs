@@ -57,8 +57,8 @@ impl Keeper {
 }
 
 fn written(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    std::fs::write(&beside, text)?;
-    std::fs::rename(&beside, path)
+    let mut new_path = path.as_os_str().to_owned();
+    new_path.push(".new");
+    std::fs::write(&new_path, text)?;
+    std::fs::rename(&new_path, path)
 }

@@ -81,5 +81,5 @@ fn the_user_of_redis_conf_has_the_rights_that_are_printed() {
         sentinels: false,
     };
     let line = format!("# {}", rights.acl_line());
-    assert!(conf.lines().any(|told| told == line), "{line}");
+    assert!(conf.lines().any(|documented| documented == line), "{line}");
 }

@@ -25,7 +25,7 @@ fair_weights = { amy99a = 3, "shop 7" = 0.5 }
 const FURTHER_BEINGFI: &str = "environment = 'production'\nchannel = 'wxpay'\nsplit_query_path = '/api/division/query'\nfinal_texts = ['订单已关闭']\nfair_by = 'receivers'\n";
 
 /// A worker's listener and a collector of traces.
-const TELLING: &str = "[worker]\nlisten = '127.0.0.1:9100'\n[telemetry]\notlp_endpoint = 'http://127.0.0.1:4318'\n";
+const OBSERVED: &str = "[worker]\nlisten = '127.0.0.1:9100'\n[telemetry]\notlp_endpoint = 'http://127.0.0.1:4318'\n";
 
 #[test]
 fn what_is_shown_reads_back_as_the_same() {
@@ -67,7 +67,7 @@ session_key_file = 'key'
 #[test]
 fn every_key_that_has_a_value_is_shown() {
     let sections = "[redis]\nca_file = 'ca.pem'\npartitions = 1\n[journal]\ndir = 'j'\n[webhooks]\nca_file = 'ca.pem'\nsecrets_file = 'secrets'\n[server]\nsession_key_file = 'key'\n";
-    let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}{FURTHER_BEINGFI}{sections}{TELLING}"), &[]).shown();
+    let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}{FURTHER_BEINGFI}{sections}{OBSERVED}"), &[]).shown();
     let mut keys: Vec<String> = Vec::new();
     for (section, inner) in &shown {
         for (key, value) in inner.as_table().unwrap() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{chars, content, each_is_refused, each_is_required, job, no_amounts, parse, told, with};
+use super::{chars, content, each_is_refused, each_is_required, job, no_amounts, parse, problems, with};
 
 fn goods(number: &str, category: &str) -> Value {
     json!({
@@ -156,7 +156,7 @@ fn identifiers_hold_no_invisible_characters_or_padding() {
         }
     }
     let item = |field: &str, value: &str| with(&goods("1", "1"), field, json!(value));
-    let said = |item: Value| told(&job("main", "bill_upload", &with(&body(), "goods_detail", json!([item]))));
+    let said = |item: Value| problems(&job("main", "bill_upload", &with(&body(), "goods_detail", json!([item]))));
     let padded = "body.goods_detail[0].goods_name must hold no white space at its ends, and holds U+0020";
     assert_eq!(said(item("goods_name", "ipad ")), [padded]);
     assert_eq!(said(item("goods_id", "a\u{200d}b")), [format!("body.goods_detail[0].goods_id {}", hidden('\u{200d}'))]);
@@ -180,7 +180,7 @@ fn goods_are_a_list_of_known_fields() {
     );
     let wrong = json!([goods("1", "1"), 7, {"goods_name": chars(257), "quantity": 0, "price": -1, "real_price": 0.5, "sku": "x"}]);
     assert_eq!(
-        told(&job("main", "bill_upload", &with(&body(), "goods_detail", wrong))),
+        problems(&job("main", "bill_upload", &with(&body(), "goods_detail", wrong))),
         [
             "body.goods_detail[1] must be an object",
             "body.goods_detail[2].goods_id is required",
@@ -193,14 +193,14 @@ fn goods_are_a_list_of_known_fields() {
     );
     for field in ["goods_id", "goods_name", "quantity", "price", "real_price"] {
         let list = json!([with(&goods("1", "1"), field, Value::Null)]);
-        let told = told(&job("main", "bill_upload", &with(&body(), "goods_detail", list)));
-        assert_eq!(told, [format!("body.goods_detail[0].{field} is required")]);
+        let problems = problems(&job("main", "bill_upload", &with(&body(), "goods_detail", list)));
+        assert_eq!(problems, [format!("body.goods_detail[0].{field} is required")]);
     }
 }
 
 #[test]
 fn extra_carries_what_no_table_knows_and_nothing_else() {
-    let told = told(&job(
+    let problems = problems(&job(
         "main",
         "bill_upload",
         &with(
@@ -209,9 +209,9 @@ fn extra_carries_what_no_table_knows_and_nothing_else() {
             json!({"order_amount": 1, "platform_no": "x", "goods_detail": "x", "empty": "", "null": null, "fine": {"a": [1]}}),
         ),
     ));
-    let place = "has a place of its own and must not be given here";
+    let place = "has its own place and must not be given here";
     assert_eq!(
-        told,
+        problems,
         [
             "body.extra.empty must not be empty: leave it out".to_owned(),
             format!("body.extra.goods_detail {place}"),
@@ -240,5 +240,5 @@ fn the_order_of_extra_does_not_change_the_content() {
 #[test]
 fn what_would_not_fit_the_wire_is_refused() {
     let huge = with(&body(), "extra", json!({"remark": "x".repeat(210 * 1024)}));
-    assert_eq!(told(&job("main", "bill_upload", &huge)), ["body must come to at most 204800 bytes"]);
+    assert_eq!(problems(&job("main", "bill_upload", &huge)), ["body must come to at most 204800 bytes"]);
 }

@@ -3,7 +3,7 @@
 use bursar_domain::{Invalid, Job, MAX_JOB_BYTES, NewJob};
 use serde_json::{Value, json};
 
-use super::{chars, job, parse, rules, told, with};
+use super::{chars, job, parse, problems, rules, with};
 
 fn transfer() -> Value {
     job(
@@ -45,7 +45,7 @@ fn each_field_around_the_body_has_its_rule() {
         ("account", json!(7), "must be a text"),
         ("account", json!(""), "must be 1 to 32 letters, digits, - or _"),
         ("account", json!("a/b"), "must be 1 to 32 letters, digits, - or _"),
-        ("account", json!("nobody"), "names no configured account: nobody"),
+        ("account", json!("nowhere"), "names no configured account: nowhere"),
         ("kind", Value::Null, "is required"),
         ("kind", json!("payout"), kinds),
         ("kind", json!("Transfer"), kinds),
@@ -77,7 +77,7 @@ fn each_field_around_the_body_has_its_rule() {
         ("traceparent", json!("00-abc-def-01"), trace),
         ("priority", json!(1), "is not a known field"),
     ] {
-        assert_eq!(told(&with(&transfer(), field, value)), [format!("{field} {rule}")]);
+        assert_eq!(problems(&with(&transfer(), field, value)), [format!("{field} {rule}")]);
     }
 }
 
@@ -91,15 +91,15 @@ fn no_job_is_put_off_for_more_than_400_days() {
         if taken {
             assert!(parse(&submitted.to_string()).is_ok() && parse(&split.to_string()).is_ok(), "{ahead}");
         } else {
-            assert_eq!(told(&submitted), ["run_at must be at most 400 days ahead"], "{ahead}");
-            assert_eq!(told(&split), ["body.paid_at must be at most 400 days ahead"], "{ahead}");
+            assert_eq!(problems(&submitted), ["run_at must be at most 400 days ahead"], "{ahead}");
+            assert_eq!(problems(&split), ["body.paid_at must be at most 400 days ahead"], "{ahead}");
         }
     }
 }
 
 #[test]
 fn a_kind_foreign_to_the_gateway_is_refused_with_its_kinds() {
-    let takes = |account, kind| told(&with(&with(&transfer(), "account", json!(account)), "kind", json!(kind)));
+    let takes = |account, kind| problems(&with(&with(&transfer(), "account", json!(account)), "kind", json!(kind)));
     let yzt = "kind is not taken by this yzt account, which takes bill_upload and transfer";
     let beingfi = "kind is not taken by this beingfi account, which takes split";
     assert_eq!(takes("main", "split"), [yzt]);
@@ -136,10 +136,10 @@ fn a_repeated_field_is_refused_at_every_level() {
         ("\"total_amount\":", "\"total_amount\":1,\"total_amount\":", "total_amount"),
         ("\"node_id\":", "\"extra\":[{\"a\":1,\"\\u0061\":2}],\"node_id\":", "a"),
     ] {
-        let told = refused(text.replace(once, twice).as_bytes()).to_string();
+        let problems = refused(text.replace(once, twice).as_bytes()).to_string();
         assert!(
-            told.starts_with(&format!("job must be one JSON object: the field {field} stands twice at line 1 ")),
-            "{told}"
+            problems.starts_with(&format!("job must be one JSON object: the field {field} occurs twice at line 1 ")),
+            "{problems}"
         );
     }
 }
@@ -162,7 +162,7 @@ fn a_refusal_does_not_outgrow_what_it_refuses() {
     for number in 0..2_000 {
         wrong["body"][format!("{number:0100}")] = json!(1);
     }
-    let errors = told(&wrong);
+    let errors = problems(&wrong);
     assert_eq!(errors.len(), 101);
     assert_eq!(errors[100], "job breaks 1900 further rules");
     assert!(errors.iter().all(|error| error.len() < 120), "{errors:?}");
@@ -187,7 +187,7 @@ fn a_refusal_repeats_no_more_of_a_name_than_fits_a_line() {
     let text = json!({ name.as_str(): 1 }).to_string();
     let twice = format!("{{{0},{0}}}", &text[1..text.len() - 1]);
     let said = parse(&twice).unwrap_err().to_string();
-    assert!(said.contains("stands twice") && said.len() < 300 && !said.chars().any(char::is_control), "{said:?}");
+    assert!(said.contains("occurs twice") && said.len() < 300 && !said.chars().any(char::is_control), "{said:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{content, job, parse, told};
+use super::{content, job, parse, problems};
 
 #[test]
 fn the_body_goes_through_with_the_key_before_it() {
@@ -16,14 +16,14 @@ fn the_body_goes_through_with_the_key_before_it() {
 #[test]
 fn what_bursar_writes_itself_and_what_is_empty_is_refused() {
     assert_eq!(
-        told(&job("generic", "split", &json!({"platform_no": "x", "a": "", "b": null, "c": 1}))),
+        problems(&job("generic", "split", &json!({"platform_no": "x", "a": "", "b": null, "c": 1}))),
         [
             "body.a must not be empty: leave it out",
             "body.b must not be empty: leave it out",
-            "body.platform_no has a place of its own and must not be given here",
+            "body.platform_no has its own place and must not be given here",
         ]
     );
-    assert_eq!(told(&job("generic", "split", &json!({}))), ["body must not be empty"]);
+    assert_eq!(problems(&job("generic", "split", &json!({}))), ["body must not be empty"]);
 }
 
 #[test]

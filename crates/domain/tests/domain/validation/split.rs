@@ -3,7 +3,7 @@
 use bursar_domain::Millis;
 use serde_json::{Value, json};
 
-use super::{chars, content, each_is_refused, job, parse, told, with};
+use super::{chars, content, each_is_refused, job, parse, problems, with};
 
 /// The page's request example, its list a list; the empty groups are left as they are there.
 fn body() -> Value {
@@ -37,7 +37,7 @@ fn the_systems_receivers_are_an_explicit_choice() {
     );
     let both = with(&body(), "useSysAutoDivisionReceivers", json!(1));
     let rule = "body.receivers must be left out when useSysAutoDivisionReceivers is 1";
-    assert_eq!(told(&job("shop", "split", &both)), [rule]);
+    assert_eq!(problems(&job("shop", "split", &both)), [rule]);
     let unsaid = with(&body(), "useSysAutoDivisionReceivers", Value::Null);
     assert!(content(&job("shop", "split", &unsaid)).contains(r#""useSysAutoDivisionReceivers":0"#));
 }
@@ -66,7 +66,7 @@ fn the_order_is_named_once_and_is_the_business_key() {
 
 #[test]
 fn a_split_without_receivers_is_refused() {
-    let rule = "is required and must not be empty: without receivers the order is closed and nobody is paid";
+    let rule = "is required and must not be empty: without receivers the order is closed and no one is paid";
     let list = "must be a list of receivers (it is encoded for the wire by Bursar)";
     each_is_refused(
         "shop",
@@ -93,7 +93,7 @@ fn each_receiver_is_one_account_or_one_group() {
         "800029"
     ]);
     assert_eq!(
-        told(&receivers(&wrong)),
+        problems(&receivers(&wrong)),
         [
             "body.receivers[0].receiverId or receiverGroupId is required: exactly one of them",
             "body.receivers[1].receiverGroupId must not be given together with receiverId: exactly one of them",
@@ -110,10 +110,10 @@ fn each_receiver_is_one_account_or_one_group() {
 fn no_receiver_is_paid_twice() {
     let both = json!([{"receiverId": 800_029}, {"receiverGroupId": 100_001}]);
     let rule = "body.receivers must name accounts or groups, not both: who is in a named group would be paid twice";
-    assert_eq!(told(&receivers(&both)), [rule]);
+    assert_eq!(problems(&receivers(&both)), [rule]);
     let twice = json!([{"receiverId": 800_029}, {"receiverId": "0800029"}]);
-    let rule = "body.receivers[1].receiverId stands in the list twice and would be paid twice";
-    assert_eq!(told(&receivers(&twice)), [rule]);
+    let rule = "body.receivers[1].receiverId is in the list twice and would be paid twice";
+    assert_eq!(problems(&receivers(&twice)), [rule]);
     let groups = json!([{"receiverGroupId": 1}, {"receiverGroupId": "2"}]);
     assert!(content(&receivers(&groups)).contains(r#"[{\"receiverGroupId\":\"1\"},{\"receiverGroupId\":\"2\"}]"#));
 }
@@ -123,13 +123,13 @@ fn shares_are_above_zero_and_come_to_at_most_the_whole() {
     for share in
         [json!(0), json!("0"), json!(-0.1), json!(1.5), json!("1.01"), json!("0.0000001"), json!(""), json!(true)]
     {
-        let told = told(&receivers(&json!([{"receiverId": 1, "divisionProfit": share}])));
+        let problems = problems(&receivers(&json!([{"receiverId": 1, "divisionProfit": share}])));
         let rule = "must be a share above 0 and at most 1, with at most 6 decimals";
-        assert_eq!(told, [format!("body.receivers[0].divisionProfit {rule}")], "{share}");
+        assert_eq!(problems, [format!("body.receivers[0].divisionProfit {rule}")], "{share}");
     }
     let over = json!([{"receiverId": 1, "divisionProfit": 0.5}, {"receiverId": 2, "divisionProfit": "0.500001"}]);
     let rule = "body.receivers must not divide more than the whole: the shares add up to more than 1";
-    assert_eq!(told(&receivers(&over)), [rule]);
+    assert_eq!(problems(&receivers(&over)), [rule]);
     let whole = json!([{"receiverId": 1, "divisionProfit": 0.5}, {"receiverId": 2, "divisionProfit": "0.50"}]);
     assert!(content(&receivers(&whole)).contains(r#"\"divisionProfit\":\"0.5\""#));
     let left_out = json!([{"receiverId": 1, "divisionProfit": null}]);
@@ -140,7 +140,7 @@ fn shares_are_above_zero_and_come_to_at_most_the_whole() {
 fn the_encoded_list_has_the_page_s_length() {
     let many: Vec<Value> = (0..20).map(|id| json!({"receiverId": 800_000 + id, "divisionProfit": "0.01"})).collect();
     let rule = "body.receivers must be at most 512 characters long when encoded: use groups";
-    assert_eq!(told(&receivers(&many.into())), [rule]);
+    assert_eq!(problems(&receivers(&many.into())), [rule]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{chars, content, each_is_refused, each_is_required, job, no_amounts, parse, told, with};
+use super::{chars, content, each_is_refused, each_is_required, job, no_amounts, parse, problems, with};
 
 fn body() -> Value {
     json!({
@@ -112,7 +112,7 @@ fn each_field_has_its_rule() {
             ("payee_type", json!("0"), "must be the text \"1\" or \"2\", this account's party_types"),
             ("arrive_time", json!("T2"), "must be the text \"T0\" or \"T1\""),
             ("arrive_time", json!(0), "must be the text \"T0\" or \"T1\""),
-            ("platform_no", json!("other"), "is the job's own field: it stands beside the body"),
+            ("platform_no", json!("other"), "is a field of the job, not of its body"),
             ("remark", json!("x"), "is not a known field: extra takes further ones"),
             ("extra", json!("x"), "must be an object of further fields"),
         ],
@@ -144,10 +144,10 @@ fn paying_the_payer_is_refused_unless_the_types_differ() {
 fn extra_follows_the_pages_fields() {
     let text = content(&job("main", "transfer", &with(&body(), "extra", json!({"remark": "分账", "b": 1}))));
     assert!(text.ends_with(r#""arrive_time":"T0","b":1,"remark":"分账"}"#), "{text}");
-    let place = "has a place of its own and must not be given here";
+    let place = "has its own place and must not be given here";
     let wrong = json!({"platform_no": "x", "total_amount": 1, "node_id": "1", "payee_store_no": "x", "empty": ""});
     assert_eq!(
-        told(&job("main", "transfer", &with(&body(), "extra", wrong))),
+        problems(&job("main", "transfer", &with(&body(), "extra", wrong))),
         [
             "body.extra.empty must not be empty: leave it out".to_owned(),
             format!("body.extra.node_id {place}"),
@@ -165,7 +165,7 @@ fn everything_wrong_is_named_at_once_with_the_key_s_own_error() {
     wrong["run_at"] = json!("tomorrow");
     wrong["priority"] = json!(1);
     assert_eq!(
-        told(&wrong),
+        problems(&wrong),
         [
             "platform_no must hold no white space and no control characters, and holds U+0020",
             "run_at must be an RFC 3339 time with an offset",

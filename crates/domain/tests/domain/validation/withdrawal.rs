@@ -3,7 +3,7 @@
 use bursar_domain::{AccountRules, GatewayKind, Kind, KindSet, Operation, Repetition, State};
 use serde_json::{Value, json};
 
-use super::{content, each_is_refused, each_is_required, job, no_amounts, told, with};
+use super::{content, each_is_refused, each_is_required, job, no_amounts, problems, with};
 
 /// The page's example, its amount in fen.
 fn body() -> Value {
@@ -33,7 +33,7 @@ fn the_content_is_the_page_s_fields_without_a_key() {
 #[test]
 fn an_account_takes_it_only_where_it_says_so() {
     let refused = "kind is not taken by this yzt account, which takes bill_upload and transfer";
-    assert_eq!(told(&job("main", "withdrawal", &body())), [refused]);
+    assert_eq!(problems(&job("main", "withdrawal", &body())), [refused]);
     assert_eq!(AccountRules::additional_kinds(GatewayKind::Yzt), [Kind::Withdrawal]);
     assert_eq!(AccountRules::additional_kinds(GatewayKind::Beingfi), []);
     let all = AccountRules { additional: KindSet::NONE.with(Kind::Withdrawal), ..AccountRules::new(GatewayKind::Yzt) };
@@ -52,7 +52,7 @@ fn every_field_has_its_rule() {
             ("store_no", json!("amy99a"), "must not be given together with merchant_id: exactly one of them"),
             ("account_sub_type", json!("2"), "must be the text \"0\" or \"1\""),
             ("card_type", json!("3"), "must be the text \"0\" or \"1\" or \"2\""),
-            ("platform_no", json!("x"), "is the job's own field: it stands beside the body"),
+            ("platform_no", json!("x"), "is a field of the job, not of its body"),
         ],
     );
     for amount in no_amounts() {
@@ -60,8 +60,8 @@ fn every_field_has_its_rule() {
         each_is_refused("withdrawing", "withdrawal", &body(), &[("total_amount", amount, rule)]);
     }
     let key = with(&body(), "extra", json!({"platform_no": "x"}));
-    let rule = "body.extra.platform_no has a place of its own and must not be given here";
-    assert_eq!(told(&job("withdrawing", "withdrawal", &key)), [rule]);
+    let rule = "body.extra.platform_no has its own place and must not be given here";
+    assert_eq!(problems(&job("withdrawing", "withdrawal", &key)), [rule]);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn the_card_is_a_bound_one_or_named_and_never_both() {
         &[("bank_card_no", Value::Null, missing), ("bank_card_name", Value::Null, missing)],
     );
     let another = with(&body(), "card_type", json!("2"));
-    assert_eq!(told(&job("withdrawing", "withdrawal", &another)), [format!("body.bank_card_no {missing}")]);
+    assert_eq!(problems(&job("withdrawing", "withdrawal", &another)), [format!("body.bank_card_no {missing}")]);
     content(&job("withdrawing", "withdrawal", &with(&another, "bank_card_no", json!("6222021234567890123"))));
     let card = [("bank_card_no", json!("6222021234567890123"), doubled), ("bank_card_name", json!("欧阳锋"), doubled)];
     each_is_refused("withdrawing", "withdrawal", &body(), &card);
@@ -90,7 +90,7 @@ fn the_card_and_its_holder_are_not_shown() {
 }
 
 #[test]
-fn from_review_it_is_asked_about_or_resolved_and_never_sent() {
+fn from_review_it_is_queried_or_resolved_and_never_sent() {
     let now = bursar_domain::Millis(1);
     assert_eq!(Kind::Withdrawal.repetition(), Repetition::PaysAgain);
     for state in State::ALL {

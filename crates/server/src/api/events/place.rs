@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_reads_back_for_the_partitions_asked_for() {
+    fn a_place_reads_back_for_the_requested_partitions() {
         for id in ["0", "7=17-0", "7=17-0,31=9-3.2", "12=4-0"] {
             assert_eq!(Place::read(id, &[7, 12, 31]).unwrap().to_string(), id);
         }

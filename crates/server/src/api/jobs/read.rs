@@ -69,8 +69,8 @@ async fn job(_: Allowed<Read>, State(app): State<Shared>, name: JobName, uri: Ur
 }
 
 /// The job once it is at rest, or as it is when the time is up or the server drains.
-async fn waited(app: &ServerState, name: &JobName, patience: Duration) -> Result<JobView, Problem> {
-    let until = Instant::now() + patience;
+async fn waited(app: &ServerState, name: &JobName, limit: Duration) -> Result<JobView, Problem> {
+    let until = Instant::now() + limit;
     let mut waiting = app.job_watch.of_job(&name.queue, &name.key);
     loop {
         let job = read(app, &name.queue, &name.key).await?;

@@ -16,7 +16,7 @@ use crate::http::path::{NotificationName, NotificationNumber};
 use crate::http::problem::{Kind, Problem};
 use crate::http::query::{NoQuery, Query};
 use crate::state::Shared;
-use crate::state::notified::{notified, of_account};
+use crate::state::notification_accounts::{notification_accounts, of_account};
 use crate::state::tokens::{Bearer, Role};
 
 /// Notifications of one page, at most and where the client does not say.
@@ -127,7 +127,7 @@ async fn one(
 
 /// The only account that receives notifications.
 fn only(app: &Shared, bearer: &Bearer) -> Result<AccountName, Problem> {
-    match notified(app, bearer).as_slice() {
+    match notification_accounts(app, bearer).as_slice() {
         [account] => Ok(account.name.clone()),
         accounts => {
             let names: Vec<&str> = accounts.iter().map(|account| account.name.as_str()).collect();

@@ -26,7 +26,7 @@
     sign.title = on ? sign.dataset.on : sign.dataset.off;
   };
 
-  // One reading at a time; what happens meanwhile makes one more. Nobody's choice in a list is taken from under their hand.
+  // One reading at a time; what happens meanwhile makes one more. A page whose list is in use is not replaced.
   let reading = false;
   let again = false;
   const inUse = () => document.activeElement && document.activeElement.closest("main select, main input, main textarea");
@@ -55,7 +55,7 @@
   };
   document.addEventListener("focusout", () => { if (again) setTimeout(renew, 0); });
 
-  // Only while somebody looks: a browser has six connections to a server, and each open page would keep one.
+  // Only while the page is visible: a browser has six connections to a server, and each open page would keep one.
   let events = null;
   let begun = false;
   const follow = () => {

@@ -143,7 +143,7 @@ pub(super) fn rows(label: &str, series: &[Series<'_>], rows: &[(String, Vec<u64>
                 li {
                     span.name { (name) }
                     svg viewBox={ "0 0 " (BAR) " 10" } preserveAspectRatio="none" aria-hidden="true" {
-                        @for (class, from, width) in beside(series, values, most) { rect class=(class) x=(from) y="0" width=(width) height="10" {} }
+                        @for (class, from, width) in side_by_side(series, values, most) { rect class=(class) x=(from) y="0" width=(width) height="10" {} }
                     }
                     span.count-of { (values.iter().sum::<u64>()) }
                 }
@@ -153,7 +153,7 @@ pub(super) fn rows(label: &str, series: &[Series<'_>], rows: &[(String, Vec<u64>
     }
 }
 
-fn beside<'a>(series: &[Series<'a>], values: &[u64], most: u64) -> Vec<(&'a str, u64, u64)> {
+fn side_by_side<'a>(series: &[Series<'a>], values: &[u64], most: u64) -> Vec<(&'a str, u64, u64)> {
     let mut from = 0;
     let mut pieces = Vec::new();
     for ((class, _), value) in series.iter().zip(values).filter(|(_, value)| **value > 0) {
@@ -202,8 +202,12 @@ mod tests {
     fn the_highest_column_fills_the_chart_and_what_is_small_is_seen() {
         assert_eq!(stacked(TWO, &[100, 0], 100), [("a", 0, HEIGHT)]);
         assert_eq!(stacked(TWO, &[1, 1], 1_000_000), [("a", 0, 2), ("b", 2, 2)]);
-        assert_eq!(stacked(TWO, &[u64::MAX, 1], u64::MAX), [("a", 0, HEIGHT), ("b", HEIGHT, 0)], "nothing stands out");
-        assert_eq!(beside(TWO, &[5, 5], 10), [("a", 0, 500), ("b", 500, 500)]);
+        assert_eq!(
+            stacked(TWO, &[u64::MAX, 1], u64::MAX),
+            [("a", 0, HEIGHT), ("b", HEIGHT, 0)],
+            "no bar is higher than the chart"
+        );
+        assert_eq!(side_by_side(TWO, &[5, 5], 10), [("a", 0, 500), ("b", 500, 500)]);
     }
 
     #[test]

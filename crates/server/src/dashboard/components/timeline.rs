@@ -102,7 +102,7 @@ fn read(words: &Words, event: &HistoryEvent, whole: &[&str]) -> Line {
         },
         HistoryEvent::Delivery(delivery) => delivered(words, delivery),
         HistoryEvent::Notification(_) => {
-            Line { tone: "query", what: words.notified.to_owned(), in_sentence: &["number"] }
+            Line { tone: "query", what: words.named_by_notification.to_owned(), in_sentence: &["number"] }
         }
         HistoryEvent::Unreadable(_) => plain("warn", words.unreadable),
         HistoryEvent::Other(other) => plain("plain", &other.event),
@@ -112,7 +112,7 @@ fn read(words: &Words, event: &HistoryEvent, whole: &[&str]) -> Line {
 fn answered(words: &Words, response: &Response) -> Line {
     let call = match response.call {
         Call::Send => words.was_sent,
-        Call::Query => words.was_asked,
+        Call::Query => words.was_queried,
     };
     let outcome = response.read.outcome;
     Line {
@@ -211,14 +211,14 @@ mod tests {
     use crate::dashboard::i18n::language::ALL;
     use crate::dashboard::i18n::{CHINESE, ENGLISH};
 
-    fn told_in(words: &Words, event: &str, mut detail: Value) -> String {
+    fn line_in(words: &Words, event: &str, mut detail: Value) -> String {
         (detail["event"], detail["at"]) = (json!(event), json!(1_767_225_600_000_u64));
         let event = HistoryEvent::read(detail.to_string().as_bytes());
         line(words, &event, &["1001XP2025010110000001"], "main").into_string()
     }
 
     fn rendered(event: &str, detail: Value) -> String {
-        told_in(&ENGLISH, event, detail)
+        line_in(&ENGLISH, event, detail)
     }
 
     fn says(html: &str, parts: &[&str]) {
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(failed.matches("503").count(), 1, "once: {failed}");
         let broken = json!({"sequence": 1, "outcome": "given_up", "error": "timed_out", "late": true});
         says(&rendered("delivery", broken.clone()), &["the receiver did not answer in time", "came late"]);
-        says(&told_in(&CHINESE, "delivery", broken), &["接收方未按时应答"]);
+        says(&line_in(&CHINESE, "delivery", broken), &["接收方未按时应答"]);
         let html = rendered("delivery", json!({"outcome": "dropped", "sequence": 3, "state": "needs_review"}));
         says(&html, &["needs review", "3"]);
         assert!(!html.contains('{') && !html.contains("&quot;"), "{html}");

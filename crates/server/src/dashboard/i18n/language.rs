@@ -11,11 +11,12 @@ pub(in crate::dashboard) const COOKIE: &str = "bursar_language";
 /// Every language, each by its own tag.
 pub(in crate::dashboard) const ALL: [&Words; 2] = [&ENGLISH, &CHINESE];
 
-/// The words for whoever sent these headers.
+/// The words for the sender of these headers.
 pub(in crate::dashboard) fn of(headers: &HeaderMap) -> &'static Words {
     let chosen = cookie::value(headers, COOKIE).and_then(by_tag);
-    let asked = || headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).and_then(preferred);
-    chosen.or_else(asked).unwrap_or(&ENGLISH)
+    let preferred_language =
+        || headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).and_then(preferred);
+    chosen.or_else(preferred_language).unwrap_or(&ENGLISH)
 }
 
 pub(in crate::dashboard) fn by_tag(tag: &str) -> Option<&'static Words> {

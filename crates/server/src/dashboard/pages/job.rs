@@ -31,12 +31,12 @@ pub(super) async fn show(
     let key: Key = key.parse().map_err(|_| not_found())?;
     let record = read(&app, &queue, &key).await.map_err(|refusal| refuse_problem(&signed_in, refusal))?;
     let history = app.store.history(&record).await.map_err(away)?;
-    let is_notified = app.settings.notified.iter().any(|account| account.name == queue.account);
+    let has_notifications = app.settings.notification_accounts.iter().any(|account| account.name == queue.account);
     let address = job_address(&queue, key.as_str());
     let shown = html! {
         h1 { code.key { (key) } " " (badge(words, record.state)) }
         p.soft { a href={ "/jobs?queue=" (percent(&queue.to_string())) } { (queue) } " · " (words.state_means(record.state))
-            @if is_notified { " · " a href=(notifications::of(&queue.account)) { (filled(words.notifications_of, &[queue.account.as_str()])) } }
+            @if has_notifications { " · " a href=(notifications::of(&queue.account)) { (filled(words.notifications_of, &[queue.account.as_str()])) } }
         }
         @if signed_in.may_operate() { div.buttons { (offered_operations(words, &address, &record)) } }
         dl.facts { (facts(words, &record)) }
@@ -64,7 +64,7 @@ fn facts(words: &Words, record: &JobRecord) -> Markup {
         (words.gateway_status, view.gateway_status),
         (words.calls, Some(filled(words.calls_made, &[&view.attempts.to_string(), &view.queries.to_string()]))),
         (words.environment, view.environment),
-        (words.held_by, record.worker.clone()),
+        (words.claimed_by, record.worker.clone()),
         (words.callback, record.callback_url.as_deref().map(without_query)),
     ];
     html! {

@@ -24,7 +24,7 @@ use crate::state::{ServerState, Shared};
 type Path4 = PathParts<(String, String, String, String)>;
 
 /// A job, and the action that an operator wants.
-struct Wanted {
+struct RequestedAction {
     name: JobName,
     operation: Operation,
     record: JobRecord,
@@ -77,7 +77,7 @@ pub(super) async fn perform(AppState(app): AppState<Shared>, path: Path4, posted
                 Some(StoredAs::Unreadable { .. }) | None => wanted.record,
             };
             let history = app.store.history(&record).await.map_err(away)?;
-            let now = Wanted { record, history, ..wanted };
+            let now = RequestedAction { record, history, ..wanted };
             // Another operator was faster.
             let is_still_possible = now
                 .operation
@@ -93,7 +93,7 @@ pub(super) async fn perform(AppState(app): AppState<Shared>, path: Path4, posted
 }
 
 /// The job and the action that a path names, for a bearer who may operate.
-async fn meant(signed_in: &SignedIn, app: &ServerState, path: Path4) -> Result<Wanted, Refused> {
+async fn meant(signed_in: &SignedIn, app: &ServerState, path: Path4) -> Result<RequestedAction, Refused> {
     let refused = |status, why| refuse(&signed_in.guest, Some(signed_in), status, why);
     let not_found = || refused(StatusCode::NOT_FOUND, signed_in.words().not_found);
     let Path((account, kind, key, act)) = path.map_err(|_| not_found())?;
@@ -107,7 +107,7 @@ async fn meant(signed_in: &SignedIn, app: &ServerState, path: Path4) -> Result<W
     let away = |error| refuse_problem(signed_in, error);
     let record = read(app, &name.queue, &name.key).await.map_err(|refusal| refuse_problem(signed_in, refusal))?;
     let history = app.store.history(&record).await.map_err(away)?;
-    Ok(Wanted { name, operation, record, history })
+    Ok(RequestedAction { name, operation, record, history })
 }
 
 /// A digest of the job as the operator saw it: any later change has another one.
@@ -117,16 +117,16 @@ fn seen(record: &JobRecord) -> String {
 }
 
 /// The job has changed since the operator saw it: the page shows the change, and the form again.
-fn changed(signed_in: &SignedIn, wanted: &Wanted) -> Response {
+fn changed(signed_in: &SignedIn, wanted: &RequestedAction) -> Response {
     let words = signed_in.words();
     let text = last_action_text(words, &wanted.history, &own_numbers(&wanted.record)).unwrap_or_default();
     let text = format!("{} {text}", words.has_changed);
     asking(signed_in, wanted, Some(&text), StatusCode::CONFLICT)
 }
 
-fn asking(signed_in: &SignedIn, wanted: &Wanted, wrong: Option<&str>, status: StatusCode) -> Response {
+fn asking(signed_in: &SignedIn, wanted: &RequestedAction, wrong: Option<&str>, status: StatusCode) -> Response {
     let words = signed_in.words();
-    let Wanted { name, operation, record, history } = wanted;
+    let RequestedAction { name, operation, record, history } = wanted;
     let address = job_address(&name.queue, name.key.as_str());
     let act = words.operation(*operation);
     let fields = html! {
@@ -169,7 +169,7 @@ fn what_it_does(words: &Words, operation: Operation, record: &JobRecord) -> Mark
     };
     let then = match next.due {
         Due::Send(_) => words.then_sent,
-        Due::Query(_) => words.then_asked,
+        Due::Query(_) => words.then_queried,
         Due::Never => words.then_over,
     };
     html! {
@@ -185,9 +185,9 @@ fn what_it_does(words: &Words, operation: Operation, record: &JobRecord) -> Mark
 }
 
 /// Why not now: the rule, the job's state, and the last action.
-fn not_now(signed_in: &SignedIn, wanted: &Wanted, rule: &str) -> Refused {
+fn not_now(signed_in: &SignedIn, wanted: &RequestedAction, rule: &str) -> Refused {
     let words = signed_in.words();
-    let Wanted { name, record, history, operation } = wanted;
+    let RequestedAction { name, record, history, operation } = wanted;
     let address = job_address(&name.queue, name.key.as_str());
     let content = html! {
         h1 { (words.not_possible) }

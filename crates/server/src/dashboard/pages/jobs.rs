@@ -19,7 +19,7 @@ use crate::state::{ServerState, Shared};
 const PAGE: usize = 100;
 
 /// The filter.
-struct Wanted {
+struct JobsQuery {
     queue: Option<Queue>,
     state: Option<State>,
     after: Cursor,
@@ -40,7 +40,7 @@ pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, u
         Some(queue) => known.contains(&&queue).then_some(queue),
         None => known.first().copied().cloned(),
     };
-    let wanted = Wanted { queue, state, after: after.unwrap_or_default() };
+    let wanted = JobsQuery { queue, state, after: after.unwrap_or_default() };
     let Some(queue) = &wanted.queue else {
         return Err(refuse(&signed_in.guest, Some(&signed_in), StatusCode::NOT_FOUND, signed_in.words().not_found));
     };
@@ -91,13 +91,13 @@ fn choice(signed_in: &SignedIn, several: &[(&Queue, &StoredAs)]) -> Response {
     page(signed_in, Tab::Jobs, Live::No, words.several_jobs, &content)
 }
 
-fn address(wanted: &Wanted, after: &str) -> String {
+fn address(wanted: &JobsQuery, after: &str) -> String {
     let queue = wanted.queue.as_ref().map(ToString::to_string).unwrap_or_default();
     let state = wanted.state.map_or("", State::as_str);
     format!("/jobs?queue={}&state={state}&after={}", percent(&queue), percent(after))
 }
 
-fn filter(words: &Words, known: &[&Queue], wanted: &Wanted) -> Markup {
+fn filter(words: &Words, known: &[&Queue], wanted: &JobsQuery) -> Markup {
     html! {
         form.filter action="/jobs" method="get" {
             label { (words.queue) " " select name="queue" {

@@ -7,7 +7,7 @@ use bursar_store::NotificationDelivery;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::notifications::{of, standing};
+use super::notifications::{of, status};
 use crate::dashboard::components::amounts::{amount_of_content, fields};
 use crate::dashboard::components::timeline::line;
 use crate::dashboard::components::{job_address, moment, notification_address};
@@ -18,7 +18,7 @@ use crate::http::path::NotificationNumber;
 use crate::http::path::PathParts;
 use crate::ops::notifications::{Named, named};
 use crate::state::Shared;
-use crate::state::notified::of_account;
+use crate::state::notification_accounts::of_account;
 
 pub(super) async fn show(
     signed_in: SignedIn,
@@ -39,7 +39,7 @@ pub(super) async fn show(
     let named = named(&app, account, &view).await.map_err(|refusal| refuse_problem(&signed_in, refusal))?;
     let before = versions.iter().rev().find(|version| version.id < id);
     let content = html! {
-        h1 { (words.notification) " " code { (view.account) " " (id) } " " (standing(words, &view)) }
+        h1 { (words.notification) " " code { (view.account) " " (id) } " " (status(words, &view)) }
         p.soft { a href=(of(&account.name)) { (words.notifications) } " · " (words.outcome_means(view.outcome)) }
         @if let Some(reason) = &view.reason { p.notice.bad { (words.held_reason(reason)) } }
         dl.facts { (facts(words, &view, &named)) }
@@ -68,7 +68,7 @@ fn facts(words: &Words, view: &NotificationView, named: &Named) -> Markup {
             @match named {
                 Named::Nothing => { span.soft { (words.names_nothing) } }
                 Named::Jobs(jobs) => { @for (queue, key) in jobs { a.key href=(job_address(queue, key)) { (key) } " " span.soft { (queue) } " " } }
-                Named::Nobody(queue, about) => { (filled(words.names_nobody, &[about, &queue.to_string()])) }
+                Named::NoJob(queue, about) => { (filled(words.names_no_job, &[about, &queue.to_string()])) }
             }
         } }
         @for (name, text) in texts { @if let Some(text) = text { div { dt { (name) } dd { (text) } } } }
@@ -87,11 +87,11 @@ fn webhook_delivery(
     log: &[HistoryEvent],
 ) -> Markup {
     html! {
-        p.tells {
+        p.delivery {
             @match delivery {
-                NotificationDelivery::NoReceiver => { (words.tells_nobody) }
-                NotificationDelivery::Due(due) => { (words.tells_due) " " (moment(&due.rfc3339())) }
-                NotificationDelivery::Over => { (words.tells_over) }
+                NotificationDelivery::NoReceiver => { (words.no_receiver) }
+                NotificationDelivery::Due(due) => { (words.delivery_due) " " (moment(&due.rfc3339())) }
+                NotificationDelivery::Over => { (words.delivery_over) }
             }
         }
         @if !log.is_empty() { ol.timeline { @for event in log { (line(words, event, &[], &view.account)) } } }
@@ -99,7 +99,7 @@ fn webhook_delivery(
 }
 
 fn table(words: &Words, id: u64, versions: &[NotificationView]) -> Markup {
-    let names = [words.version, words.number, words.standing, words.written, words.received, words.deliveries];
+    let names = [words.version, words.number, words.status, words.written, words.received, words.deliveries];
     html! {
         div.wide { table.versions {
             thead { tr { @for name in names { th { (name) } } } }
@@ -107,7 +107,7 @@ fn table(words: &Words, id: u64, versions: &[NotificationView]) -> Markup {
                 tr aria-current=[(view.id == id).then_some("true")] {
                     th scope="row" { (filled(words.version_number, &[&view.version.to_string()])) @if view.id == id { " " span.flag { (words.this_one) } } }
                     td data-name=(words.number) { a.key href=(notification_address(&view.account, view.id)) { (view.id) } }
-                    td data-name=(words.standing) { span { (standing(words, view)) } }
+                    td data-name=(words.status) { span { (status(words, view)) } }
                     td data-name=(words.written) { (moment(view.written_at.as_deref().unwrap_or_default())) }
                     td data-name=(words.received) { (moment(&view.received_at)) }
                     td data-name=(words.deliveries) { (filled(words.times, &[&view.deliveries.to_string()])) }

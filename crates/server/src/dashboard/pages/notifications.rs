@@ -13,7 +13,7 @@ use crate::dashboard::page::{Answered, Live, Tab, page, refuse_problem};
 use crate::dashboard::signed_in::SignedIn;
 use crate::http::path::NotificationNumber;
 use crate::http::query::Query;
-use crate::state::notified::{NotifiedAccount, notified, of_account};
+use crate::state::notification_accounts::{NotificationAccount, notification_accounts, of_account};
 use crate::state::refusal::Refusal;
 use crate::state::tokens::Bearer;
 use crate::state::{ServerState, Shared};
@@ -22,10 +22,10 @@ use crate::state::{ServerState, Shared};
 const PAGE: usize = 99;
 
 /// The filter.
-struct Wanted {
+struct NotificationsQuery {
     account: AccountName,
     /// One of the two lists; `None` for both.
-    shelf: Option<NotificationFilter>,
+    filter_by: Option<NotificationFilter>,
     before: Option<u64>,
 }
 
@@ -33,7 +33,7 @@ pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, u
     let words = signed_in.words();
     let mut query = Query::of(&uri);
     let account = query.take("account", |name| Ok(name.to_owned()));
-    let shelf = query.take("held", |text| match text {
+    let filter_by = query.take("held", |text| match text {
         "" => Ok(None),
         "true" => Ok(Some(NotificationFilter::Held)),
         "false" => Ok(Some(NotificationFilter::Read)),
@@ -41,7 +41,7 @@ pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, u
     });
     let before = query.parse("before").map(|NotificationNumber(number)| number);
     query.finish().map_err(|wrong| refuse_problem(&signed_in, wrong))?;
-    let known = notified(&app, signed_in.bearer());
+    let known = notification_accounts(&app, signed_in.bearer());
     let account = match account {
         Some(name) => {
             let account =
@@ -51,10 +51,10 @@ pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, u
         None => known.first().map(|account| account.name.clone()),
     };
     let Some(account) = account else {
-        let content = html! { h1 { (words.notifications) } p.notice { (words.nobody_notified) } };
+        let content = html! { h1 { (words.notifications) } p.notice { (words.no_notification_account) } };
         return Ok(page(&signed_in, Tab::Notifications, Live::No, words.notifications, &content));
     };
-    let wanted = Wanted { account, shelf: shelf.flatten(), before };
+    let wanted = NotificationsQuery { account, filter_by: filter_by.flatten(), before };
     let mut listed = list(&app, &wanted).await.map_err(|away| refuse_problem(&signed_in, away))?;
     let next = (listed.len() > PAGE).then(|| listed.get(PAGE - 1).map(|last| last.id)).flatten();
     listed.truncate(PAGE);
@@ -70,11 +70,11 @@ pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, u
 }
 
 /// One more than a page, if there are so many; both lists share their numbers.
-async fn list(app: &ServerState, wanted: &Wanted) -> Result<Vec<NotificationView>, Refusal> {
+async fn list(app: &ServerState, wanted: &NotificationsQuery) -> Result<Vec<NotificationView>, Refusal> {
     let mut listed = Vec::new();
-    for shelf in [NotificationFilter::Read, NotificationFilter::Held] {
-        if wanted.shelf.is_none_or(|one| one == shelf) {
-            listed.extend(app.store.notifications(&wanted.account, shelf, wanted.before, PAGE + 1).await?);
+    for filter_by in [NotificationFilter::Read, NotificationFilter::Held] {
+        if wanted.filter_by.is_none_or(|one| one == filter_by) {
+            listed.extend(app.store.notifications(&wanted.account, filter_by, wanted.before, PAGE + 1).await?);
         }
     }
     listed.sort_by_key(|view| std::cmp::Reverse(view.id));
@@ -82,8 +82,8 @@ async fn list(app: &ServerState, wanted: &Wanted) -> Result<Vec<NotificationView
     Ok(listed)
 }
 
-fn address(wanted: &Wanted, before: u64) -> String {
-    let held = match wanted.shelf {
+fn address(wanted: &NotificationsQuery, before: u64) -> String {
+    let held = match wanted.filter_by {
         None => "",
         Some(NotificationFilter::Held) => "true",
         Some(NotificationFilter::Read) => "false",
@@ -91,8 +91,8 @@ fn address(wanted: &Wanted, before: u64) -> String {
     format!("/notifications?account={}&held={held}&before={before}", percent(wanted.account.as_str()))
 }
 
-fn filter(words: &Words, known: &[&NotifiedAccount], wanted: &Wanted) -> Markup {
-    let shelves = [
+fn filter(words: &Words, known: &[&NotificationAccount], wanted: &NotificationsQuery) -> Markup {
+    let options = [
         ("", words.every_notification, None),
         ("true", words.only_held, Some(NotificationFilter::Held)),
         ("false", words.only_read, Some(NotificationFilter::Read)),
@@ -104,8 +104,8 @@ fn filter(words: &Words, known: &[&NotifiedAccount], wanted: &Wanted) -> Markup 
                     option value=(account.name) selected[account.name == wanted.account] { (account.name) }
                 }
             } }
-            label { (words.standing) " " select name="held" {
-                @for (value, name, shelf) in shelves { option value=(value) selected[wanted.shelf == shelf] { (name) } }
+            label { (words.status) " " select name="held" {
+                @for (value, name, filter_by) in options { option value=(value) selected[wanted.filter_by == filter_by] { (name) } }
             } }
             button type="submit" { (words.show) }
         }
@@ -113,7 +113,7 @@ fn filter(words: &Words, known: &[&NotifiedAccount], wanted: &Wanted) -> Markup 
 }
 
 fn table(words: &Words, listed: &[NotificationView]) -> Markup {
-    let names = [words.number, words.received, words.standing, words.method, words.record, words.version, words.amount];
+    let names = [words.number, words.received, words.status, words.method, words.record, words.version, words.amount];
     html! {
         @if listed.is_empty() { p.soft { (words.nothing_here) } } @else {
             div.wide { table.notifications {
@@ -129,8 +129,8 @@ fn row(words: &Words, view: &NotificationView) -> Markup {
         tr data-outcome=(view.outcome.as_str()) {
             th scope="row" { a.key href=(notification_address(&view.account, view.id)) { (view.id) } }
             td data-name=(words.received) { (moment(&view.received_at)) }
-            td data-name=(words.standing) {
-                span { (standing(words, view)) @if let Some(reason) = &view.reason { " " span.why { (words.held_reason(reason)) } } }
+            td data-name=(words.status) {
+                span { (status(words, view)) @if let Some(reason) = &view.reason { " " span.why { (words.held_reason(reason)) } } }
             }
             td.reason data-name=(words.method) { (view.method) }
             td.reason data-name=(words.record) { code { (view.record_id.as_deref().unwrap_or("–")) } }
@@ -141,7 +141,7 @@ fn row(words: &Words, view: &NotificationView) -> Markup {
 }
 
 /// A notification's place among its versions, by colour and word, and a mark if it was late.
-pub(super) fn standing(words: &Words, view: &NotificationView) -> Markup {
+pub(super) fn status(words: &Words, view: &NotificationView) -> Markup {
     html! {
         span.outcome data-outcome=(view.outcome.as_str()) title=(words.outcome_means(view.outcome)) { (words.outcome(view.outcome)) }
         @if view.late { " " span.flag title=(words.late_means) { (words.late) } }
@@ -153,7 +153,8 @@ pub(super) async fn overview(
     app: &ServerState,
     bearer: &Bearer,
 ) -> Result<Vec<(AccountName, NotificationCount)>, Refusal> {
-    let accounts: Vec<AccountName> = notified(app, bearer).iter().map(|account| account.name.clone()).collect();
+    let accounts: Vec<AccountName> =
+        notification_accounts(app, bearer).iter().map(|account| account.name.clone()).collect();
     let counts = app.store.notification_counts(&accounts).await?;
     Ok(accounts.into_iter().zip(counts).collect())
 }

@@ -36,7 +36,7 @@ const fn act_words(act: QuarantineAction, words: &Words) -> (&'static str, &'sta
 }
 
 /// A key, and the action that an operator wants.
-struct Wanted {
+struct RequestedAction {
     origin: Origin,
     key: String,
     act: QuarantineAction,
@@ -127,7 +127,7 @@ fn conflict(signed_in: &SignedIn, why: &str) -> Refused {
 }
 
 /// The key and the action that a path names, for a bearer who may operate.
-fn meant(signed_in: &SignedIn, app: &ServerState, path: Path4) -> Result<Wanted, Refused> {
+fn meant(signed_in: &SignedIn, app: &ServerState, path: Path4) -> Result<RequestedAction, Refused> {
     let words = signed_in.words();
     let refused = |status, why| refuse(&signed_in.guest, Some(signed_in), status, why);
     let not_found = || refused(StatusCode::NOT_FOUND, words.not_found);
@@ -141,10 +141,10 @@ fn meant(signed_in: &SignedIn, app: &ServerState, path: Path4) -> Result<Wanted,
     if !signed_in.may_operate() {
         return Err(refused(StatusCode::FORBIDDEN, words.not_allowed));
     }
-    Ok(Wanted { origin, key, act })
+    Ok(RequestedAction { origin, key, act })
 }
 
-fn asking(signed_in: &SignedIn, wanted: &Wanted, wrong: Option<&str>, status: StatusCode) -> Response {
+fn asking(signed_in: &SignedIn, wanted: &RequestedAction, wrong: Option<&str>, status: StatusCode) -> Response {
     let words = signed_in.words();
     let (name, does) = act_words(wanted.act, words);
     let content = html! {

@@ -31,8 +31,8 @@ struct Row {
 /// `GET /`
 pub(super) async fn show(signed_in: SignedIn, State(app): State<Shared>) -> Answered {
     let rows = rows(&app, signed_in.bearer()).await.map_err(|problem| refuse_problem(&signed_in, problem))?;
-    let notified = notifications::overview(&app, signed_in.bearer()).await;
-    let notified = notified.map_err(|problem| refuse_problem(&signed_in, problem))?;
+    let notification_counts = notifications::overview(&app, signed_in.bearer()).await;
+    let notification_counts = notification_counts.map_err(|problem| refuse_problem(&signed_in, problem))?;
     let words = signed_in.words();
     let sum = |of: fn(&QueueStatus) -> u64| rows.iter().map(|row| of(&row.status)).sum::<u64>();
     let in_doubt: usize = rows.iter().map(|row| row.in_doubt).sum();
@@ -46,22 +46,22 @@ pub(super) async fn show(signed_in: SignedIn, State(app): State<Shared>) -> Answ
             (total(words.in_doubt, in_doubt, "warn"))
             (total(words.in_review, sum(|status| status.counts.review), "bad"))
             (total(words.paused_queues, paused, "bad"))
-            (linked_total(words.set_aside, &html! { a href=(quarantine::ADDRESS) { (quarantined) } }, quarantined, "bad"))
-            @if !notified.is_empty() {
-                (total(words.notifications_held, notified.iter().map(|(_, count)| count.held).sum::<u64>(), "bad"))
+            (linked_total(words.quarantined_jobs, &html! { a href=(quarantine::ADDRESS) { (quarantined) } }, quarantined, "bad"))
+            @if !notification_counts.is_empty() {
+                (total(words.notifications_held, notification_counts.iter().map(|(_, count)| count.held).sum::<u64>(), "bad"))
             }
         }
         div.wide { table.queues {
             thead { tr {
                 th { (words.queue) }
-                @for name in [words.to_send, words.to_query, words.in_doubt, words.in_review, words.ended, words.set_aside] { th.number { (name) } }
+                @for name in [words.to_send, words.to_query, words.in_doubt, words.in_review, words.ended, words.quarantined_jobs] { th.number { (name) } }
                 th { (words.next_due) }
                 th { (words.rate) }
                 th { (words.sending) }
             } }
             tbody { @for row in &rows { (row_of(&signed_in, row)) } }
         } }
-        (notifications::links(words, &notified))
+        (notifications::links(words, &notification_counts))
         p.soft { (words.queues_note) }
     };
     Ok(page(&signed_in, Tab::Queues, Live::Yes, words.queues, &content))
@@ -112,7 +112,7 @@ fn row_of(signed_in: &SignedIn, row: &Row) -> Markup {
         (words.in_doubt, Count::from(*in_doubt).0, "in_doubt", of_state("in_doubt")),
         (words.in_review, status.counts.review, "needs_review", of_state("needs_review")),
         (words.ended, status.counts.done, "", None),
-        (words.set_aside, status.all_quarantined(), "", Some(quarantine::ADDRESS.to_owned())),
+        (words.quarantined_jobs, status.all_quarantined(), "", Some(quarantine::ADDRESS.to_owned())),
     ];
     html! {
         tr data-queue=(queue) {

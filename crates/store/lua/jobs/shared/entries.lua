@@ -8,10 +8,10 @@ local leases, entries, entry_count, whole_entries = {}, {}, 0, {}
 local function entry_of(token, call, now, fence)
   return '{"claim":' .. token .. ',"call":"' .. call .. (fence and '","fence":' .. fence .. ',"at":' or '","at":') .. now
 end
-local function add_claim(key, entry, lapsed, lease_end)
+local function add_claim(key, entry, lost_claim, lease_end)
   local claim = whole_entries[entry] -- most are alike, and a text costs its length
-  if lapsed then
-    claim = entry .. ',"after":' .. lapsed .. '}'
+  if lost_claim then
+    claim = entry .. ',"after":' .. lost_claim .. '}'
   elseif not claim then
     claim = entry .. '}'
     whole_entries[entry] = claim

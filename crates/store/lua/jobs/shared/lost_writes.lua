@@ -9,8 +9,8 @@ end
 local CLOCK_STEP = 60000
 -- `expected` is the worker's estimate of Redis's time (ms, 0 = none).
 local function has_lost_writes(receipt, fence, now, known_receipt, known_fence, expected)
-  local receipts_tell = expected == 0 or now <= expected + CLOCK_STEP
-  return fence < known_fence or (receipts_tell and receipt < known_receipt)
+  local receipts_count = expected == 0 or now <= expected + CLOCK_STEP
+  return fence < known_fence or (receipts_count and receipt < known_receipt)
 end
 -- Begins the next era. `fence` is above all fences that any worker has seen.
 local function begin_era(era, fence, events_kept)

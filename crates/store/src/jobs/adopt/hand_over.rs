@@ -160,9 +160,9 @@ impl Store {
         let history: Vec<String> = handed.lines.iter().filter(|line| !known.contains(line)).cloned().collect();
         let (claim, record) = (&job.seen.claim, &job.seen.record);
         let write = Guarded { history, ..Guarded::new(job.key.as_str(), claim, Seen::Text(record.clone())) };
-        let write = if let Some(mut standing) = job.seen.stored.standing(ClaimEntry::read(claim)) {
-            standing.late.extend(handed.late.iter().cloned());
-            Guarded { claim: standing.text(), ..write }
+        let write = if let Some(mut current_claim) = job.seen.stored.current_claim(ClaimEntry::read(claim)) {
+            current_claim.late.extend(handed.late.iter().cloned());
+            Guarded { claim: current_claim.text(), ..write }
         } else {
             let mut record = job.seen.stored.clone();
             let mut again = false;

@@ -120,7 +120,7 @@ impl DeliveryCommit {
                 Guarded { record: failed.text(), place: Place::Again(again), history, ..write }
             }
             // A claim that was lost before is in force again: it may have made an attempt.
-            DeliveryResult::PutOff(again) => Guarded { claim: entry.given_back(), place: Place::Again(again), ..write },
+            DeliveryResult::PutOff(again) => Guarded { claim: entry.released(), place: Place::Again(again), ..write },
         }
     }
 }

@@ -82,7 +82,7 @@ impl DeliveryEntry {
     }
 
     /// The entry that is in force once this claim is released; empty for none.
-    pub(crate) fn given_back(&self) -> String {
+    pub(crate) fn released(&self) -> String {
         self.after.as_ref().map(|after| after.text()).unwrap_or_default()
     }
 }
@@ -111,8 +111,8 @@ mod tests {
         let lost = r#"{"claim":"a/1","call":"deliver","at":20}"#;
         let entry =
             DeliveryEntry::read(&format!(r#"{{"claim":"b/2","call":"deliver","at":30,"after":{lost}}}"#)).unwrap();
-        assert_eq!((entry.since(), entry.given_back().as_str()), (Millis(20), lost));
+        assert_eq!((entry.since(), entry.released().as_str()), (Millis(20), lost));
         let first = DeliveryEntry::read(lost).unwrap();
-        assert_eq!((first.since(), first.given_back().as_str()), (Millis(20), ""));
+        assert_eq!((first.since(), first.released().as_str()), (Millis(20), ""));
     }
 }

@@ -195,14 +195,14 @@ async fn a_response_during_an_adoption_is_used_in_the_new_queue() {
             adopt_and_die(&old, point, 1).await;
             let at = format!("{point}, claimed there: {claimed_there}");
             let there = point == "before_leaving";
-            let standing = if there && claimed_there { Some(new.claim_one("w").await) } else { None };
+            let claimed = if there && claimed_there { Some(new.claim_one("w").await) } else { None };
             let mut late = answered(&lost, Outcome::Succeeded, State::Succeeded, Due::Never);
             late.trade_nos = vec!["T1".into()];
             assert_eq!(old.commit(&late).await, Committed::Late, "{at}");
             assert_eq!(old.era().await, None, "{at}: nothing was lost");
             assert_eq!(adopt(&old).await.moved, 1, "{at}");
-            if let Some(standing) = standing {
-                new.commit(&answered(&standing, Outcome::NoResponse, State::InDoubt, Due::Send(LATER))).await;
+            if let Some(claimed) = claimed {
+                new.commit(&answered(&claimed, Outcome::NoResponse, State::InDoubt, Due::Send(LATER))).await;
             }
             let job = new.job("k1").await;
             assert_eq!((job.state, job.late_outcome), (State::InDoubt, Some(Outcome::Succeeded)), "{at}");

@@ -80,12 +80,12 @@ impl Real {
         while self.at_ms <= self.over_ms {
             self.at_ms = self.scenes[0].now().await;
         }
-        let reported = self.tells(step, after).await;
+        let reported = self.report(step, after).await;
         self.over_ms = self.scenes[0].now().await;
         reported
     }
 
-    async fn tells(&mut self, Step { at_queue, deed }: &Step, after: &Model) -> Reported {
+    async fn report(&mut self, Step { at_queue, deed }: &Step, after: &Model) -> Reported {
         let scene = &self.scenes[*at_queue];
         let (store, queue) = (&scene.store, &scene.queue);
         match deed {
@@ -101,8 +101,8 @@ impl Real {
             Deed::Renew(handed, lease) => {
                 let renewal = Renewal::new(handed.worker, tick(*lease));
                 let job = &self.jobs[&(*at_queue, handed.key, handed.fence)];
-                let held = LeasedClaim { key: job.key.to_string(), fence: job.fence, token: job.token.clone() };
-                let renewed = store.renew(queue, &renewal, &[held]).await.unwrap();
+                let claim = LeasedClaim { key: job.key.to_string(), fence: job.fence, token: job.token.clone() };
+                let renewed = store.renew(queue, &renewal, &[claim]).await.unwrap();
                 assert!(!renewed.lost_writes, "nothing was lost");
                 Reported::Keys(renewed.gone.iter().map(|key| known(key)).collect())
             }
@@ -198,7 +198,7 @@ impl Real {
         Commit {
             reason: ending.reason,
             queried: handed.call == Call::Query,
-            resend: if ending.never_left { Resend::GivenBack } else { Resend::Counts },
+            resend: if ending.never_left { Resend::NotCounted } else { Resend::Counts },
             trade_nos: if matches!(outcome, Outcome::Accepted(_)) {
                 vec![format!("T{}", handed.fence)]
             } else {

@@ -188,7 +188,7 @@ impl Model {
                 at_queue.grows_older(ticks);
             }
         }
-        self.reported = self.queues[step.at_queue].tells(&step.deed);
+        self.reported = self.queues[step.at_queue].report(&step.deed);
         self
     }
 
@@ -235,7 +235,7 @@ impl Queue {
         self.receipts.retain(|_, receipt| receipt.until > now);
     }
 
-    fn tells(&mut self, deed: &Deed) -> Reported {
+    fn report(&mut self, deed: &Deed) -> Reported {
         match deed {
             Deed::Submit(orders) => Reported::Submitted(orders.iter().map(|order| self.submit(order)).collect()),
             Deed::Claim(wish) => self.claim(wish),

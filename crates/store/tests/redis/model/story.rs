@@ -126,14 +126,14 @@ pub(crate) enum Then {
 impl Outcome {
     /// True if a worker's call can have this outcome (the domain's rules, much shortened).
     fn fits(self, handed: &Handed) -> bool {
-        let asked = handed.call == Call::Query;
+        let is_query = handed.call == Call::Query;
         match (self, handed.state) {
             (Self::AsBefore, state) => state.is_terminal(),
             (Self::LastWord(State::Refunded), State::Succeeded) => true,
             (_, state) if state.is_terminal() => false,
             (Self::NotExecuted(then) | Self::Misconfigured(then), State::Queued) => matches!(then, Then::SendIn(_)),
-            (Self::NotExecuted(_) | Self::Misconfigured(_), _) => !asked,
-            (Self::Rejected, state) => !asked && state == State::Queued,
+            (Self::NotExecuted(_) | Self::Misconfigured(_), _) => !is_query,
+            (Self::Rejected, state) => !is_query && state == State::Queued,
             (Self::NoResponse(_), state) => state != State::Pending,
             (Self::Accepted(_) | Self::LastWord(_) | Self::Review, _) => true,
         }
@@ -243,7 +243,7 @@ impl fmt::Debug for Deed {
         match self {
             Self::Submit(orders) => write!(out, "submit {orders:?}"),
             Self::Claim(wish) => write!(out, "{wish:?}"),
-            Self::Recover(worker) => write!(out, "{worker} gives back what its last claim gave, whose reply was lost"),
+            Self::Recover(worker) => write!(out, "{worker} releases its last claim, whose reply was lost"),
             Self::Renew(handed, lease) => write!(out, "{} renews {handed:?} for {}", handed.worker, minutes(*lease)),
             Self::Commit(handed, outcome) => write!(out, "{} commits {handed:?}: {outcome:?}", handed.worker),
             Self::Release(handed) => write!(out, "{} releases {handed:?}, not called about", handed.worker),

@@ -114,7 +114,7 @@ pub(super) struct OneOfMany {
 #[schemars(rename = "BatchOutcomes")]
 pub(super) struct Outcomes {
     /// The durability of the jobs that are stored.
-    #[schemars(with = "Kept")]
+    #[schemars(with = "DurabilityName")]
     pub(super) durability: &'static str,
     /// An outcome for each job, in the order of the batch.
     pub(super) jobs: Vec<OneOfMany>,
@@ -126,7 +126,7 @@ pub(super) struct Accepted {
     #[serde(flatten)]
     pub(super) submitted: Submitted,
     /// The durability of the job.
-    #[schemars(with = "Kept")]
+    #[schemars(with = "DurabilityName")]
     pub(super) durability: &'static str,
 }
 
@@ -139,9 +139,9 @@ pub(super) enum Answered {
 }
 
 /// The durability of an acknowledgement: Redis has it, Redis's disk has it, or its replicas do.
-struct Kept;
+struct DurabilityName;
 
-impl JsonSchema for Kept {
+impl JsonSchema for DurabilityName {
     fn schema_name() -> Cow<'static, str> {
         "Durability".into()
     }

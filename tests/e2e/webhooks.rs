@@ -42,14 +42,14 @@ fn stories(received: &[Received]) -> BTreeMap<String, Vec<(String, u64)>> {
 }
 
 /// Waits until nothing is left to deliver.
-async fn all_told(world: &World) {
+async fn all_delivered(world: &World) {
     eventually(SOON, "everything to be delivered", async || {
         let queues = world.ok(&["queues", "--json"]).await;
-        let untold: u64 = queues
+        let waiting: u64 = queues
             .lines()
             .map(|queue| serde_json::from_str::<Value>(queue).unwrap()["to_tell"].as_u64().unwrap())
             .sum();
-        if untold == 0 { Ok(()) } else { Err(queues) }
+        if waiting == 0 { Ok(()) } else { Err(queues) }
     })
     .await;
 }
@@ -58,7 +58,7 @@ async fn all_told(world: &World) {
 async fn every_end_is_delivered_while_servers_die() {
     let world = world(Plan::new()).await;
     let receiver = Receiver::start(|_| Answer::Late(Duration::from_millis(60), 200)).await;
-    let keys: Vec<String> = (0..60).map(|number| format!("TOLD-{number:02}")).collect();
+    let keys: Vec<String> = (0..60).map(|number| format!("REVIEWED-{number:02}")).collect();
     let _worker = world.worker().await;
     world.submit_new(&keys.iter().map(|key| with_webhook(key, &receiver.url("hook"))).collect::<Vec<_>>()).await;
     world.settled().await;
@@ -67,7 +67,7 @@ async fn every_end_is_delivered_while_servers_die() {
     first.process.kill();
     let _second = world.serve().await;
     let _third = world.serve().await;
-    all_told(&world).await;
+    all_delivered(&world).await;
     let stories = stories(&receiver.received());
     assert_eq!(stories.len(), keys.len(), "every job: {stories:?}");
     assert!(stories.values().all(|story| *story == [("job.succeeded".to_owned(), 1)]), "{stories:?}");
@@ -87,7 +87,7 @@ async fn a_delivery_of_a_dead_server_is_repeated_with_the_same_id() {
     world.submit_new(&[with_webhook("TWICE", &receiver.url("hook"))]).await;
     assert_eq!(dying.process.finished(SOON).await.code, None, "it died by a signal");
     let _next = world.serve().await;
-    all_told(&world).await;
+    all_delivered(&world).await;
     let received = receiver.received();
     assert_eq!(received.len(), 2, "{received:?}");
     assert_eq!((&received[0].id, &received[0].body), (&received[1].id, &received[1].body));
@@ -115,7 +115,7 @@ async fn a_review_is_delivered_before_its_resolution() {
     world.until("REVIEWED", "needs_review").await;
     eventually(SOON, "the first attempt", async || (!receiver.received().is_empty()).then_some(())).await;
     world.ok(&["resolve", "REVIEWED", "--as", "succeeded", "--reason", "seen on the statement"]).await;
-    all_told(&world).await;
+    all_delivered(&world).await;
     let received = receiver.received();
     let answered: Vec<u16> = received.iter().map(|message| message.answered).collect();
     assert_eq!(answered, [500, 200, 200], "{received:?}");

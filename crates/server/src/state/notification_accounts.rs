@@ -12,7 +12,7 @@ use super::tokens::Bearer;
 
 /// An account that its gateway may notify.
 #[derive(Clone, Debug)]
-pub struct NotifiedAccount {
+pub struct NotificationAccount {
     /// Its name.
     pub name: AccountName,
     /// Verifies that the platform wrote it.
@@ -20,7 +20,7 @@ pub struct NotifiedAccount {
     /// The rule of its signatures, once known.
     pub sign_rule: Option<SignRule>,
     /// The expected methods besides bank credits.
-    pub methods: Vec<NotifiedMethod>,
+    pub methods: Vec<NotificationMethod>,
     /// The receiver of its webhooks.
     pub callback_url: Option<String>,
     /// The time for which notifications are kept.
@@ -31,14 +31,14 @@ pub struct NotifiedAccount {
 
 /// A kind of notification that an operator expects.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotifiedMethod {
+pub struct NotificationMethod {
     /// The method.
     pub name: String,
     /// The kind of the job that it names, and the place in its content of the job's key or business key.
     pub job: Option<(Kind, String)>,
 }
 
-impl NotifiedAccount {
+impl NotificationAccount {
     /// The job that a notification of this method with this content names: by its key, or by its business key.
     pub(crate) fn job_named(&self, method: &str, content: &serde_json::Value) -> Option<(Kind, String)> {
         let configured = self.methods.iter().find(|configured| configured.name == method)?;
@@ -49,8 +49,8 @@ impl NotifiedAccount {
 }
 
 /// The accounts that are notified and that this bearer may know.
-pub(crate) fn notified<'a>(app: &'a ServerState, bearer: &Bearer) -> Vec<&'a NotifiedAccount> {
-    app.settings.notified.iter().filter(|account| bearer.accounts.have(&account.name)).collect()
+pub(crate) fn notification_accounts<'a>(app: &'a ServerState, bearer: &Bearer) -> Vec<&'a NotificationAccount> {
+    app.settings.notification_accounts.iter().filter(|account| bearer.accounts.have(&account.name)).collect()
 }
 
 /// The account of that name, if it is notified.
@@ -61,7 +61,7 @@ pub(crate) fn of_account<'a>(
     app: &'a ServerState,
     bearer: &Bearer,
     name: &str,
-) -> Result<&'a NotifiedAccount, Refusal> {
-    let found = notified(app, bearer).into_iter().find(|account| account.name.as_str() == name);
+) -> Result<&'a NotificationAccount, Refusal> {
+    let found = notification_accounts(app, bearer).into_iter().find(|account| account.name.as_str() == name);
     found.ok_or_else(|| Refusal::NotFound("no account of that name is notified".to_owned()))
 }
