@@ -95,8 +95,7 @@ async fn dead_and_slow_clients_tie_up_nothing() {
         let job = transfer(&format!("T-{number}"));
         let began = Instant::now();
         assert_eq!(server.submit(&job).await.status, 201);
-        // A client that kept its place would hold it for a minute; a busy machine takes seconds.
-        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         world.accepted(job);
     }
     let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", server.process.pid())).unwrap().count();

@@ -16,13 +16,19 @@ const NEWER: u32 = 99;
 /// An older worker leaves a newer record for half a minute before it looks again; a busy machine takes as long once more.
 const LEFT_AND_TAKEN: Duration = Duration::from_secs(90);
 
-/// The states of the jobs whose keys begin so, with their number.
+/// The states of the jobs whose keys begin so, with their number. Each key counts once: both builds claim and release these jobs
+/// while the list is read, and a list that is read while jobs move may have one twice.
 async fn states(world: &World, prefix: &str) -> BTreeMap<String, usize> {
-    let mut states = BTreeMap::new();
+    let mut state_of = BTreeMap::new();
     for job in world.list().await {
-        if jobs::key(&job).starts_with(prefix) {
-            *states.entry(job["state"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+        let key = jobs::key(&job).to_owned();
+        if key.starts_with(prefix) {
+            state_of.insert(key, job["state"].as_str().unwrap_or_default().to_owned());
         }
+    }
+    let mut states = BTreeMap::new();
+    for state in state_of.into_values() {
+        *states.entry(state).or_default() += 1;
     }
     states
 }

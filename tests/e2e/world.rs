@@ -1,7 +1,6 @@
 //! One test's world: a configuration, a simulator, workers, and Bursar's commands to act on them.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -201,15 +200,10 @@ impl World {
         serde_json::from_str(&shown).expect("show --json prints one object")
     }
 
-    /// Every job of the world, once: a list that is read while jobs move on may have one twice, and the last line counts.
+    /// Every job of the world.
     pub(crate) async fn list(&self) -> Vec<Value> {
         let listed = self.ok(&["list", "--json", "--limit", "100000"]).await;
-        let read = |line| serde_json::from_str::<Value>(line).expect("list --json prints an object a line");
-        let by_name = listed.lines().map(read).map(|job| {
-            let name = ["account", "kind", "platform_no"].map(|part| job[part].as_str().unwrap_or_default().to_owned());
-            (name, job)
-        });
-        by_name.collect::<BTreeMap<_, _>>().into_values().collect()
+        listed.lines().map(|line| serde_json::from_str(line).expect("list --json prints an object a line")).collect()
     }
 
     /// Waits until the job is in `state`.
