@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 const MAX_CONTENT_BYTES: usize = 200 * 1024;
 const CAP: i64 = 1_000_000;
 
-/// What has its own place in a bill; everything else is in `extra`.
+/// The fields of a bill that are read by themselves; everything else is in `extra`.
 const BILL: [&str; 15] = [
     "trade_type",
     "node_id",

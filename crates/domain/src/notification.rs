@@ -160,7 +160,7 @@ pub struct NotificationView {
     /// When it arrived first.
     #[schemars(with = "Millis")]
     pub received_at: String,
-    /// How often it arrived.
+    /// The number of times that it arrived.
     pub deliveries: u64,
     /// The rule by which it was signed, `a` or `b`.
     pub sign_rule: String,
