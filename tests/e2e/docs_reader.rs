@@ -1,12 +1,11 @@
 //! A reader who pastes a page's commands into an interactive shell.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use bursar_test_support::Process;
+use bursar_test_support::{Process, free_port};
 use tempfile::TempDir;
 
 use crate::docs::PAGE_WITHIN;
@@ -24,9 +23,19 @@ pub(crate) struct Reader {
     server: String,
 }
 
-fn free_port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    listener.expect("a free port").port().to_string()
+/// A page's commands with other ports. No port that was put in is replaced again, though it may contain the next one's digits.
+fn with_ports(script: &str, ports: &[String; 3]) -> String {
+    let first =
+        PORTS.iter().zip(ports).filter_map(|(written, free)| script.find(written).map(|at| (at, *written, free)));
+    let Some((at, written, free)) = first.min() else { return script.to_owned() };
+    let (before, after) = (&script[..at], &script[at + written.len()..]);
+    format!("{before}{free}{}", with_ports(after, ports))
+}
+
+#[test]
+fn a_port_with_another_ports_digits_is_kept() {
+    let ports = ["18080".to_owned(), "19000".to_owned(), "14711".to_owned()];
+    assert_eq!(with_ports("up 8080; ask 4711, 9000 and 8080", &ports), "up 19000; ask 18080, 14711 and 19000");
 }
 
 /// The files that `./x demo` leaves: the program, which ends with the shell that started it, and a Redis to run.
@@ -59,12 +68,10 @@ impl Reader {
     pub(crate) async fn paste(shell: &str, pages: &[String]) -> Self {
         let folder = tempfile::Builder::new().prefix("bursar-docs-").tempdir().unwrap();
         built(folder.path());
-        let ports = PORTS.map(|_| free_port());
+        let ports = PORTS.map(|_| free_port().expect("a free port").to_string());
         let pages = pages.join(&format!("echo; echo '{}'\n", Self::NEXT_PAGE));
-        let mut script = format!("set -eu\n{pages}\necho; echo everything done\n{}", Self::AFTERWARDS);
-        for (written, free) in PORTS.iter().zip(&ports) {
-            script = script.replace(written, free);
-        }
+        let script = format!("set -eu\n{pages}\necho; echo everything done\n{}", Self::AFTERWARDS);
+        let script = with_ports(&script, &ports);
         let pasted = folder.path().join("pasted");
         std::fs::write(&pasted, script).unwrap();
         let mut command = Command::new(shell);

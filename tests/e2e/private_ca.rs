@@ -1,8 +1,6 @@
 //! `rediss://` with a certificate authority of one's own, from the configuration to a payment.
 
-use std::net::TcpListener;
-
-use bursar_test_support::private_redis;
+use bursar_test_support::{free_port, private_redis};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use crate::jobs::transfer;
@@ -26,7 +24,7 @@ async fn payments_use_a_redis_of_a_private_authority_only() {
         std::fs::write(&path, text).unwrap();
         path
     };
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port().unwrap();
     eprintln!(
         "starting redis-server with tls-port {port}: one that was built without TLS fails here by that setting's name"
     );

@@ -25,7 +25,7 @@ mod server_faults;
 mod shared_redis;
 mod wait;
 
-pub use bursar_private_redis::{Fsync, Listen, Options, PrivateRedis};
+pub use bursar_private_redis::{Fsync, Listen, Options, PrivateRedis, free_port};
 pub use fault_proxy::{Fault, FaultProxy};
 pub use process::{Finished, Process};
 pub use receiver::{Answer, Received, Receiver};

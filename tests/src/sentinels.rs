@@ -1,8 +1,8 @@
 //! Redis behind Sentinel: a primary, a replica that can be kept behind, and three sentinels that promote it.
 
 use crate::{Fault, FaultProxy, OwnRedis, Process, eventually, private_redis, shared_redis::server_binary};
-use bursar_private_redis::{Listen, Options};
-use std::{collections::HashMap, net::TcpListener, path::Path, process::Command, process::Stdio, time::Duration};
+use bursar_private_redis::{Listen, Options, free_port};
+use std::{collections::HashMap, path::Path, process::Command, process::Stdio, time::Duration};
 use tempfile::TempDir;
 
 /// The sentinels' name for the primary.
@@ -50,7 +50,7 @@ impl Sentinels {
             loopback(options).setting("replicaof", format!("{host} {port}")).setting("repl-diskless-sync-delay", "0")
         });
         let folder = tempfile::Builder::new().prefix("bursar-test-").tempdir().expect("a folder for the sentinels");
-        let ports: Vec<u16> = (0..COUNT).map(|_| free_port()).collect();
+        let ports: Vec<u16> = (0..COUNT).map(|_| free_port().expect("a free port")).collect();
         let sentinels = ports.iter().map(|port| sentinel(folder.path(), *port, port_of(&primary))).collect();
         let all = Self { primary, replica, between, ports, _sentinels: sentinels, _folder: folder };
         all.until_complete().await;
@@ -122,12 +122,6 @@ impl Sentinels {
 fn port_of(redis: &OwnRedis) -> u16 {
     let port = redis.url().rsplit_once(':').and_then(|(_, rest)| rest.split('/').next());
     port.and_then(|port| port.parse().ok()).expect("it listens on a port")
-}
-
-/// A port without a listener. Another process may take it before the sentinel does; then the test says so.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
 }
 
 fn sentinel(folder: &Path, port: u16, primary: u16) -> Process {

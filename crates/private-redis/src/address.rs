@@ -1,11 +1,11 @@
 //! The server's address, and the check that it is ready.
 
-use crate::{Error, Listen};
+use crate::{Error, Listen, free_port};
 use std::{
     env, fs,
     hash::{BuildHasher, Hasher, RandomState},
     io::{self, BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddrV4, TcpStream},
     os::unix::{fs::DirBuilderExt, net::UnixStream},
     path::{Path, PathBuf},
     time::Duration,
@@ -31,7 +31,9 @@ impl Address {
     pub(crate) fn choose(listen: Listen, data_dir: &Path) -> Result<Self, Error> {
         match listen {
             Listen::Socket => Self::socket(data_dir),
-            Listen::Loopback => free_port().map(Self::Port),
+            Listen::Loopback => free_port()
+                .map(Self::Port)
+                .map_err(|source| Error::System { action: "find a free port on 127.0.0.1", source }),
         }
     }
 
@@ -121,13 +123,4 @@ fn answers_as(mut stream: impl Read + Write, pid: u32) -> io::Result<bool> {
         }
     }
     Ok(false)
-}
-
-/// The system picks a port and we hand it over: another process may take it in between, so a start that fails is tried
-/// again with the next one.
-fn free_port() -> Result<u16, Error> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|source| Error::System { action: "find a free port on 127.0.0.1", source })
 }

@@ -17,6 +17,7 @@ mod binary;
 mod error;
 mod options;
 mod parent;
+mod port;
 mod server;
 mod supervisor;
 
@@ -24,4 +25,5 @@ pub use binary::{Binary, find_binary};
 pub use error::Error;
 pub use options::{Fsync, Listen, Options};
 pub use parent::{Ending, end_with_this_thread};
+pub use port::free_port;
 pub use supervisor::PrivateRedis;

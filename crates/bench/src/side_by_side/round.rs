@@ -208,7 +208,7 @@ impl Bench {
 
     async fn stub(&self, workload: Workload) -> anyhow::Result<Option<Stub>> {
         let Some(build) = self.build.as_ref().filter(|_| workload.work() != "W1") else { return Ok(None) };
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = bursar_private_redis::free_port()?;
         let mut child = Command::new(build.join(STUB))
             .args(["--port", &port.to_string()])
             .arg("--sig")

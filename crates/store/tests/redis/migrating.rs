@@ -1,8 +1,6 @@
 //! A slot that moves to another server of a cluster, behind a client that follows `ASK`, such as a proxy.
 
-use std::net::TcpListener;
-
-use bursar_test_support::{Listen, Options, OwnRedis, eventually, private_redis};
+use bursar_test_support::{Listen, Options, OwnRedis, eventually, free_port, private_redis};
 use redis::aio::MultiplexedConnection;
 
 use crate::scene::{SOON, Scene};
@@ -15,7 +13,7 @@ struct Node {
 
 impl Node {
     async fn start() -> Self {
-        let bus = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let bus = free_port().unwrap();
         let server = private_redis(|options: Options| {
             let options = Options { listen: Listen::Loopback, ..options };
             options.setting("cluster-enabled", "yes").setting("cluster-port", bus.to_string())

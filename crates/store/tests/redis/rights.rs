@@ -350,7 +350,7 @@ async fn a_message_that_may_not_be_published_fails_no_write() {
 
 #[tokio::test]
 async fn a_cluster_is_refused_and_takes_no_job() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = bursar_test_support::free_port().unwrap();
     let redis = private_redis(|options| {
         let options = Options { listen: Listen::Loopback, ..options };
         options.setting("cluster-enabled", "yes").setting("cluster-port", port.to_string())

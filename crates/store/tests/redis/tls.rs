@@ -1,12 +1,11 @@
 //! `rediss://` against a real server with certificates of a private authority.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
 use bursar_domain::{AccountRules, GatewayKind, Job, Queue};
 use bursar_store::{Settings, Store, StoreError, Submission, Wake};
-use bursar_test_support::{OwnRedis, eventually, private_redis};
+use bursar_test_support::{OwnRedis, eventually, free_port, private_redis};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
@@ -54,7 +53,7 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         authority.certify(folder.path(), names, years);
         let file = |name: &str| folder.path().join(name).display().to_string();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port().unwrap();
         eprintln!(
             "starting redis-server with tls-port {port}: one that was built without TLS fails here by that setting's name"
         );
