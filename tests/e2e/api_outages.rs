@@ -71,7 +71,7 @@ async fn an_absent_redis_is_waited_for_and_repeating_is_safe() {
 
 #[tokio::test]
 async fn dead_and_slow_clients_tie_up_nothing() {
-    let world = Plan::new().set("server.patience", "2s").start().await;
+    let world = Plan::new().set("server.client_timeout", "2s").start().await;
     let server = world.serve().await;
     world.submit_new(&[transfer("T")]).await;
     let token = &server.tokens.reader;

@@ -47,7 +47,7 @@ async fn all_delivered(world: &World) {
         let queues = world.ok(&["queues", "--json"]).await;
         let waiting: u64 = queues
             .lines()
-            .map(|queue| serde_json::from_str::<Value>(queue).unwrap()["to_tell"].as_u64().unwrap())
+            .map(|queue| serde_json::from_str::<Value>(queue).unwrap()["undelivered"].as_u64().unwrap())
             .sum();
         if waiting == 0 { Ok(()) } else { Err(queues) }
     })

@@ -334,7 +334,7 @@ fn nothing_left(evidence: &Evidence) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (queue, status) in &evidence.queues {
         let to_send = if evidence.plan.waits_for_ever(status.paused.as_ref()) { 0 } else { status.counts.to_send };
-        if to_send + status.counts.to_query + status.counts.to_tell + status.quarantined > 0 {
+        if to_send + status.counts.to_query + status.counts.undelivered + status.quarantined > 0 {
             breaches.push(Breach { thing: None, text: format!("{queue}: {status:?}") });
         }
     }

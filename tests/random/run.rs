@@ -141,10 +141,10 @@ async fn is_quiet(world: &World, plan: &Plan) -> bool {
     }
     for queue in plan.queues() {
         match world.store.status(&queue).await {
-            Ok(status) if status.counts.to_send + status.counts.to_query + status.counts.to_tell == 0 => {}
+            Ok(status) if status.counts.to_send + status.counts.to_query + status.counts.undelivered == 0 => {}
             // An operator who looks would not let these sends go on.
             Ok(status) if plan.waits_for_ever(status.paused.as_ref()) => {
-                if status.counts.to_query + status.counts.to_tell > 0 {
+                if status.counts.to_query + status.counts.undelivered > 0 {
                     return false;
                 }
             }

@@ -31,7 +31,7 @@ pub(crate) async fn listen(
         tokens_file: config.server.tokens_file.clone(),
         session_key_file: config.server.session_key_file.clone(),
         rate_per_second: config.server.rate_per_second,
-        client_timeout: config.server.patience,
+        client_timeout: config.server.client_timeout,
         drain: config.server.drain,
         notification_accounts: notification_accounts(config)?,
     };

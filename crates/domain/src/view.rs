@@ -66,7 +66,7 @@ pub struct QueueCounts {
     /// Jobs that have ended and are not yet reduced to tombstones.
     pub done: u64,
     /// Jobs with a webhook event that waits to be delivered.
-    pub to_tell: u64,
+    pub undelivered: u64,
 }
 
 impl QueueCounts {
@@ -94,7 +94,7 @@ pub struct QueueView {
     #[serde(flatten)]
     pub counts: QueueCounts,
     /// Jobs and webhooks in quarantine: no record of them can be read.
-    pub orphans: u64,
+    pub quarantined: u64,
     /// The earliest due time.
     #[schemars(with = "Option<Millis>")]
     pub next_due: Option<String>,

@@ -183,7 +183,7 @@ metrics! {
     IN_DOUBT = "bursar_jobs_in_doubt", Gauge, Redis, ["queue"], "Jobs with an unknown outcome and without a call in progress, among the first due ones of each set: 1000, or fewer (at least 20) if more than 10 queues have waiting jobs. Missing if no job waits.";
     DUE_AGE = "bursar_due_age_seconds", Gauge, Redis, ["queue", "call"], "Age of the oldest due job, in seconds; 0 if none is due.";
     PAUSED = "bursar_queue_paused", Gauge, Redis, ["queue"], "1 while the queue's sends are paused, else 0.";
-    ORPHANS = "bursar_orphans", Gauge, Redis, ["queue"], "Keys in quarantine: due keys without a readable record, jobs that several workers were lost with, undeliverable webhooks (`bursar quarantine list`).";
+    QUARANTINED = "bursar_quarantined", Gauge, Redis, ["queue"], "Keys in quarantine: due keys without a readable record, jobs that several workers were lost with, undeliverable webhooks (`bursar quarantine list`).";
     UNSERVED = "bursar_unserved_jobs", Gauge, Redis, ["queue"], "Open jobs of a queue that is in no configuration of this process or of a worker within the last minute. Missing if there are none.";
     WEBHOOKS_WAITING = "bursar_webhooks_waiting", Gauge, Redis, ["origin"], "Jobs or notifications with an undelivered webhook.";
     WEBHOOK_DUE_AGE = "bursar_webhook_due_age_seconds", Gauge, Redis, ["origin"], "Age of the oldest due webhook delivery, in seconds; 0 if none is due.";

@@ -77,7 +77,7 @@ fn is_used(status: &QueueStatus) -> bool {
 
 fn write_queues(to: &mut Registry, queues: &[(&Queue, QueueStatus)]) {
     let jobs = Whole::new(names::JOBS);
-    let (paused, quarantined) = (Whole::new(names::PAUSED), Whole::new(names::ORPHANS));
+    let (paused, quarantined) = (Whole::new(names::PAUSED), Whole::new(names::QUARANTINED));
     let due_age = Fraction::new(names::DUE_AGE);
     for (queue, status) in queues.iter().filter(|(_, status)| is_used(status)) {
         let queue = queue.to_string();

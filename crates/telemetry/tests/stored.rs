@@ -82,7 +82,7 @@ async fn accounts_that_never_had_a_job_have_no_line() {
         ("bursar_jobs_in_doubt{queue=\"m007/transfer\"}", "0"),
         ("bursar_queue_paused{queue=\"m007/transfer\"}", "0"),
         ("bursar_queue_paused{queue=\"m008/transfer\"}", "1"),
-        ("bursar_orphans{queue=\"m008/transfer\"}", "0"),
+        ("bursar_quarantined{queue=\"m008/transfer\"}", "0"),
     ] {
         assert!(lines(&text, line).contains(&format!("{line} {value}").as_str()), "{line} {value} is not in:\n{text}");
     }

@@ -147,7 +147,7 @@ async fn found_in_queues(config: &Config, store: &Store) -> Result<Vec<Finding>,
         let text = format!(
             "{queue}: {} open jobs and {} open deliveries, but the configuration has no such account: no worker follows them. If the account was renamed, run `bursar adopt {} NEW`",
             status.open_jobs() + status.all_quarantined(),
-            status.counts.to_tell,
+            status.counts.undelivered,
             queue.account
         );
         findings.push(finding(Severity::Refuse, "account.unserved", text));

@@ -93,7 +93,7 @@ fn print(view: &NotificationView, webhooks: &[HistoryEvent], global: &Global) ->
     if global.json {
         let mut object = serde_json::to_value(view)?;
         if !webhooks.is_empty() {
-            object["callbacks"] = webhooks.iter().map(HistoryEvent::view).collect();
+            object["webhooks"] = webhooks.iter().map(HistoryEvent::view).collect();
         }
         return Ok(line(object)?);
     }

@@ -42,8 +42,8 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
             0 => String::new(),
             count => format!("  {count} in quarantine (`bursar quarantine list`)"),
         };
-        let QueueCounts { to_send, to_query, review, done, to_tell } = status.counts;
-        let deliveries = if to_tell > 0 { format!("  {to_tell} deliveries open") } else { String::new() };
+        let QueueCounts { to_send, to_query, review, done, undelivered } = status.counts;
+        let deliveries = if undelivered > 0 { format!("  {undelivered} deliveries open") } else { String::new() };
         let next_due = next_due.unwrap_or_else(|| "-".into());
         line(format_args!(
             "{:<28} {to_send:>9} {to_query:>9} {review:>9} {done:>9}  {next_due}{paused}{circuits}{deliveries}{quarantined}",
@@ -57,7 +57,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
             line(view)?;
             continue;
         }
-        let QueueCounts { to_send, to_query, review, done, to_tell: _ } = status.counts;
+        let QueueCounts { to_send, to_query, review, done, undelivered: _ } = status.counts;
         line(format_args!(
             "{:<28} {to_send:>9} {to_query:>9} {review:>9} {done:>9}  NOT SERVED: the configuration has no account {} (`bursar adopt`)",
             queue.to_string(),

@@ -148,7 +148,7 @@ section! {
         rate_per_second: u32 = whole(0..=MAX_REQUESTS), default(500);
         /// The longest time for a request's head, for its body, and for a client to take its response. An idle connection is closed after
         /// this time: behind a balancer, set it longer than the balancer keeps its own connections.
-        patience: Duration = duration(SECOND..=SECOND * 600), default(SECOND * 30);
+        client_timeout: Duration = duration(SECOND..=SECOND * 600), default(SECOND * 30);
         /// A server that is asked to end waits this long for requests in flight.
         drain: Duration = duration(Duration::ZERO..=HOUR), default(SECOND * 30);
     }

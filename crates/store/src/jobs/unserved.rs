@@ -19,7 +19,8 @@ impl Store {
             .map(|known| known.queue)
             .collect();
         let statuses = self.statuses(&others).await?;
-        let waits = |status: &QueueStatus| status.open_jobs() + status.counts.to_tell + status.all_quarantined() > 0;
+        let waits =
+            |status: &QueueStatus| status.open_jobs() + status.counts.undelivered + status.all_quarantined() > 0;
         Ok(others.into_iter().zip(statuses).filter(|(_, status)| waits(status)).collect())
     }
 }

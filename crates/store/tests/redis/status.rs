@@ -30,7 +30,7 @@ async fn a_queues_status_has_counts_ages_and_reasons() {
     let created = scene.job("due1").await.created;
     let seen = status(&scene).await;
     assert_eq!((seen.counts.to_send, seen.counts.to_query, seen.counts.review, seen.counts.done), (3, 1, 1, 1));
-    assert_eq!((seen.counts.to_tell, seen.quarantined, seen.open_jobs()), (1, 1, 5));
+    assert_eq!((seen.counts.undelivered, seen.quarantined, seen.open_jobs()), (1, 1, 5));
     assert_eq!((seen.next_send, seen.next_due, seen.paused.as_ref()), (created, created, Some(&reason)));
     assert_eq!(seen.view(&scene.queue).paused, Some(reason));
     assert!(seen.now >= created.unwrap());

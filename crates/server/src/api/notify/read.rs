@@ -108,7 +108,7 @@ struct OneNotification {
     notification: NotificationView,
     /// The attempts, oldest first.
     #[schemars(with = "Vec<HistoryEvent>")]
-    callbacks: Vec<Value>,
+    webhooks: Vec<Value>,
 }
 
 /// `GET /v1/notifications/{account}/{id}`
@@ -121,8 +121,8 @@ async fn one(
     let NotificationName { account, number } = &name;
     let view = app.store.notification(account, *number).await?.ok_or_else(|| name.unknown())?;
     let events = app.store.notification_history(account, *number).await?;
-    let callbacks = events.iter().map(HistoryEvent::view).collect();
-    Ok(Json(OneNotification { notification: shown(who.bearer.role, view), callbacks }))
+    let webhooks = events.iter().map(HistoryEvent::view).collect();
+    Ok(Json(OneNotification { notification: shown(who.bearer.role, view), webhooks }))
 }
 
 /// The only account that receives notifications.
