@@ -41,7 +41,13 @@ pub fn claim_entry(text: &str) -> Option<(String, usize, String)> {
 /// [`Unreadable`].
 pub fn claimed(key: &str, claim: &str, text: &str, era: u64) -> Result<ClaimedJob, Unreadable> {
     let token = ClaimToken(claim_entry(claim).map(|(token, ..)| token).unwrap_or_default());
-    claimed_job(key, claim, None, Some(text), (&token, Era { number: era, ..Era::default() }))
+    claimed_job(
+        key,
+        (ClaimEntry::read(claim), claim),
+        None,
+        Some(text),
+        (&token, Era { number: era, ..Era::default() }),
+    )
 }
 
 /// The job as it would be if it had been claimed so much earlier.

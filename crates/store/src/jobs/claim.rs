@@ -165,14 +165,34 @@ type Taken = (Vec<Value>, Vec<Value>, Vec<Value>, Vec<Value>, Vec<Value>);
 struct Row {
     /// Its key; for a send with its group.
     member: String,
-    claim: String,
+    claim: ClaimText,
     /// The due time of a query.
     due: Option<String>,
     record: Option<String>,
 }
 
-/// The jobs of a reply. `own` are the texts of the call's claims without an earlier one.
-fn rows((sends, queries, records, due_since, claims): Taken, (own_send, own_query): (String, String)) -> Vec<Row> {
+/// A claim as it is stored. It is read once, though a call's claims without an earlier one are all the same.
+#[derive(Clone)]
+struct ClaimText {
+    text: String,
+    entry: Option<ClaimEntry>,
+}
+
+impl ClaimText {
+    fn read(text: String) -> Self {
+        Self { entry: ClaimEntry::read(&text), text }
+    }
+
+    fn of(entry: ClaimEntry) -> Self {
+        Self { text: entry.text(), entry: Some(entry) }
+    }
+}
+
+/// The jobs of a reply. `own` are the call's claims without an earlier one.
+fn rows(
+    (sends, queries, records, due_since, claims): Taken,
+    (own_send, own_query): (ClaimText, ClaimText),
+) -> Vec<Row> {
     let text = |value: &Value| redis::from_redis_value_ref::<String>(value).ok();
     let claim = |pair: &[Value]| {
         let number: usize = redis::from_redis_value_ref(pair.first()?).ok()?;
@@ -183,7 +203,7 @@ fn rows((sends, queries, records, due_since, claims): Taken, (own_send, own_quer
     let queries = queries.iter().zip(&due_since).map(|(key, due)| (key, &own_query, text(due)));
     let mut rows = Vec::with_capacity(records.len());
     for (number, ((member, own, due), record)) in (1..).zip(sends.chain(queries).zip(&records)) {
-        let claim = claims.remove(&number).unwrap_or_else(|| own.clone());
+        let claim = claims.remove(&number).map_or_else(|| own.clone(), ClaimText::read);
         rows.push(Row { member: text(member).unwrap_or_default(), claim, due, record: text(record) });
     }
     rows
@@ -256,10 +276,11 @@ impl Store {
         let lost = Unreadable::Damaged("its workers were lost one after the other".into());
         claimed.quarantined.extend(poisoned.into_iter().map(|key| (key, lost.clone())));
         let mut newer = Vec::new();
-        let own = |call| ClaimEntry::new(&token.0, call, fence, Millis(now)).text();
+        let own = |call| ClaimText::of(ClaimEntry::new(&token.0, call, fence, Millis(now)));
         for Row { member, claim, due, record } in rows(taken, (own(Call::Send), own(Call::Query))) {
             let (key, group) = member.split_once(' ').unwrap_or((&member, ""));
-            match job(key, &claim, due, record.as_deref(), (&token, era)) {
+            let ClaimText { text: claim, entry } = claim;
+            match job(key, (entry, &claim), due, record.as_deref(), (&token, era)) {
                 Ok(job) => claimed.jobs.push(job),
                 Err(Unreadable::Newer { .. }) => newer.push((key.to_owned(), group.to_owned(), token.0.clone())),
                 Err(why) => {
@@ -359,14 +380,14 @@ pub(crate) fn pause_after_losses(on_ambiguous: OnAmbiguous) -> String {
 /// A claimed job from a row of the reply.
 pub(crate) fn job(
     key: &str,
-    claim_text: &str,
+    (claim, claim_text): (Option<ClaimEntry>, &str),
     due: Option<String>,
     record: Option<&str>,
     (token, era): (&ClaimToken, Era),
 ) -> Result<ClaimedJob, Unreadable> {
     let damaged = |what: &str| Unreadable::Damaged(what.to_owned());
     let record = StoredJob::read(record.ok_or_else(|| damaged("there is no record"))?)?;
-    let claim = ClaimEntry::read(claim_text).ok_or_else(|| damaged("its claim cannot be read"))?;
+    let claim = claim.ok_or_else(|| damaged("its claim cannot be read"))?;
     // Only an error halfway through a script leaves such a job among the due sends.
     let is_sendable = matches!(record.state, State::Queued | State::InDoubt | State::Pending);
     if claim.call == Call::Send && !is_sendable {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::read::lossy;
 use crate::StoreError;
 
 /// The layout of a record that this build writes, and the newest one that it reads.
@@ -32,6 +33,12 @@ pub const INLINE_EVENTS: usize = 8;
 
 /// Bytes of the content's hash that a tombstone keeps.
 pub(crate) const TOMBSTONE_HASH_BYTES: usize = 16;
+
+/// The usual length of an event's text: room for it is made at once.
+const USUAL_EVENT_BYTES: usize = 256;
+
+/// The usual length of the other fields but the content, with their names.
+const USUAL_FIELDS_BYTES: usize = 384;
 
 /// The gateway's numbers that are kept for one job.
 const MAX_TRADE_NOS: usize = 8;
@@ -145,7 +152,11 @@ impl StoredJob {
 
     /// The text that is stored.
     pub(crate) fn text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default() // texts, numbers and raw JSON: writing them cannot fail
+        let content = self.content.as_ref().map_or(0, |content| content.text().len());
+        let events = self.history.len().saturating_mul(USUAL_EVENT_BYTES);
+        let mut text = Vec::with_capacity(content.saturating_add(events).saturating_add(USUAL_FIELDS_BYTES));
+        // Texts, numbers and raw JSON: writing them cannot fail, and makes UTF-8.
+        serde_json::to_writer(&mut text, self).map_or_else(|_| String::new(), |()| lossy(text))
     }
 
     /// The rest of it when its details are deleted.
