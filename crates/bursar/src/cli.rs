@@ -96,6 +96,21 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    fn all_below(command: &clap::Command) -> Vec<&clap::Command> {
+        std::iter::once(command).chain(command.get_subcommands().flat_map(all_below)).collect()
+    }
+
+    #[test]
+    fn paragraphs_of_help_are_wrapped_by_the_terminal_alone() {
+        let command = Cli::command();
+        for command in all_below(&command) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for paragraph in help.split("\n\n").filter(|paragraph| !paragraph.starts_with("Example:\n")) {
+                assert!(!paragraph.contains('\n'), "{}: {paragraph}", command.get_name());
+            }
+        }
+    }
+
     #[test]
     fn config_and_json_stand_before_or_after_the_command() {
         for line in ["bursar --config a.toml --json config show", "bursar config show --config a.toml --json"] {

@@ -17,7 +17,7 @@ const MAX_RECEIVER_BYTES: u64 = 64 * 1024;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar bind receiver.json --account shop\n\nThe file has the fields of the gateway's page: ifCode, receiverAlias, receiverGroupId, accType, accNo, accName, relationType,\nrelationTypeName, channelExtInfo, divisionProfit. Each success creates a new receiver, even for the same account."
+    after_help = "Example:\n  bursar bind receiver.json --account shop\n\nThe file has the fields of the gateway's page: ifCode, receiverAlias, receiverGroupId, accType, accNo, accName, relationType, relationTypeName, channelExtInfo, divisionProfit. Each success creates a new receiver, even for the same account."
 )]
 pub(crate) struct Arguments {
     /// One receiver as JSON; - for standard input.

@@ -36,7 +36,7 @@ const KILL_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar demo --jobs 1000 --faults hostile --kill\n\nUses the Redis of REDIS_URL if that is set, else a private one that is removed afterwards.\nExit 0 only if Bursar's books and the gateway's agree and nothing was paid twice."
+    after_help = "Example:\n  bursar demo --jobs 1000 --faults hostile --kill\n\nUses the Redis of REDIS_URL if that is set, else a private one that is removed afterwards. Exit 0 only if Bursar's books and the gateway's agree and nothing was paid twice."
 )]
 pub(crate) struct Arguments {
     /// The number of jobs, a third of each kind.

@@ -15,7 +15,7 @@ const STEP: usize = 200;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar export --before 2026-01-01T00:00:00+08:00 > jobs-2025.jsonl\n  bursar export --account main --kind transfer --state succeeded --content\n\nWhile workers run, a job that changes its state may be printed twice: the later line is the newer. No finished job is missed; an open\njob that moves back meanwhile (from a query to a send) may be. Jobs older than redis.retention are gone. A job that this build cannot\nread is printed as `unreadable`, whatever state and time you ask for."
+    after_help = "Example:\n  bursar export --before 2026-01-01T00:00:00+08:00 > jobs-2025.jsonl\n  bursar export --account main --kind transfer --state succeeded --content\n\nWhile workers run, a job that changes its state may be printed twice: the later line is the newer. No finished job is missed; an open job that moves back meanwhile (from a query to a send) may be. Jobs older than redis.retention are gone. A job that this build cannot read is printed as `unreadable`, whatever state and time you ask for."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]

@@ -22,7 +22,7 @@ const BATCH: usize = 500;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar submit jobs.jsonl --config bursar.toml\n  echo '{\"account\":\"main\",…}' | bursar submit -\n\nIt is safe to submit a job again: it is idempotent. Exit 1 if any job was refused or is `unreadable` (a job with its key is stored that\nthis build cannot read). The other jobs are still submitted."
+    after_help = "Example:\n  bursar submit jobs.jsonl --config bursar.toml\n  echo '{\"account\":\"main\",…}' | bursar submit -\n\nIt is safe to submit a job again: it is idempotent. Exit 1 if any job was refused or is `unreadable` (a job with its key is stored that this build cannot read). The other jobs are still submitted."
 )]
 pub(crate) struct Arguments {
     /// A file with one job, or one job a line; - for standard input.

@@ -10,7 +10,7 @@ use crate::output::line;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar token shop --role producer >> tokens.toml\n  bursar token shop --role producer --account main >> tokens.toml\n\nThe lines for the file go to standard output, the token to standard error. It is shown only once and is not stored.\nA running server reads the file again on SIGHUP."
+    after_help = "Example:\n  bursar token shop --role producer >> tokens.toml\n  bursar token shop --role producer --account main >> tokens.toml\n\nThe lines for the file go to standard output, the token to standard error. It is shown only once and is not stored. A running server reads the file again on SIGHUP."
 )]
 pub(crate) struct Arguments {
     /// The token's owner. Actions are recorded under this name.
