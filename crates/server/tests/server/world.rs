@@ -101,6 +101,11 @@ impl World {
         let folder = tempfile::Builder::new().prefix("bursar-server-").tempdir().unwrap();
         let mut settings = Settings {
             listen: "127.0.0.1:0".parse().unwrap(), // any free port: many tests run at once
+            public_listen: None,
+            admin_listen: None,
+            connections: 4_096,
+            connections_per_address: 4_096,
+            admin_connections: 64,
             tokens_file: folder.path().join("tokens.toml"),
             session_key_file: None,
             rate_per_second: 500,
@@ -136,7 +141,7 @@ impl World {
             balances: Vec::new(),
         };
         let stored = Arc::new(Stored::new(self.store.clone(), places));
-        let page = Page { worker: None, webhooks: None, stored, unfit: Arc::default() };
+        let page = Page { worker: None, webhooks: None, listeners: Arc::default(), stored, unfit: Arc::default() };
         let (store, producer) = (self.store.clone(), self.producer.clone());
         let server = bursar_server::Server::bind(
             self.settings.clone(),
