@@ -9,7 +9,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::response::Response;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use bursar_telemetry::{ConnectionLimit, ListenerMetrics, OfListener};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -247,11 +248,20 @@ async fn answer_over(
     let router = TowerToHyperService::new(router);
     let requests = service_fn(|request: Request<Incoming>| {
         let exchange = Exchange::begin(&seat);
+        // A chunked request may also have a length, by which a proxy before us reads it: nothing behind it is a request.
+        let (head_bytes, is_last) = (head_bytes(&request), request.headers().contains_key(header::TRANSFER_ENCODING));
         let mut request = request.map(|body| Body::new(Arriving::new(body, Arc::clone(&exchange))));
         request.extensions_mut().insert(ConnectInfo(address));
         let answer = hyper::service::Service::call(&router, request);
         async move {
-            let answer: Response = answer.await.unwrap_or_else(|never: Infallible| match never {});
+            let mut answer: Response = if head_bytes > MAX_HEAD_BYTES {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response()
+            } else {
+                answer.await.unwrap_or_else(|never: Infallible| match never {})
+            };
+            if is_last || head_bytes > MAX_HEAD_BYTES {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             Ok::<_, Infallible>(answer.map(|body| Answer { body, _exchange: exchange }))
         }
     });
@@ -282,6 +292,14 @@ async fn answer_over(
     if let Err(error) = ended {
         tracing::debug!(listener = seat.seats.name, %error, "a connection ended early");
     }
+}
+
+/// The length of a request's head. hyper stops reading once its buffer is full, and the last read may have brought more.
+fn head_bytes<B>(request: &Request<B>) -> usize {
+    const AROUND_A_HEADER: usize = ": \r\n".len();
+    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + AROUND_A_HEADER);
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    target + headers.sum::<usize>()
 }
 
 /// True once the time for the first head is over; false when it was whole before.

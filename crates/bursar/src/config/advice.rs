@@ -26,7 +26,16 @@ impl Config {
                 .into_iter()
                 .map(move |(key, text)| Advice { key: format!("accounts.{name}.{key}"), text })
         });
-        redis_advice(&self.redis).into_iter().chain(server_advice(&self.server)).chain(of_accounts).collect()
+        redis_advice(&self.redis).into_iter().chain(self.server_advice()).chain(of_accounts).collect()
+    }
+
+    /// Advice about the server: metrics with balances at an address that others than monitoring reach.
+    pub(crate) fn server_advice(&self) -> Option<Advice> {
+        let Server { listen, admin_listen, .. } = &self.server;
+        (admin_listen.is_none() && !listen.ip().is_loopback()).then(|| Advice {
+            key: "server.admin_listen".to_owned(),
+            text: format!("is not set: everyone who reaches server.listen ({listen}) reads /metrics, with balances"),
+        })
     }
 }
 
@@ -35,18 +44,6 @@ fn redis_advice(redis: &Redis) -> Option<Advice> {
     idle.then(|| Advice {
         key: "redis.ca_file".to_owned(),
         text: "has no effect: redis.url does not ask for TLS (rediss://)".to_owned(),
-    })
-}
-
-/// Metrics with balances at an address that others than monitoring reach.
-fn server_advice(server: &Server) -> Option<Advice> {
-    let is_exposed = server.admin_listen.is_none() && !server.listen.ip().is_loopback();
-    is_exposed.then(|| Advice {
-        key: "server.admin_listen".to_owned(),
-        text: format!(
-            "is not set: everyone who reaches server.listen ({}) reads /metrics, with balances",
-            server.listen
-        ),
     })
 }
 

@@ -1,6 +1,7 @@
 //! One test's world: jobs in a part of the shared Redis, and servers for them.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,6 +43,9 @@ pub(crate) struct World {
 /// A running server. It ends with its test.
 pub(crate) struct Server {
     api: Api,
+    /// The addresses of `public_listen` and `admin_listen`.
+    pub(crate) public: Option<SocketAddr>,
+    pub(crate) admin: Option<SocketAddr>,
     drain: CancellationToken,
 }
 
@@ -154,8 +158,9 @@ impl World {
         );
         let server = server.await.unwrap();
         let api = Api::new(server.address().to_string(), tokens);
+        let (public, admin) = (server.public_address(), server.admin_address());
         tokio::spawn(server.serve());
-        Server { api, drain }
+        Server { api, public, admin, drain }
     }
 
     /// Where servers look for their tokens.
