@@ -38,6 +38,7 @@ mod faults;
 mod forged;
 mod forger;
 mod guarantees;
+mod healthchecks;
 mod holding;
 mod http;
 mod import;

@@ -73,6 +73,11 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
     std::fs::write(&tokens_file, format!("[[token]]\nname = \"bench\"\nrole = \"producer\"\nsha256 = \"{sha256}\"\n"))?;
     let settings = bursar_server::Settings {
         listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
+        public_listen: None,
+        admin_listen: None,
+        connections: 4_096,
+        connections_per_address: 1_024, // the default
+        admin_connections: 64,
         tokens_file,
         session_key_file: None,
         rate_per_second: 0,
@@ -86,6 +91,7 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
     let page = Page {
         worker: None,
         webhooks: None,
+        listeners: Arc::default(),
         stored: Arc::new(Stored::new(store.clone(), places)),
         unfit: Arc::default(),
     };

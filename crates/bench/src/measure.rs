@@ -16,6 +16,7 @@ mod servers;
 mod several;
 mod signed;
 mod start;
+mod strangers;
 mod submit;
 
 use crate::machine::Machine;
@@ -78,6 +79,9 @@ async fn many(options: &Options, redis: &mut Observed, report: &mut Report<'_>) 
     }
     if options.wants(Name::Start) {
         start::measure(options, redis, report).await?;
+    }
+    if options.wants(Name::Strangers) {
+        strangers::measure(options, redis, report).await?;
     }
     if options.wants(Name::Scrape) {
         scrape::measure(options, redis, report).await?;

@@ -98,6 +98,8 @@ pub(crate) enum Name {
     Start,
     /// `/metrics` of a worker with 1,000 accounts: its time and its size. Needs `bursar`. Only when named.
     Scrape,
+    /// The response time of an honest client while 4,200 idle connections arrive at a server. Only when named.
+    Strangers,
     /// A drain of 1,000 queues, alone and with three idle servers. Only by name.
     Servers,
 }
@@ -105,7 +107,10 @@ pub(crate) enum Name {
 impl Name {
     /// True if it takes minutes, and runs only by name.
     const fn is_long(self) -> bool {
-        matches!(self, Self::Growth | Self::Accounts | Self::Flood | Self::Start | Self::Scrape | Self::Servers)
+        matches!(
+            self,
+            Self::Growth | Self::Accounts | Self::Flood | Self::Start | Self::Scrape | Self::Strangers | Self::Servers
+        )
     }
 }
 

@@ -75,9 +75,8 @@ pub(crate) enum Command {
     RedisAcl(commands::redis_acl::Arguments),
     /// Check Redis, clock, keys and gateways.
     Doctor(commands::doctor::Arguments),
-    /// Exit 0 if Redis answers. For a container's health check.
-    #[command(after_help = "Example:\n  bursar healthcheck")]
-    Healthcheck(commands::doctor::Arguments),
+    /// Ask a process for its health, or Redis. For a container's health check.
+    Healthcheck(commands::healthcheck::Arguments),
     /// Create a token for the HTTP API.
     Token(commands::token::Arguments),
     /// Check or show the configuration, or print an example.

@@ -8,6 +8,7 @@ pub(crate) mod confirm_gateway;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod export;
+pub(crate) mod healthcheck;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod notifications;

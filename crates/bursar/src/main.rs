@@ -10,6 +10,7 @@ mod exit;
 mod journals;
 mod listener;
 mod logging;
+mod open_files;
 mod output;
 mod preflight;
 mod query_rate;
@@ -68,7 +69,7 @@ async fn run(command: &Command, global: &Global) -> Result<Exit, Failure> {
         Command::ConfirmGateway(arguments) => commands::confirm_gateway::run(arguments, global).await,
         Command::RedisAcl(arguments) => commands::redis_acl::run(arguments, global),
         Command::Doctor(arguments) => commands::doctor::run(arguments, global).await,
-        Command::Healthcheck(arguments) => commands::doctor::healthcheck(arguments, global).await,
+        Command::Healthcheck(arguments) => commands::healthcheck::run(arguments, global).await,
         Command::Token(arguments) => commands::token::run(arguments, global),
         Command::Config(arguments) => commands::config::run(arguments, global),
     }

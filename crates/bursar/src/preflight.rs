@@ -45,6 +45,9 @@ impl<'a> Preflight<'a> {
 
     /// A server sends nothing, and is not ready on a Redis that its workers would refuse.
     pub(crate) fn of_server(config: &'a Config, store: Store) -> Self {
+        for advice in config.server_advice() {
+            tracing::warn!(check = "configuration", "{} {}", advice.key, advice.text);
+        }
         let unfit = Arc::new(AtomicBool::new(true));
         Self { config, store, worker: None, unfit, reported: BTreeMap::new(), renames_seen: true }
     }

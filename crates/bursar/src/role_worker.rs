@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::balances::Balances;
 use crate::config::{self, Config};
 use crate::exit::{Context, Exit, Failure};
+use crate::open_files::OpenFiles;
 use crate::preflight::Preflight;
 use crate::query_rate::AccountRate;
 use crate::{journals, listener, serve};
@@ -35,6 +36,7 @@ pub(crate) async fn run(
     store: Store,
     metrics: Arc<Metrics>,
     traces: Traces,
+    files: OpenFiles,
     drain: CancellationToken,
 ) -> Result<Exit, Failure> {
     let parts = SharedParts::default();
@@ -48,7 +50,8 @@ pub(crate) async fn run(
     let _listener = match config.worker.listen {
         Some(address) => {
             let (worker, stored) = (Some(Arc::clone(&metrics)), serve::stored(config, &store));
-            Some(listener::start(address, Page { worker, webhooks: None, stored, unfit: Arc::default() }).await?)
+            let page = Page { worker, webhooks: None, listeners: Arc::default(), stored, unfit: Arc::default() };
+            Some(listener::start(address, files.monitoring, page).await?)
         }
         None => None,
     };

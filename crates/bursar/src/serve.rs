@@ -14,20 +14,35 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::AccountError;
 use crate::config::Config;
 use crate::exit::Failure;
+use crate::open_files::OpenFiles;
 use crate::{balances, role_webhooks, traces};
 
-/// Binds the address. Nothing is answered until the server is served. The caller has connected and started logging.
+/// The process that the server is part of.
+pub(crate) struct Process {
+    /// The worker in it.
+    pub(crate) worker: Option<Arc<Metrics>>,
+    /// True if the preflight of a process without a worker refuses this Redis.
+    pub(crate) unfit: Arc<AtomicBool>,
+    pub(crate) files: OpenFiles,
+}
+
+/// Binds the addresses. Nothing is answered until the server is served. The caller has connected and started logging.
 pub(crate) async fn listen(
     config: &Config,
     no_tokens: NoTokens,
     store: Store,
-    worker: Option<Arc<Metrics>>,
     telemetry: &Telemetry,
-    unfit: Arc<AtomicBool>,
+    process: Process,
     drain: CancellationToken,
 ) -> Result<Server, Failure> {
+    let Process { worker, unfit, files } = process;
     let settings = Settings {
         listen: config.server.listen,
+        public_listen: config.server.public_listen,
+        admin_listen: config.server.admin_listen,
+        connections: files.clients,
+        connections_per_address: config.server.connections_per_address,
+        admin_connections: files.monitoring,
         tokens_file: config.server.tokens_file.clone(),
         session_key_file: config.server.session_key_file.clone(),
         rate_per_second: config.server.rate_per_second,
@@ -36,7 +51,13 @@ pub(crate) async fn listen(
         notification_accounts: notification_accounts(config)?,
     };
     let producer = traces::witnessed(producer(config, store.clone()), &telemetry.traces);
-    let page = Page { worker, webhooks: Some(Arc::clone(&telemetry.metrics)), stored: stored(config, &store), unfit };
+    let page = Page {
+        worker,
+        webhooks: Some(Arc::clone(&telemetry.metrics)),
+        listeners: Arc::default(),
+        stored: stored(config, &store),
+        unfit,
+    };
     Ok(Server::bind(settings, no_tokens, store, producer, config.queues(), page, drain).await?)
 }
 

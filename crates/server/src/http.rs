@@ -2,7 +2,6 @@
 
 pub(crate) mod auth;
 pub(crate) mod body;
-pub(crate) mod connection;
 pub(crate) mod operation;
 pub(crate) mod part;
 pub(crate) mod path;

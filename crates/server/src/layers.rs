@@ -17,10 +17,10 @@ struct Layer {
 }
 
 /// Crates that speak HTTP.
-const HTTP: [&str; 4] = ["axum", "hyper", "hyper_util", "tower_http"];
+const HTTP: [&str; 5] = ["axum", "bursar_http_server", "hyper", "hyper_util", "tower_http"];
 
 /// Crates that serve HTTP. A handler needs `axum` alone.
-const SERVING: [&str; 3] = ["hyper", "hyper_util", "tower_http"];
+const SERVING: [&str; 4] = ["bursar_http_server", "hyper", "hyper_util", "tower_http"];
 
 /// A more exact row comes after the one that it is part of.
 const LAYERS: [Layer; 10] = [
@@ -34,7 +34,7 @@ const LAYERS: [Layer; 10] = [
     Layer { name: "dashboard/charts", knows: &["dashboard::i18n", "dashboard::components", "state"], not: &[&HTTP] },
     Layer { name: "dashboard/i18n", knows: &["dashboard::cookie"], not: &[&SERVING, &["maud", "bursar_store"]] },
     Layer { name: "routes", knows: &["state", "http", "api", "dashboard"], not: &[&["maud", "bursar_store"]] },
-    Layer { name: "server", knows: &["state", "http", "routes"], not: &[&["maud"]] },
+    Layer { name: "server", knows: &["state", "routes"], not: &[&["maud", "axum"]] },
 ];
 
 /// Files of no layer.

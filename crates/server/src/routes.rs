@@ -1,4 +1,6 @@
-//! Every route. A part of the interface is in the list of [`parts`].
+//! Every route, and the listener that has it. A part of the interface is in the list of [`parts`].
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
@@ -10,26 +12,46 @@ use crate::dashboard;
 use crate::http::part::Part;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request;
-use crate::state::Shared;
+use crate::state::{Settings, Shared};
 
 /// All of the interface.
 fn parts() -> Vec<Part> {
-    let work = [jobs::part(), queues::part(), events::part(), notify::part()];
+    let work = [jobs::part(), queues::part(), events::part(), notify::stored_part(), notify::received_part()];
     let mut parts: Vec<Part> = work.into_iter().chain([health::part(), metrics::part()]).collect();
     parts.push(openapi::part(&parts));
     parts.push(dashboard::pages::part());
     parts
 }
 
-/// The routes in their layers.
-pub(crate) fn router(app: Shared) -> Router {
-    let routes = parts().into_iter().fold(Router::new(), |router, part| router.merge(part.into_router()));
+/// The routes of `server.listen`: all but those that only another listener has. Health is here as well, for load balancers.
+pub(crate) fn main(app: &Shared) -> Router {
+    let Settings { public_listen, admin_listen, .. } = &app.settings;
+    let is_here = |part: &Part| match part.tag.map(|tag| tag.name) {
+        Some(notify::RECEIVED) => public_listen.is_none(),
+        Some(metrics::TAG) => admin_listen.is_none(),
+        Some(_) | None => true,
+    };
+    layered(parts().into_iter().filter(is_here), app)
+}
+
+/// The routes of `server.public_listen`, which strangers reach.
+pub(crate) fn public(app: &Shared) -> Router {
+    layered([notify::received_part()], app)
+}
+
+/// The routes of `server.admin_listen`, which monitoring reaches.
+pub(crate) fn admin(app: &Shared) -> Router {
+    layered([health::part(), metrics::part()], app)
+}
+
+fn layered(parts: impl IntoIterator<Item = Part>, app: &Shared) -> Router {
+    let routes = parts.into_iter().fold(Router::new(), |router, part| router.merge(part.into_router()));
     routes
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(request::panicked))
         .layer(middleware::from_fn(request::surround))
-        .with_state(app)
+        .with_state(Arc::clone(app))
 }
 
 async fn no_route() -> Problem {

@@ -1,26 +1,18 @@
-//! Listening. The number of connections is bounded, and none may hang. When the server drains, idle connections are closed and requests in
-//! flight finish.
+//! The server's listeners, which share a state: one for the API and the dashboard, one for gateways' notifications and one for monitoring.
+//! Without an address, the latter two are parts of the first.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
 use bursar_domain::Queue;
+use bursar_http_server::{Limits, Listener};
 use bursar_producer::Producer;
 use bursar_store::Store;
-use bursar_telemetry::Page;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use bursar_telemetry::{ListenerMetrics, Page};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::http::connection::Connection;
 use crate::routes;
 use crate::state::job_watch::JobWatch;
 use crate::state::queues::Queues;
@@ -29,18 +21,14 @@ use crate::state::sessions::{SessionKeyError, Sessions};
 use crate::state::tokens::{Tokens, TokensError};
 use crate::state::{ServerState, Settings, Shared};
 
-/// Connections at a time. Each may hold a body of [`crate::body::MAX_BODY_BYTES`] once its token is known, a few KiB before.
-const MAX_CONNECTIONS: usize = 4_096;
-
-/// After a failed accept (out of descriptors), the next one has time to succeed.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// Why the server does not start. The operator acts next.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address is taken, or not ours.
-    #[error("server.listen: cannot listen on {listen}")]
+    #[error("{key}: cannot listen on {listen}")]
     Listen {
+        /// The key of the address in the configuration.
+        key: &'static str,
         /// The address.
         listen: SocketAddr,
         /// The system's error.
@@ -57,15 +45,16 @@ pub enum ServeError {
 
 /// A server that listens and does not answer yet.
 pub struct Server {
-    listener: TcpListener,
-    address: SocketAddr,
+    main: Listener,
+    public: Option<Listener>,
+    admin: Option<Listener>,
     hangup: Signal,
     app: Shared,
 }
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+        out.debug_struct("Server").field("address", &self.address()).finish_non_exhaustive()
     }
 }
 
@@ -92,8 +81,6 @@ impl Server {
         page: Page,
         drain: CancellationToken,
     ) -> Result<Self, ServeError> {
-        let listen = settings.listen;
-        let failed = |source| ServeError::Listen { listen, source };
         let accounts: BTreeSet<_> = queues.iter().map(|queue| queue.account.clone()).collect();
         let tokens = match Tokens::read(&settings.tokens_file, accounts.clone()) {
             Err(error) if error.is_missing() && no_tokens == NoTokens::Warn => {
@@ -106,9 +93,27 @@ impl Server {
             read => read?,
         };
         let sessions = Sessions::open(settings.session_key_file.as_deref())?;
-        let hangup = signal(SignalKind::hangup()).map_err(failed)?;
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let hangup = signal(SignalKind::hangup());
+        let hangup =
+            hangup.map_err(|source| ServeError::Listen { key: "server.listen", listen: settings.listen, source })?;
+        let limits = Limits {
+            connections: settings.connections,
+            per_address: settings.connections_per_address,
+            client_timeout: settings.client_timeout,
+            drain: settings.drain,
+        };
+        let of_admin =
+            Limits { connections: settings.admin_connections, per_address: settings.admin_connections, ..limits };
+        let metrics = Arc::clone(&page.listeners);
+        let main = bound("server.listen", settings.listen, limits, &metrics).await?;
+        let public = match settings.public_listen {
+            Some(address) => Some(bound("server.public_listen", address, limits, &metrics).await?),
+            None => None,
+        };
+        let admin = match settings.admin_listen {
+            Some(address) => Some(bound("server.admin_listen", address, of_admin, &metrics).await?),
+            None => None,
+        };
         let app = Arc::new(ServerState {
             settings,
             store,
@@ -121,111 +126,75 @@ impl Server {
             readiness: Readiness::default(),
             drain,
         });
-        Ok(Self { listener, address, hangup, app })
+        Ok(Self { main, public, admin, hangup, app })
     }
 
-    /// Where it listens.
+    /// The address of the API and the dashboard.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.main.address()
+    }
+
+    /// The address of notifications, if it is a separate one.
+    #[must_use]
+    pub fn public_address(&self) -> Option<SocketAddr> {
+        self.public.as_ref().map(Listener::address)
+    }
+
+    /// The address of metrics and health, if it is a separate one.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(Listener::address)
     }
 
     /// Answers until the token given to [`Server::bind`] is cancelled, then until requests in flight are answered, or for
-    /// `settings.drain` at most.
+    /// `settings.drain` at most. Health is answered until the other listeners have ended.
     pub async fn serve(self) {
-        let Self { listener, address, mut hangup, app } = self;
-        let router = routes::router(Arc::clone(&app));
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        let connections = TaskTracker::new();
-        let cut = CancellationToken::new();
+        let Self { main, public, admin, mut hangup, app } = self;
         let following = tokio::spawn(follow(Arc::clone(&app)));
+        let address = main.address();
         tracing::info!(%address, tokens = %app.settings.tokens_file.display(), "listening on http://{address}");
+        let main = tokio::spawn(main.serve(routes::main(&app), app.drain.clone()));
+        let public = public.map(|public| {
+            tracing::info!(listen = %public.address(), "gateways' notifications are received");
+            tokio::spawn(public.serve(routes::public(&app), app.drain.clone()))
+        });
+        let drained = CancellationToken::new();
+        let admin = admin.map(|admin| {
+            tracing::info!(listen = %admin.address(), "metrics and health are served");
+            tokio::spawn(admin.serve(routes::admin(&app), drained.clone()))
+        });
         loop {
-            let accepted = tokio::select! {
+            tokio::select! {
                 () = app.drain.cancelled() => break,
-                _ = hangup.recv() => {
-                    reload(&app);
-                    continue;
-                }
-                accepted = accept(&listener, &places) => accepted,
-            };
-            let Some((stream, place)) = accepted else { continue };
-            let connection = answer(stream, router.clone(), Arc::clone(&app));
-            let cut = cut.clone();
-            connections.spawn(async move {
-                tokio::select! {
-                    () = connection => {}
-                    () = cut.cancelled() => {}
-                }
-                drop(place);
-            });
+                _ = hangup.recv() => reload(&app),
+            }
         }
-        drop(listener);
-        connections.close();
-        tracing::info!(open = connections.len(), "draining: no new connection, requests in flight are answered");
+        tracing::info!("draining: no new connection, requests in flight are answered");
         following.await.ok(); // it ends by the same token; a panic in it is on standard error already
-        if tokio::time::timeout(app.settings.drain, connections.wait()).await.is_err() {
-            tracing::warn!(open = connections.len(), "cutting requests that did not end within server.drain");
-            cut.cancel();
-            connections.wait().await;
+        for serving in [Some(main), public].into_iter().flatten() {
+            serving.await.ok();
+        }
+        drained.cancel();
+        if let Some(admin) = admin {
+            admin.await.ok();
         }
     }
+}
+
+async fn bound(
+    key: &'static str,
+    listen: SocketAddr,
+    limits: Limits,
+    metrics: &ListenerMetrics,
+) -> Result<Listener, ServeError> {
+    let bound = Listener::bind(key, listen, limits, metrics).await;
+    bound.map_err(|source| ServeError::Listen { key, listen, source })
 }
 
 async fn follow(app: Shared) {
     app.job_watch.follow(&app.store, app.drain.clone()).await;
 }
-
-/// The next connection, once there is a place for it.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
-        Err(error) => {
-            tracing::warn!(%error, "a connection could not be accepted");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            None
-        }
-    }
-}
-
-/// Answers one connection's requests.
-async fn answer(stream: TcpStream, router: Router, app: Shared) {
-    stream.set_nodelay(true).ok(); // answers go out at once; a connection that cannot is none the worse
-    let client_timeout = app.settings.client_timeout;
-    give_up_after(&stream, client_timeout);
-    let connection = TokioIo::new(Connection::new(stream, client_timeout));
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(client_timeout)
-        .serve_connection(connection, TowerToHyperService::new(router));
-    let mut serving = std::pin::pin!(serving);
-    let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
-        () = app.drain.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
-    }
-}
-
-/// A client that has vanished without a word is noticed once it has acknowledged nothing for so long; by itself the system
-/// tries for a quarter of an hour, and a stream of events would hold its place meanwhile.
-#[cfg(target_os = "linux")]
-fn give_up_after(stream: &TcpStream, client_timeout: Duration) {
-    use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
-    let millis = u32::try_from(client_timeout.as_millis()).unwrap_or(u32::MAX);
-    setsockopt(stream, TcpUserTimeout, &millis).ok(); // without it, it only takes longer
-}
-
-#[cfg(not(target_os = "linux"))]
-fn give_up_after(_: &TcpStream, _: Duration) {}
 
 fn reload(app: &ServerState) {
     match app.tokens.reload() {

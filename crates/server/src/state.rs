@@ -29,8 +29,18 @@ use crate::state::tokens::Tokens;
 /// The settings of the server.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The address to listen on; port 0 for any free one.
+    /// The address of the API and the dashboard; port 0 for any free one.
     pub listen: SocketAddr,
+    /// The address of `/notify` alone; at `listen` with the rest if left out.
+    pub public_listen: Option<SocketAddr>,
+    /// The address of `/metrics`, `/healthz` and `/readyz`; `/metrics` is at `listen` if left out.
+    pub admin_listen: Option<SocketAddr>,
+    /// Connections at once of `listen`, and as many of `public_listen`.
+    pub connections: usize,
+    /// The most of them from one IPv4 address, or from one /64 network of IPv6.
+    pub connections_per_address: usize,
+    /// Connections at once of `admin_listen`.
+    pub admin_connections: usize,
     /// The file with the tokens and their roles.
     pub tokens_file: PathBuf,
     /// The file with the key that signs the dashboard's sessions, the same for all replicas; a random key of the process if left out.

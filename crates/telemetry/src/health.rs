@@ -9,12 +9,15 @@ use tokio::time::Instant;
 /// and while Redis is away it tries twice a second.
 const STILL: Duration = Duration::from_secs(30);
 
-/// Why a worker is not well, or not ready.
+/// Why a process is not well, or not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unwell {
     /// Its claimer has stopped.
     #[error("no attempt to claim for {} s", .0.as_secs())]
     Still(Duration),
+    /// This listener takes no connections, although it is to serve.
+    #[error("{0} takes no connections")]
+    Deaf(&'static str),
     /// The worker is draining.
     #[error("draining: nothing new is claimed")]
     Draining,

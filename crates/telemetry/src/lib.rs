@@ -5,6 +5,7 @@
 
 mod families;
 mod health;
+mod listeners;
 pub mod names;
 mod page;
 mod stored;
@@ -14,7 +15,8 @@ mod work;
 mod written;
 
 pub use health::{Pulse, Unwell};
-pub use page::{Page, TEXT_FORMAT, serve};
+pub use listeners::{ConnectionLimit, ListenerMetrics, OfListener};
+pub use page::{Page, TEXT_FORMAT};
 pub use stored::{Places, Stored, WatchedBalance};
 pub use traces::{Role, Span, Traces, TracesError};
 pub use webhooks::{AttemptOutcome, OriginMetrics, WebhookMetrics};

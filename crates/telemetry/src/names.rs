@@ -6,6 +6,7 @@
 use bursar_domain::{Call, Outcome, QueueCounts, State, Unsendable};
 use bursar_store::BalanceParts;
 
+use crate::listeners::ConnectionLimit;
 use crate::webhooks::AttemptOutcome;
 use crate::work::{CIRCUIT_CHANGES, RedisOperation};
 
@@ -39,6 +40,8 @@ pub enum Source {
     Worker,
     /// The same of one server process, `serve` or `up`.
     Server,
+    /// The same of one process of any role.
+    Process,
     /// Read from Redis at each scrape: the same from every process, so take the largest.
     Redis,
 }
@@ -92,7 +95,7 @@ fn plain<const N: usize>(words: [&'static str; N]) -> Vec<(&'static str, &'stati
 }
 
 /// Every label.
-pub const LABELS: [Label; 17] = [
+pub const LABELS: [Label; 19] = [
     configured("queue", "`account/kind` of each configured queue, or of one that was"),
     configured("origin", "whose events: `account/kind` of each configured queue, `account/notify` of each account"),
     configured("account", "each account with `balance_every`"),
@@ -108,6 +111,13 @@ pub const LABELS: [Label; 17] = [
     words("operation", "what a worker was doing", || plain(RedisOperation::ALL.map(RedisOperation::as_str))),
     words("outcome", "the outcome of one attempt to deliver", || {
         AttemptOutcome::ALL.map(|outcome| (outcome.as_str(), outcome.meaning())).into()
+    }),
+    configured(
+        "listener",
+        "the key of its address: `server.listen`, `server.public_listen`, `server.admin_listen`, `worker.listen`",
+    ),
+    words("limit", "a limit of connections", || {
+        ConnectionLimit::ALL.map(|limit| (limit.as_str(), limit.meaning())).into()
     }),
     configured("check", "the checks of `bursar doctor` that look at Redis"),
     configured("severity", "`warn`, `refuse`"),
@@ -177,6 +187,10 @@ metrics! {
     WEBHOOK_DURATION = "bursar_webhook_duration_seconds", Histogram, Server, ["origin", "outcome"], "Duration of attempts to deliver webhooks, in seconds.";
     WEBHOOK_DELAY = "bursar_webhook_delay_seconds", Histogram, Server, ["origin"], "Time from an event to its delivery, in seconds. Undelivered events are not counted.";
     WEBHOOKS_GIVEN_UP = "bursar_webhooks_given_up_total", Counter, Server, ["origin"], "Webhooks that were tried for `webhooks.retry_for` and given up.";
+    CONNECTIONS = "bursar_connections", Gauge, Process, ["listener"], "Open connections of a listener.";
+    CONNECTIONS_MAX = "bursar_connections_max", Gauge, Process, ["listener"], "Connections that a listener takes at once.";
+    CONNECTIONS_DISPLACED = "bursar_connections_displaced_total", Counter, Process, ["listener", "limit"], "Connections that were closed for new ones at a limit, because they were idle longest.";
+    CONNECTIONS_REFUSED = "bursar_connections_refused_total", Counter, Process, ["listener", "limit"], "New connections that were closed at once: a limit was reached, and no connection was idle.";
     REDIS_UP = "bursar_redis_up", Gauge, Redis, [], "1 if Redis answers. If 0, the metrics below are missing.";
     REDIS_READ_COMPLETE = "bursar_redis_read_complete", Gauge, Redis, [], "1 if all metrics below were read within 3 s. If 0, some are missing.";
     JOBS = "bursar_jobs", Gauge, Redis, ["queue", "set"], "Jobs by set. A claimed job is in `to_query`.";
@@ -217,6 +231,7 @@ mod tests {
             let from = match metric.source {
                 Source::Worker => "each worker",
                 Source::Server => "each server",
+                Source::Process => "each process",
                 Source::Redis => "Redis",
             };
             let labels = labels.join(", ");

@@ -1,4 +1,4 @@
-//! `/metrics`, `/healthz` and `/readyz`: for a worker's own small listener, and to be merged into other routes.
+//! `/metrics`, `/healthz` and `/readyz`: for a worker's listener, and for those of a server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,10 +9,8 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
-use crate::{Metrics, Stored, Unwell, WebhookMetrics};
+use crate::{ListenerMetrics, Metrics, Stored, Unwell, WebhookMetrics};
 
 /// The content type of the Prometheus text format.
 pub const TEXT_FORMAT: &str = prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
@@ -24,6 +22,8 @@ pub struct Page {
     pub worker: Option<Arc<Metrics>>,
     /// The webhook metrics; `None` if the process delivers no webhooks.
     pub webhooks: Option<Arc<WebhookMetrics>>,
+    /// The metrics of the listeners that this page is served at, and of those with it.
+    pub listeners: Arc<ListenerMetrics>,
     /// The values read from Redis.
     pub stored: Arc<Stored>,
     /// True if the preflight of a process without a worker refuses this Redis.
@@ -41,15 +41,17 @@ impl Page {
         if let Some(webhooks) = &self.webhooks {
             webhooks.write(&mut text).ok();
         }
+        self.listeners.write(&mut text).ok();
         text += &self.stored.text().await;
         text
     }
 
-    /// Ok if this process is alive. A Redis that is away is no reason to restart the process.
+    /// Ok if this process is alive: its worker claims, and its listeners take connections. A Redis that is away is no reason to restart it.
     ///
     /// # Errors
     /// [`Unwell`]: why it should be.
     pub fn well(&self) -> Result<(), Unwell> {
+        self.listeners.well()?;
         self.worker.as_ref().map_or(Ok(()), |worker| worker.pulse().well())
     }
 
@@ -115,13 +117,4 @@ fn health_reply(state: Result<(), Unwell>) -> (StatusCode, String) {
         Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
-}
-
-/// Serves a page until `stopped`. Requests in flight are cut off then, so a shutdown never waits for them.
-///
-/// # Errors
-/// If the listener fails for good.
-pub async fn serve(listener: TcpListener, page: Page, stopped: CancellationToken) -> std::io::Result<()> {
-    let serving = axum::serve(listener, page.routes()).into_future();
-    stopped.run_until_cancelled(serving).await.unwrap_or(Ok(()))
 }

@@ -44,7 +44,15 @@ impl Scene {
     /// The page as a scrape reads it, and nothing of a scrape before.
     async fn text(&self) -> String {
         let stored = Arc::new(Stored::new(self.store.clone(), self.places.clone()));
-        Page { worker: None, webhooks: None, stored, unfit: Arc::new(AtomicBool::new(false)) }.metrics().await
+        Page {
+            worker: None,
+            webhooks: None,
+            listeners: Arc::default(),
+            stored,
+            unfit: Arc::new(AtomicBool::new(false)),
+        }
+        .metrics()
+        .await
     }
 
     async fn submit(&self, account: &str, key: &str) {

@@ -1,4 +1,4 @@
-//! `bursar doctor` checks Redis, clock, keys and gateways. `bursar healthcheck` checks Redis alone, for containers.
+//! `bursar doctor` checks Redis, clock, keys and gateways.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use url::Url;
 
 use crate::config::{Account, Advice, Config};
-use crate::context::{self, CommandContext};
+use crate::context;
 use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
 use crate::{journals, preflight, role_worker, unlisted};
@@ -55,12 +55,6 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
         print(&finding, global)?;
     }
     Ok(exit)
-}
-
-/// Fails if Redis does not answer. For a container's health check.
-pub(crate) async fn healthcheck(_: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    CommandContext::open(global.config.as_deref()).await?.store.ping().await?;
-    Ok(Exit::Done)
 }
 
 fn print(finding: &Finding, global: &Global) -> Result<(), Failure> {

@@ -9,7 +9,9 @@ use crate::config::Expect;
 use crate::context::CommandContext;
 use crate::exit::{Context, Exit, Failure, Global};
 use crate::journals::BeginError;
+use crate::open_files::{Calls, OpenFiles};
 use crate::preflight::Preflight;
+use crate::serve::Process;
 use crate::signals::Hangup;
 use crate::{journals, logging, role_webhooks, serve, signals, traces};
 
@@ -36,9 +38,9 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
     if let Err(error) = preflight.look().await {
         tracing::warn!(error = %error.chain(), "the preflight could not check Redis");
     }
-    let unfit = preflight.unfit();
-    let server =
-        serve::listen(&config, NoTokens::Refuse, store.clone(), None, &telemetry, unfit, drain.clone()).await?;
+    let files = OpenFiles::divided(&config, Calls::Webhooks);
+    let process = Process { worker: None, unfit: preflight.unfit(), files };
+    let server = serve::listen(&config, NoTokens::Refuse, store.clone(), &telemetry, process, drain.clone()).await?;
     let delivering = role_webhooks::start(&config, store, telemetry.clone(), drain)?;
     tokio::select! {
         () = server.serve() => {}

@@ -10,6 +10,8 @@ use clap::Args;
 
 use crate::config::{Config, RedisUrl};
 use crate::exit::{Context, Exit, Failure, Global};
+use crate::open_files::{Calls, OpenFiles};
+use crate::serve::Process;
 use crate::signals::Hangup;
 use crate::{context, journals, logging, role_webhooks, role_worker, serve, signals, traces};
 
@@ -36,14 +38,13 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     let store = context::connect(&config).await?;
     journals::begin(&config, &store).await?;
     let (metrics, traces) = (role_worker::counted(&config), traces::start(&config)?);
-    let worker = Some(Arc::clone(&metrics));
+    let files = OpenFiles::divided(&config, Calls::Both);
     let telemetry = Telemetry { traces: traces.clone(), ..Telemetry::default() };
-    let server =
-        serve::listen(&config, NoTokens::Warn, store.clone(), worker, &telemetry, Arc::default(), drain.clone())
-            .await?;
+    let process = Process { worker: Some(Arc::clone(&metrics)), unfit: Arc::default(), files };
+    let server = serve::listen(&config, NoTokens::Warn, store.clone(), &telemetry, process, drain.clone()).await?;
     let delivering = role_webhooks::start(&config, store.clone(), telemetry, drain.clone())?;
     let serving = tokio::spawn(server.serve());
-    let worked = role_worker::run(&config, store, metrics, traces.clone(), drain.clone()).await;
+    let worked = role_worker::run(&config, store, metrics, traces.clone(), files, drain.clone()).await;
     drain.cancel(); // if the worker has ended by itself, the server must end, too
     serving.await.context("the server")?;
     delivering.await.context("delivering webhooks")?;

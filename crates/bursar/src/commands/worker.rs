@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
+use crate::open_files::{Calls, OpenFiles};
 use crate::signals::Hangup;
 use crate::{logging, role_worker, signals, traces};
 
@@ -18,7 +19,8 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
     let CommandContext { config, store } = CommandContext::open(global.config.as_deref()).await?;
     logging::start(&config.log);
     let (metrics, traces) = (role_worker::counted(&config), traces::start(&config)?);
-    let worked = role_worker::run(&config, store, metrics, traces.clone(), drain).await;
+    let files = OpenFiles::divided(&config, Calls::Gateways);
+    let worked = role_worker::run(&config, store, metrics, traces.clone(), files, drain).await;
     traces.close().await;
     worked
 }

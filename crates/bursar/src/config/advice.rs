@@ -6,7 +6,7 @@ use bursar_domain::Confirm;
 use bursar_gateways::{GatewayBlock, ResponseSign, UnsignedErrors, YztBlock};
 
 use super::account::{Account, PlainHttp};
-use super::sections::Redis;
+use super::sections::{Redis, Server};
 use super::{Config, rules, texts};
 
 /// One setting that deserves a second look.
@@ -19,14 +19,23 @@ pub(crate) struct Advice {
 }
 
 impl Config {
-    /// Every piece of advice: about Redis, then by account.
+    /// Every piece of advice: about Redis and the server, then by account.
     pub(crate) fn advice(&self) -> Vec<Advice> {
         let of_accounts = self.accounts.iter().flat_map(|(name, account)| {
             account_advice(account, self.worker.lease)
                 .into_iter()
                 .map(move |(key, text)| Advice { key: format!("accounts.{name}.{key}"), text })
         });
-        redis_advice(&self.redis).into_iter().chain(of_accounts).collect()
+        redis_advice(&self.redis).into_iter().chain(self.server_advice()).chain(of_accounts).collect()
+    }
+
+    /// Advice about the server: metrics with balances at an address that others than monitoring reach.
+    pub(crate) fn server_advice(&self) -> Option<Advice> {
+        let Server { listen, admin_listen, .. } = &self.server;
+        (admin_listen.is_none() && !listen.ip().is_loopback()).then(|| Advice {
+            key: "server.admin_listen".to_owned(),
+            text: format!("is not set: everyone who reaches server.listen ({listen}) reads /metrics, with balances"),
+        })
     }
 }
 

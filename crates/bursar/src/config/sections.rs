@@ -92,8 +92,9 @@ section! {
         lease: Duration = duration(SECOND..=HOUR), default(SECOND * 30);
         /// A worker that is asked to end waits this long for its calls in flight.
         drain: Duration = duration(Duration::ZERO..=HOUR), default(SECOND * 40);
-        /// Serve `/metrics` (Prometheus), `/healthz` and `/readyz` at this address. They show no secrets and ask for no token: choose an
-        /// address that only your monitoring reaches. Left out, they are not served.
+        /// Serve `/metrics` (Prometheus), `/healthz` and `/readyz` at this address. They need no token and show names and balances: choose
+        /// an address that only your monitoring reaches. Left out, they are not served, and `bursar healthcheck --role worker` has nothing to
+        /// ask.
         ///
         /// `/healthz` answers 503 when the worker has neither claimed nor tried to for 30 s: restart it. `/readyz` answers 503 while Redis is
         /// away, while no money may be sent on it, while a queue belongs to another gateway, and while the worker drains.
@@ -136,8 +137,21 @@ section! {
 section! {
     /// The server: HTTP API and dashboard.
     pub(crate) struct Server {
-        /// The address of the API and the dashboard.
+        /// The address of the API and the dashboard. `/healthz` and `/readyz` are here, too, for load balancers.
         listen: SocketAddr = listen(), default(SocketAddr::from((Ipv4Addr::LOCALHOST, 8_080)));
+        /// Serve `/notify/ACCOUNT` at this address and nowhere else. It is the only route that gateways need: let the internet reach this
+        /// address alone. Left out, it is at `listen`.
+        public_listen: Option<SocketAddr> = listen(), optional("127.0.0.1:8081");
+        /// Serve `/metrics`, `/healthz` and `/readyz` at this address, and `/metrics` nowhere else. They need no token, and `/metrics` shows
+        /// the balances of your accounts: set this key wherever others than your monitoring reach `listen`. Left out, they are at `listen`,
+        /// so that several servers can run on one machine.
+        admin_listen: Option<SocketAddr> = listen(), optional("127.0.0.1:9101");
+        /// Connections at once of `listen`, and as many of `public_listen`. At the limit, the connection that is idle longest is closed for a
+        /// new one. Where the system allows fewer open files, there are fewer: calls to gateways and Redis have theirs first.
+        connections: usize = whole(16..=65_536), default(4_096);
+        /// The most of them from one IPv4 address, or from one /64 network of IPv6. Behind a proxy all clients have its address: set it to
+        /// `connections` there, and limit addresses at the proxy.
+        connections_per_address: usize = whole(1..=65_536), default(1_024);
         /// The tokens of the API. `bursar token NAME --role ROLE` makes one and prints the lines for this file: name, role (producer, operator
         /// or reader) and sha256. With `--account main` the token sees and uses that account only. SIGHUP reads the file again.
         tokens_file: PathBuf = file(), in_folder("tokens.toml");
@@ -146,8 +160,9 @@ section! {
         session_key_file: Option<PathBuf> = file(), optional("session.key");
         /// Requests a second of each token to each process, after a burst of one second's. 0 for no limit.
         rate_per_second: u32 = whole(0..=MAX_REQUESTS), default(500);
-        /// The longest time for a request's head, for its body, and for a client to take its response. An idle connection is closed after
-        /// this time: behind a balancer, set it longer than the balancer keeps its own connections.
+        /// The longest time for a request's head, for its body, and for a client to take its response. A new connection's first head has 5 s
+        /// at most. An idle connection is closed after this time: behind a balancer, set it longer than the balancer keeps its own
+        /// connections.
         client_timeout: Duration = duration(SECOND..=SECOND * 600), default(SECOND * 30);
         /// A server that is asked to end waits this long for requests in flight.
         drain: Duration = duration(Duration::ZERO..=HOUR), default(SECOND * 30);

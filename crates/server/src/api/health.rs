@@ -16,7 +16,7 @@ pub(crate) fn part() -> Part {
         .route(
             "/healthz",
             [get("healthz", healthy)
-                .summary("Healthy while the process lives, and the worker in it where there is one")
+                .summary("Healthy while the process takes connections, and the worker in it claims")
                 .answers::<Health>(200, "It is.")
                 .refuses(&[Kind::Unavailable])],
         )
@@ -44,7 +44,7 @@ enum HealthStatus {
 
 const HEALTHY: Json<Health> = Json(Health { status: HealthStatus::Ok });
 
-/// The process lives, and so does the worker in it. An outage of Redis is no reason to restart it: a restart would lose the responses that
+/// The process lives: its listeners take connections, and the worker in it claims. An outage of Redis is no reason to restart it: a restart would lose the responses that
 /// the worker keeps until Redis is back.
 async fn healthy(State(app): State<Shared>) -> Result<Json<Health>, Problem> {
     app.page.well().map_err(|why| unwell(&why))?;
@@ -62,5 +62,5 @@ async fn ready(State(app): State<Shared>) -> Result<Json<Health>, Problem> {
 }
 
 fn unwell(why: &Unwell) -> Problem {
-    Problem::new(Kind::Unavailable, format!("the worker {why}"))
+    Problem::new(Kind::Unavailable, why.to_string())
 }

@@ -1,5 +1,5 @@
-//! `GET /metrics`: metrics for Prometheus, of this process and of Redis. No token is needed: they show names of queues and counts, and
-//! nothing of any job.
+//! `GET /metrics`: metrics for Prometheus, of this process and of Redis. No token is needed: they show names of queues, counts and the
+//! balances of accounts, and nothing of any job. `server.admin_listen` keeps them from those who reach the API.
 
 use axum::extract::State;
 use axum::http::HeaderName;
@@ -11,9 +11,12 @@ use crate::http::operation::{Content, get};
 use crate::http::part::Part;
 use crate::state::Shared;
 
+/// The tag of the metrics.
+pub(crate) const TAG: &str = "metrics";
+
 pub(crate) fn part() -> Part {
     let text = Content::Text("text/plain", json!({"type": "string"}));
-    Part::described("metrics", "For Prometheus.").route(
+    Part::described(TAG, "For Prometheus.").route(
         "/metrics",
         [get("metrics", metrics)
             .summary("The metrics of this process and of Redis; deploy/METRICS.md names them all")

@@ -23,12 +23,19 @@ use crate::state::Shared;
 /// The seven bytes after which a gateway does not deliver a notification again.
 const ACKNOWLEDGED: &str = "success";
 
+/// The tag of the route by which they arrive.
+pub(crate) const RECEIVED: &str = "notify";
+
 /// Any other word has the gateway deliver it again.
 const REFUSED: &str = "fail";
 
-pub(crate) fn part() -> Part {
-    Part::described("notifications", "What gateways notify: received, stored, read.")
-        .route("/notify/{account}", [operation()])
+/// The only route for strangers: `server.public_listen` has it alone.
+pub(crate) fn received_part() -> Part {
+    Part::described(RECEIVED, "Gateways' notifications, received.").route("/notify/{account}", [operation()])
+}
+
+pub(crate) fn stored_part() -> Part {
+    Part::described("notifications", "Gateways' notifications, as they are stored.")
         .route("/v1/notifications", [read::list_operation()])
         .route("/v1/notifications/{account}/{id}", [read::one_operation()])
 }

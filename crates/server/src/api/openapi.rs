@@ -122,9 +122,10 @@ mod tests {
     use crate::api::{events, health, jobs, metrics, notify, queues};
 
     fn whole() -> Value {
-        let work = [jobs::part(), queues::part(), events::part(), notify::part(), health::part(), metrics::part()];
+        let notifications = [notify::stored_part(), notify::received_part()];
+        let work = [jobs::part(), queues::part(), events::part(), health::part(), metrics::part()];
         let own = part(&[]);
-        document(work.iter().chain([&own]))
+        document(work.iter().chain(&notifications).chain([&own]))
     }
 
     /// Every object of the document.

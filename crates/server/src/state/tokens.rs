@@ -27,6 +27,9 @@ const TOKEN_BYTES: usize = 32;
 /// Streams of events of one token at a time.
 pub(crate) const STREAMS_PER_TOKEN: usize = 16;
 
+/// Requests of one token that wait for a job at a time: each keeps a connection and looks at its job every second.
+pub(crate) const WAITS_PER_TOKEN: usize = 128;
+
 /// The role of a token's bearer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -132,6 +135,8 @@ pub(crate) struct Bearer {
     pub(crate) rate: Rate,
     /// Room for streams of events.
     pub(crate) streams: Arc<Semaphore>,
+    /// Room for requests that wait.
+    pub(crate) waits: Semaphore,
 }
 
 impl Bearer {
@@ -261,6 +266,7 @@ fn parse(text: &str, configured: &BTreeSet<AccountName>) -> Result<Vec<Arc<Beare
             hash,
             rate: Rate::default(),
             streams: Arc::new(Semaphore::new(STREAMS_PER_TOKEN)),
+            waits: Semaphore::new(WAITS_PER_TOKEN),
         }));
     }
     Ok(bearers)

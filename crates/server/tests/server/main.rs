@@ -9,9 +9,13 @@ mod api_follow;
 mod api_operate;
 mod api_schemas;
 mod api_submit;
+mod api_waits;
 mod dashboard;
 mod dashboard_notifications;
+mod json_bombs;
+mod listeners;
 mod notifications;
+mod raw_probes;
 mod world;
 
 use bursar_test_support::{described, jobs, pages};

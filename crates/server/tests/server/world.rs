@@ -1,6 +1,7 @@
 //! One test's world: jobs in a part of the shared Redis, and servers for them.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,6 +43,9 @@ pub(crate) struct World {
 /// A running server. It ends with its test.
 pub(crate) struct Server {
     api: Api,
+    /// The addresses of `public_listen` and `admin_listen`.
+    pub(crate) public: Option<SocketAddr>,
+    pub(crate) admin: Option<SocketAddr>,
     drain: CancellationToken,
 }
 
@@ -101,6 +105,11 @@ impl World {
         let folder = tempfile::Builder::new().prefix("bursar-server-").tempdir().unwrap();
         let mut settings = Settings {
             listen: "127.0.0.1:0".parse().unwrap(), // any free port: many tests run at once
+            public_listen: None,
+            admin_listen: None,
+            connections: 4_096,
+            connections_per_address: 4_096,
+            admin_connections: 64,
             tokens_file: folder.path().join("tokens.toml"),
             session_key_file: None,
             rate_per_second: 500,
@@ -136,7 +145,7 @@ impl World {
             balances: Vec::new(),
         };
         let stored = Arc::new(Stored::new(self.store.clone(), places));
-        let page = Page { worker: None, webhooks: None, stored, unfit: Arc::default() };
+        let page = Page { worker: None, webhooks: None, listeners: Arc::default(), stored, unfit: Arc::default() };
         let (store, producer) = (self.store.clone(), self.producer.clone());
         let server = bursar_server::Server::bind(
             self.settings.clone(),
@@ -149,8 +158,9 @@ impl World {
         );
         let server = server.await.unwrap();
         let api = Api::new(server.address().to_string(), tokens);
+        let (public, admin) = (server.public_address(), server.admin_address());
         tokio::spawn(server.serve());
-        Server { api, drain }
+        Server { api, public, admin, drain }
     }
 
     /// Where servers look for their tokens.

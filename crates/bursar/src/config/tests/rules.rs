@@ -289,6 +289,20 @@ fn an_authority_for_a_redis_without_tls_is_advised_against() {
 }
 
 #[test]
+fn metrics_where_others_than_monitoring_reach_are_warned_of() {
+    for (text, count) in [
+        ("", 0),
+        ("server.listen = '0.0.0.0:8080'", 1),
+        ("server.listen = '[::1]:8080'", 0),
+        ("server.listen = '0.0.0.0:8080'\nserver.admin_listen = '10.0.0.1:9101'", 0),
+    ] {
+        let advice = right(text, &[]).advice();
+        assert_eq!(advice.len(), count, "{text}: {advice:?}");
+        assert!(advice.iter().all(|advice| advice.key == "server.admin_listen"), "{advice:?}");
+    }
+}
+
+#[test]
 fn what_is_believed_without_proof_is_advised_against() {
     for (line, key) in [
         ("unsigned_errors = 'believe'", "unsigned_errors"),

@@ -19,6 +19,7 @@ use crate::http::path::JobName;
 use crate::http::problem::{Kind, Problem};
 use crate::http::query::{NoQuery, Query};
 use crate::ops::jobs::job as read;
+use crate::state::tokens::{Bearer, WAITS_PER_TOKEN};
 use crate::state::{ServerState, Shared};
 
 /// The longest wait of one request: proxies cut connections that are silent for longer.
@@ -30,6 +31,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) fn job_operation() -> Operation {
     get("job", job)
         .summary("A job, with its state")
+        .description(format!("A token may wait for {WAITS_PER_TOKEN} jobs at once; `/v1/events` follows any number."))
         .allowed::<Read>()
         .query::<Parameters>()
         .answers::<JobView>(200, "The job; with `wait`, as it is after the wait.")
@@ -63,14 +65,15 @@ impl Parameters {
 }
 
 /// `GET /v1/jobs/{account}/{kind}/{platform_no}`: the job, with `?wait=30s` once it has ended or needs review.
-async fn job(_: Allowed<Read>, State(app): State<Shared>, name: JobName, uri: Uri) -> Result<Json<JobView>, Problem> {
+async fn job(who: Allowed<Read>, State(app): State<Shared>, name: JobName, uri: Uri) -> Result<Json<JobView>, Problem> {
     let Parameters { wait } = Parameters::read(&uri)?;
-    waited(&app, &name, wait.map(|Wait(wait)| wait).unwrap_or_default()).await.map(Json)
+    waited(&app, &who.bearer, &name, wait.map(|Wait(wait)| wait).unwrap_or_default()).await.map(Json)
 }
 
 /// The job once it is at rest, or as it is when the time is up or the server drains.
-async fn waited(app: &ServerState, name: &JobName, limit: Duration) -> Result<JobView, Problem> {
+async fn waited(app: &ServerState, bearer: &Bearer, name: &JobName, limit: Duration) -> Result<JobView, Problem> {
     let until = Instant::now() + limit;
+    let mut room = None;
     let mut waiting = app.job_watch.of_job(&name.queue, &name.key);
     loop {
         let job = read(app, &name.queue, &name.key).await?;
@@ -78,12 +81,20 @@ async fn waited(app: &ServerState, name: &JobName, limit: Duration) -> Result<Jo
         if job.state.is_settled() || left.is_zero() || app.drain.is_cancelled() {
             return Ok(job.view());
         }
+        if room.is_none() {
+            room = Some(bearer.waits.try_acquire().map_err(|_| too_many_waits())?);
+        }
         tokio::select! {
             () = waiting.news() => {}
             () = tokio::time::sleep(left.min(LOOK)) => {}
             () = app.drain.cancelled() => {}
         }
     }
+}
+
+fn too_many_waits() -> Problem {
+    let detail = format!("a token may wait for {WAITS_PER_TOKEN} jobs at once; `/v1/events` follows any number");
+    Problem::new(Kind::TooMany, detail).retry_after(LOOK)
 }
 
 /// All that happened to a job.
