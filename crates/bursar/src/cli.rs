@@ -78,7 +78,7 @@ pub(crate) enum Command {
     /// Exit 0 if Redis answers. For a container's health check.
     #[command(after_help = "Example:\n  bursar healthcheck")]
     Healthcheck(commands::doctor::Arguments),
-    /// Create a token for the HTTP API.
+    /// Create a token for the HTTP API, or list the tokens.
     Token(commands::token::Arguments),
     /// Check or show the configuration, or print an example.
     Config(commands::config::Arguments),

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use bursar_gateways::SharedParts;
 use bursar_producer::Producer;
-use bursar_server::{NoTokens, NotificationAccount, NotificationMethod, Server, Settings};
+use bursar_server::{NoTokens, NotificationAccount, NotificationMethod, Server, SessionLimits, Settings};
 use bursar_store::Store;
 use bursar_telemetry::{Metrics, Page, Places, Stored};
 use bursar_webhooks::Telemetry;
@@ -30,6 +30,10 @@ pub(crate) async fn listen(
         listen: config.server.listen,
         tokens_file: config.server.tokens_file.clone(),
         session_key_file: config.server.session_key_file.clone(),
+        session_limits: SessionLimits {
+            idle: config.server.session_idle,
+            lifetime: config.server.session_lifetime,
+        },
         rate_per_second: config.server.rate_per_second,
         client_timeout: config.server.patience,
         drain: config.server.drain,

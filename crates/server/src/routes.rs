@@ -21,6 +21,12 @@ fn parts() -> Vec<Part> {
     parts
 }
 
+/// The path of every route, for tests that have a row for each.
+#[must_use]
+pub fn paths() -> Vec<&'static str> {
+    parts().iter().flat_map(Part::paths).collect()
+}
+
 /// The routes in their layers.
 pub(crate) fn router(app: Shared) -> Router {
     let routes = parts().into_iter().fold(Router::new(), |router, part| router.merge(part.into_router()));

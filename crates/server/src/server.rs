@@ -105,7 +105,7 @@ impl Server {
             }
             read => read?,
         };
-        let sessions = Sessions::open(settings.session_key_file.as_deref())?;
+        let sessions = Sessions::open(settings.session_key_file.as_deref(), settings.session_limits)?;
         let hangup = signal(SignalKind::hangup()).map_err(failed)?;
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -139,6 +139,7 @@ impl Server {
         let connections = TaskTracker::new();
         let cut = CancellationToken::new();
         let following = tokio::spawn(follow(Arc::clone(&app)));
+        app.note_known();
         tracing::info!(%address, tokens = %app.settings.tokens_file.display(), "listening on http://{address}");
         loop {
             let accepted = tokio::select! {
@@ -229,7 +230,10 @@ fn give_up_after(_: &TcpStream, _: Duration) {}
 
 fn reload(app: &ServerState) {
     match app.tokens.reload() {
-        Ok(tokens) => tracing::info!(tokens, "read the tokens file again"),
+        Ok(tokens) => {
+            app.note_known();
+            tracing::info!(tokens, "read the tokens file again");
+        }
         Err(error) => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
             tracing::error!("{error}{cause}; the tokens read before stay");

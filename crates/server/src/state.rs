@@ -1,5 +1,6 @@
 //! The state that every request is answered with: the store and the producer, the tokens, and the drain of the server.
 
+pub(crate) mod clock;
 pub(crate) mod job_watch;
 pub(crate) mod notification_accounts;
 pub(crate) mod queues;
@@ -15,16 +16,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_producer::Producer;
-use bursar_store::Store;
+use bursar_store::{Store, TokenNote};
 use bursar_telemetry::Page;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::state::job_watch::JobWatch;
 use crate::state::notification_accounts::NotificationAccount;
 use crate::state::queues::Queues;
 use crate::state::readiness::Readiness;
-use crate::state::sessions::Sessions;
-use crate::state::tokens::Tokens;
+use crate::state::sessions::{SessionLimits, Sessions};
+use crate::state::tokens::{Bearer, Tokens};
 
 /// The settings of the server.
 #[derive(Clone, Debug)]
@@ -35,6 +37,8 @@ pub struct Settings {
     pub tokens_file: PathBuf,
     /// The file with the key that signs the dashboard's sessions, the same for all replicas; a random key of the process if left out.
     pub session_key_file: Option<PathBuf>,
+    /// The longest times of the dashboard's sessions.
+    pub session_limits: SessionLimits,
     /// Requests a second of each token, in this process; 0 for no limit.
     pub rate_per_second: u32,
     /// The time limit of a request's head, of its body, and of a client that does not read its answer.
@@ -64,6 +68,33 @@ pub(crate) struct ServerState {
     pub(crate) readiness: Readiness,
     /// Cancelled when the server drains: waits for the sake of a client stop then.
     pub(crate) drain: CancellationToken,
+}
+
+impl ServerState {
+    /// Notes in Redis that a bearer is there, at most once a minute and in the background: no request waits for it.
+    pub(crate) fn note_use(&self, bearer: &Bearer) {
+        if !bearer.is_to_be_noted(Instant::now()) {
+            return;
+        }
+        self.note(vec![bearer.id()], TokenNote::Used);
+    }
+
+    /// Notes in Redis which tokens this server knows, in the background.
+    pub(crate) fn note_known(&self) {
+        self.note(self.tokens.ids(), TokenNote::Known);
+    }
+
+    fn note(&self, bearers: Vec<String>, note: TokenNote) {
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            for bearer in bearers {
+                if let Err(error) = store.note_token(&bearer, note).await {
+                    tracing::debug!(error = %error.chain(), "a token's use was not noted");
+                    return; // Redis is away: the next use is noted
+                }
+            }
+        });
+    }
 }
 
 /// The handlers' state.

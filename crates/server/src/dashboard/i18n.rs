@@ -41,6 +41,7 @@ pub(super) struct Words {
     pub(super) sign_in_make: &'static str,
     pub(super) token: &'static str,
     pub(super) token_unknown: &'static str,
+    pub(super) token_expired: &'static str,
     pub(super) too_many: &'static str,
     pub(super) form_unreadable: &'static str,
     pub(super) form_foreign: &'static str,

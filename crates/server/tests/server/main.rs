@@ -11,7 +11,12 @@ mod api_schemas;
 mod api_submit;
 mod dashboard;
 mod dashboard_notifications;
+mod forms;
 mod notifications;
+mod redirects;
+mod rights;
+mod sessions;
+mod tokens;
 mod world;
 
 use bursar_test_support::{described, jobs, pages};

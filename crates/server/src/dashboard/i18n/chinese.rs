@@ -24,6 +24,7 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
     sign_in_make: "生成令牌的命令：",
     token: "令牌",
     token_unknown: "令牌无效。令牌保存在令牌文件中，发送 SIGHUP 重新读取。",
+    token_expired: "令牌已过期。请用 `bursar token` 生成新的令牌。",
     too_many: "该令牌的请求过于频繁，请稍候再刷新。",
     form_unreadable: "无法读取表单，未执行任何操作。",
     form_foreign: "表单并非来自本页面，或会话已变化。未执行任何操作：请返回、刷新页面后重试。",

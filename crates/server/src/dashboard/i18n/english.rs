@@ -25,6 +25,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
     sign_in_make: "A token is made by",
     token: "Token",
     token_unknown: "The token is not valid. Tokens are in the tokens file; SIGHUP reads it again.",
+    token_expired: "The token has expired. Ask for a new one: `bursar token` makes it.",
     too_many: "The token's rate is used up. Wait a second and load the page again.",
     form_unreadable: "The form could not be read. Nothing was done.",
     form_foreign: "The form does not come from this page, or the session has changed. Nothing was done: go back, load the page again, and repeat.",
