@@ -12,7 +12,7 @@ use bursar_webhooks::Telemetry;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::AccountError;
-use crate::config::Config;
+use crate::config::{Config, OidcKeys};
 use crate::exit::Failure;
 use crate::{balances, role_webhooks, traces};
 
@@ -30,10 +30,8 @@ pub(crate) async fn listen(
         listen: config.server.listen,
         tokens_file: config.server.tokens_file.clone(),
         session_key_file: config.server.session_key_file.clone(),
-        session_limits: SessionLimits {
-            idle: config.server.session_idle,
-            lifetime: config.server.session_lifetime,
-        },
+        oidc: config.oidc.as_ref().map(OidcKeys::settings),
+        session_limits: SessionLimits { idle: config.server.session_idle, lifetime: config.server.session_lifetime },
         rate_per_second: config.server.rate_per_second,
         client_timeout: config.server.patience,
         drain: config.server.drain,

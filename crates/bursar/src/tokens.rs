@@ -67,7 +67,10 @@ fn finding(token: &Token, now: Millis) -> Option<Finding> {
             if now.since(last) < UNUSED {
                 return None;
             }
-            format!("{name}: the token was not used for {} days. Remove it if nobody needs it", UNUSED.as_secs() / DAY.as_secs())
+            format!(
+                "{name}: the token was not used for {} days. Remove it if nobody needs it",
+                UNUSED.as_secs() / DAY.as_secs()
+            )
         }
     };
     Some(Finding { severity: Severity::Warn, check: CHECK, text })

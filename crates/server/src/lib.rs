@@ -21,5 +21,6 @@ pub use routes::paths;
 pub use server::{NoTokens, ServeError, Server};
 pub use state::Settings;
 pub use state::notification_accounts::{NotificationAccount, NotificationMethod};
+pub use state::oidc::{OidcError, OidcSettings};
 pub use state::sessions::{SessionKeyError, SessionLimits};
 pub use state::tokens::{KnownToken, Role, TokensError, known_tokens, new_token};

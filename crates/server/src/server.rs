@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::http::connection::Connection;
 use crate::routes;
 use crate::state::job_watch::JobWatch;
+use crate::state::oidc::{Oidc, OidcError};
 use crate::state::queues::Queues;
 use crate::state::readiness::Readiness;
 use crate::state::sessions::{SessionKeyError, Sessions};
@@ -50,6 +51,9 @@ pub enum ServeError {
     /// The tokens file breaks rules.
     #[error(transparent)]
     Tokens(#[from] TokensError),
+    /// People cannot sign in by the provider.
+    #[error(transparent)]
+    Oidc(#[from] OidcError),
     /// There is no key for the dashboard's sessions.
     #[error(transparent)]
     SessionKey(#[from] SessionKeyError),
@@ -106,6 +110,7 @@ impl Server {
             read => read?,
         };
         let sessions = Sessions::open(settings.session_key_file.as_deref(), settings.session_limits)?;
+        let oidc = settings.oidc.clone().map(Oidc::open).transpose()?;
         let hangup = signal(SignalKind::hangup()).map_err(failed)?;
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -116,6 +121,7 @@ impl Server {
             queues: Queues::new(queues),
             tokens,
             page,
+            oidc,
             sessions,
             job_watch: JobWatch::default(),
             readiness: Readiness::default(),

@@ -103,10 +103,9 @@ impl Store {
         }
         let found: Vec<Option<String>> = self.query("GET", &pipeline).await?;
         let moment = |at: &Option<String>| at.as_ref().and_then(|at| at.parse().ok()).map(Millis);
-        let uses = found.chunks(2).map(|pair| TokenUse {
-            known_since: pair.first().and_then(moment),
-            used_at: pair.get(1).and_then(moment),
-        });
+        let uses = found
+            .chunks(2)
+            .map(|pair| TokenUse { known_since: pair.first().and_then(moment), used_at: pair.get(1).and_then(moment) });
         Ok(uses.collect())
     }
 }

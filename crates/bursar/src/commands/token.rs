@@ -79,7 +79,9 @@ fn create(new: &New, global: &Global) -> Result<Exit, Failure> {
     let expires = expires.map(Millis::rfc3339);
     if global.json {
         let accounts = (!accounts.is_empty()).then_some(accounts);
-        line(json!({"name": name, "role": role, "accounts": accounts, "expires": expires, "sha256": sha256, "token": token}))?;
+        line(
+            json!({"name": name, "role": role, "accounts": accounts, "expires": expires, "sha256": sha256, "token": token}),
+        )?;
     } else {
         eprintln!("the token of {name}, shown only once: {token}");
         let accounts = if accounts.is_empty() { String::new() } else { format!("accounts = {}\n", json!(accounts)) };
@@ -104,7 +106,9 @@ async fn list(global: &Global) -> Result<Exit, Failure> {
         let is_expired = known.expires.is_some_and(|expires| expires <= now);
         if global.json {
             let accounts = &known.accounts;
-            line(json!({"name": name, "role": role, "accounts": accounts, "expires": expires, "expired": is_expired, "last_used": used_at}))?;
+            line(
+                json!({"name": name, "role": role, "accounts": accounts, "expires": expires, "expired": is_expired, "last_used": used_at}),
+            )?;
             continue;
         }
         let accounts = known.accounts.as_ref().map_or_else(
@@ -129,9 +133,12 @@ mod tests {
         assert_eq!(expiry(&in_two_days), Ok(Millis::parse_rfc3339(&in_two_days).unwrap()));
         let from_now = expiry("2d").unwrap();
         assert!(from_now >= Millis::parse_rfc3339(&in_two_days).unwrap(), "{from_now:?}");
-        for (wrong, says) in
-            [("tomorrow", "must be a time"), ("2020-01-01T00:00:00Z", "in the future"), ("0s", "in the future"), ("", "must be a time")]
-        {
+        for (wrong, says) in [
+            ("tomorrow", "must be a time"),
+            ("2020-01-01T00:00:00Z", "in the future"),
+            ("0s", "in the future"),
+            ("", "must be a time"),
+        ] {
             assert!(expiry(wrong).unwrap_err().contains(says), "{wrong}");
         }
     }

@@ -28,8 +28,8 @@ use crate::http::operation::{Content, get};
 use crate::http::part::Part;
 use crate::http::problem::{Kind as Refusal, Problem};
 use crate::http::query::Query;
-use crate::state::{Shared, clock};
 use crate::state::tokens::{Bearer, STREAMS_PER_TOKEN};
+use crate::state::{Shared, clock};
 use change::{Change, EventData, is_of, shown};
 use place::Place;
 

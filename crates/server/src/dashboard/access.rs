@@ -11,8 +11,8 @@ use super::cookie;
 use super::i18n::language;
 use super::page::{Refused, refuse};
 use super::signed_in::{Guest, SignedIn};
+use crate::state::Shared;
 use crate::state::sessions::{NoSession, Presence};
-use crate::state::{Shared, clock};
 
 /// The longest form, in bytes: a reason of 1,000 characters, each in twelve bytes, and some names.
 const MAX_FORM_BYTES: usize = 16 * 1024;
@@ -55,7 +55,7 @@ impl FromRequestParts<Shared> for SignedIn {
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Refused> {
         let guest = Guest::of(parts);
         let cookie = cookie::value(&parts.headers, cookie::session_name(&parts.headers));
-        let Some(session) = cookie.and_then(|cookie| app.sessions.read(cookie, &app.tokens, clock::now())) else {
+        let Some(session) = cookie.and_then(|cookie| app.session(cookie)) else {
             return Err(to_sign_in(parts, &guest));
         };
         if session.bearer.rate.take(app.settings.rate_per_second, Instant::now()).is_err() {

@@ -1,4 +1,4 @@
-//! The two cookies: the session's, and the language's.
+//! The cookies: the session's, an attempt's to sign in by a provider, and the language's.
 
 use std::time::Duration;
 
@@ -11,8 +11,12 @@ const PLAIN_SESSION: &str = "bursar_session";
 /// host and nobody on the way can put another one in its place.
 const HOST_SESSION: &str = "__Host-bursar_session";
 
+/// The same two for an attempt to sign in by a provider.
+const PLAIN_ATTEMPT: &str = "bursar_sign_in";
+const HOST_ATTEMPT: &str = "__Host-bursar_sign_in";
+
 /// The longest cookie that is read, in bytes.
-const MAX_BYTES: usize = 1_024;
+const MAX_BYTES: usize = 2_048;
 
 /// A cookie's value.
 pub(super) fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -31,6 +35,18 @@ pub(super) fn session(headers: &HeaderMap, value: &str, lasts: Duration) -> Stri
     let secure = if is_https(headers) { "; Secure" } else { "" };
     let (name, lasts) = (session_name(headers), lasts.as_secs());
     format!("{name}={value}; Path=/; Max-Age={lasts}; HttpOnly; SameSite=Strict{secure}")
+}
+
+/// The name of an attempt's cookie.
+pub(super) fn attempt_name(headers: &HeaderMap) -> &'static str {
+    if is_https(headers) { HOST_ATTEMPT } else { PLAIN_ATTEMPT }
+}
+
+/// Sets the cookie of an attempt; an empty value removes it. `Lax`, because the provider sends the browser back here.
+pub(super) fn attempt(headers: &HeaderMap, value: &str, lasts: Duration) -> String {
+    let secure = if is_https(headers) { "; Secure" } else { "" };
+    let (name, lasts) = (attempt_name(headers), lasts.as_secs());
+    format!("{name}={value}; Path=/; Max-Age={lasts}; HttpOnly; SameSite=Lax{secure}")
 }
 
 /// True where a proxy before the server ends TLS. A client that adds the proxy's header itself only keeps its own cookie off plain HTTP.

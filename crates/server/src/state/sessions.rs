@@ -11,10 +11,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bursar_domain::Millis;
 use bursar_store::{SessionStep, Store};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::refusal::Refusal;
-use crate::state::tokens::{Bearer, Tokens};
+use crate::state::oidc::Person;
+use crate::state::tokens::Bearer;
 
 /// Random bytes in a session's name, and in a random key.
 const CHANCE_BYTES: usize = 32;
@@ -78,8 +80,17 @@ struct Said {
     session: String,
     /// The end of its lifetime.
     until: Millis,
-    /// The name of its bearer's token.
-    token: String,
+    bearer: Whose,
+}
+
+/// The bearer of a session, as its cookie says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Whose {
+    /// Of the token with this name.
+    Token(String),
+    /// A person whom the provider vouches for.
+    Person(Person),
 }
 
 /// Why there is no session.
@@ -118,10 +129,10 @@ impl Sessions {
     }
 
     /// A session of this bearer from now on, which Redis does not know yet.
-    pub(crate) fn make(&self, bearer: &Arc<Bearer>, now: Millis) -> Result<Session, SessionKeyError> {
+    pub(crate) fn make(&self, bearer: &Arc<Bearer>, whose: Whose, now: Millis) -> Result<Session, SessionKeyError> {
         let name = URL_SAFE_NO_PAD.encode(chance()?);
         let until = now.plus(self.limits.lifetime);
-        let said = Said { session: name.clone(), until, token: bearer.name.clone() };
+        let said = Said { session: name.clone(), until, bearer: whose };
         let said = serde_json::to_string(&said).map(|said| URL_SAFE_NO_PAD.encode(said)).unwrap_or_default();
         Ok(Session { bearer: Arc::clone(bearer), until, name, said })
     }
@@ -132,15 +143,34 @@ impl Sessions {
         format!("{}.{signature}", session.said)
     }
 
-    /// The session of this cookie: signed here, within its lifetime, and its token is known still. Redis says if it is over.
-    pub(crate) fn read(&self, cookie: &str, tokens: &Tokens, now: Millis) -> Option<Session> {
+    /// The session of this cookie: signed here, within its lifetime, and its bearer is known still. Redis says if it is over.
+    pub(crate) fn read(
+        &self,
+        cookie: &str,
+        known: impl FnOnce(&Whose) -> Option<Arc<Bearer>>,
+        now: Millis,
+    ) -> Option<Session> {
         let (said, signature) = cookie.split_once('.')?;
-        let Said { session: name, until, token } =
-            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(said).ok()?).ok()?;
-        let session = Session { bearer: tokens.named(&token, now)?, until, name, said: said.to_owned() };
+        let Said { session: name, until, bearer } = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(said).ok()?).ok()?;
+        let session = Session { bearer: known(&bearer)?, until, name, said: said.to_owned() };
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         hmac::verify(&self.key, &session.signed(), &signature).ok()?;
         (now < until).then_some(session)
+    }
+
+    /// A value that the browser keeps for one purpose and gives back unchanged.
+    pub(crate) fn sealed(&self, purpose: &str, value: &impl Serialize) -> String {
+        let said = serde_json::to_string(value).map(|said| URL_SAFE_NO_PAD.encode(said)).unwrap_or_default();
+        let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, format!("{purpose} {said}").as_bytes()));
+        format!("{said}.{signature}")
+    }
+
+    /// The value that was sealed for this purpose.
+    pub(crate) fn opened<T: DeserializeOwned>(&self, purpose: &str, sealed: &str) -> Option<T> {
+        let (said, signature) = sealed.split_once('.')?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        hmac::verify(&self.key, format!("{purpose} {said}").as_bytes(), &signature).ok()?;
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(said).ok()?).ok()
     }
 
     /// Has Redis know a session.
@@ -209,7 +239,7 @@ fn chance() -> Result<[u8; CHANCE_BYTES], SessionKeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::tokens::{Role, new_token};
+    use crate::state::tokens::{Role, Tokens, new_token};
 
     const LIMITS: SessionLimits = SessionLimits { idle: Duration::from_secs(60), lifetime: Duration::from_secs(600) };
 
@@ -233,18 +263,27 @@ mod tests {
 
     fn cookie_of(sessions: &Sessions, tokens: &Tokens, name: &str) -> String {
         let bearer = tokens.named(name, Millis(1)).unwrap();
-        sessions.cookie(&sessions.make(&bearer, Millis(100)).unwrap())
+        let session = sessions.make(&bearer, Whose::Token(name.to_owned()), Millis(100)).unwrap();
+        sessions.cookie(&session)
+    }
+
+    fn read(sessions: &Sessions, cookie: &str, tokens: &Tokens, now: Millis) -> Option<Session> {
+        let known = |whose: &Whose| match whose {
+            Whose::Token(name) => tokens.named(name, now),
+            Whose::Person(_) => None,
+        };
+        sessions.read(cookie, known, now)
     }
 
     #[test]
     fn a_session_is_its_bearer_s_until_its_time_is_up() {
         let (sessions, tokens, _file) = scene();
         let cookie = cookie_of(&sessions, &tokens, "li");
-        let session = sessions.read(&cookie, &tokens, Millis(600_099)).unwrap();
+        let session = read(&sessions, &cookie, &tokens, Millis(600_099)).unwrap();
         assert_eq!((session.bearer.name.as_str(), session.bearer.role), ("li", Role::Operator));
-        assert!(sessions.read(&cookie, &tokens, Millis(600_100)).is_none());
+        assert!(read(&sessions, &cookie, &tokens, Millis(600_100)).is_none());
         let other = Sessions::open(None, LIMITS).unwrap();
-        assert!(other.read(&cookie, &tokens, Millis(101)).is_none(), "another process's key");
+        assert!(read(&other, &cookie, &tokens, Millis(101)).is_none(), "another process's key");
     }
 
     #[test]
@@ -255,17 +294,17 @@ mod tests {
             let mut bytes = cookie.clone().into_bytes();
             bytes[index] = if bytes[index] == b'A' { b'B' } else { b'A' };
             let forged = String::from_utf8(bytes).unwrap();
-            assert!(sessions.read(&forged, &tokens, Millis(101)).is_none(), "{index}");
+            assert!(read(&sessions, &forged, &tokens, Millis(101)).is_none(), "{index}");
         }
         let (said, signature) = cookie.split_once('.').unwrap();
         let said = String::from_utf8(URL_SAFE_NO_PAD.decode(said).unwrap()).unwrap();
         for (from, to) in [("\"li\"", "\"wang\""), ("600100", "900100"), ("}", ",\"role\":\"operator\"}")] {
             assert!(said.contains(from), "{said}");
             let forged = format!("{}.{signature}", URL_SAFE_NO_PAD.encode(said.replacen(from, to, 1)));
-            assert!(sessions.read(&forged, &tokens, Millis(101)).is_none(), "{to}");
+            assert!(read(&sessions, &forged, &tokens, Millis(101)).is_none(), "{to}");
         }
         for wrong in ["", ".", "...", "a.b.c.d", &"A".repeat(10_000), &said, &format!("{cookie}.")] {
-            assert!(sessions.read(wrong, &tokens, Millis(101)).is_none(), "{wrong}");
+            assert!(read(&sessions, wrong, &tokens, Millis(101)).is_none(), "{wrong}");
         }
     }
 
@@ -273,24 +312,38 @@ mod tests {
     fn a_session_ends_with_its_token() {
         let (sessions, tokens, kept) = scene();
         let [li, wang] = ["li", "wang"].map(|name| cookie_of(&sessions, &tokens, name));
-        assert!(sessions.read(&wang, &tokens, Millis(299_999)).is_some());
-        assert!(sessions.read(&wang, &tokens, Millis(300_000)).is_none(), "the token has expired");
+        assert!(read(&sessions, &wang, &tokens, Millis(299_999)).is_some());
+        assert!(read(&sessions, &wang, &tokens, Millis(300_000)).is_none(), "the token has expired");
         let rewritten = file(&[("li", &new_token().unwrap().1, "")]);
         std::fs::copy(rewritten.path(), kept.path()).unwrap();
         tokens.reload().unwrap();
         for (cookie, why) in [(li, "another token of the same name"), (wang, "a token that was removed")] {
-            assert!(sessions.read(&cookie, &tokens, Millis(102)).is_none(), "{why}");
+            assert!(read(&sessions, &cookie, &tokens, Millis(102)).is_none(), "{why}");
         }
     }
 
     #[test]
     fn a_form_belongs_to_its_session() {
         let (sessions, tokens, _file) = scene();
-        let read = || sessions.read(&cookie_of(&sessions, &tokens, "li"), &tokens, Millis(200)).unwrap();
-        let (first, second) = (read(), read());
+        let new = || read(&sessions, &cookie_of(&sessions, &tokens, "li"), &tokens, Millis(200)).unwrap();
+        let (first, second) = (new(), new());
         assert!(sessions.is_form_token(&first, &sessions.form_token(&first)));
         for wrong in [sessions.form_token(&second), String::new(), "AAAA".into()] {
             assert!(!sessions.is_form_token(&first, &wrong));
+        }
+    }
+
+    #[test]
+    fn a_sealed_value_is_opened_for_its_purpose_only() {
+        let (sessions, ..) = scene();
+        let sealed = sessions.sealed("sign-in", &["a", "b"]);
+        assert_eq!(sessions.opened::<Vec<String>>("sign-in", &sealed).unwrap(), ["a", "b"]);
+        let other = Sessions::open(None, LIMITS).unwrap();
+        for wrong in [sessions.opened::<Vec<String>>("session", &sealed), other.opened("sign-in", &sealed)] {
+            assert!(wrong.is_none());
+        }
+        for wrong in ["", ".", &sealed[1..], &format!("{sealed}A"), &sealed.replacen('.', "A.", 1)] {
+            assert!(sessions.opened::<Vec<String>>("sign-in", wrong).is_none(), "{wrong}");
         }
     }
 
@@ -301,7 +354,7 @@ mod tests {
         std::fs::write(key.path(), "k".repeat(MIN_KEY_BYTES) + "\n").unwrap();
         let open = |path: &Path| Sessions::open(Some(path), LIMITS);
         let [one, other] = [(); 2].map(|()| open(key.path()).unwrap());
-        assert!(other.read(&cookie_of(&one, &tokens, "li"), &tokens, Millis(200)).is_some());
+        assert!(read(&other, &cookie_of(&one, &tokens, "li"), &tokens, Millis(200)).is_some());
         std::fs::write(key.path(), "short").unwrap();
         assert!(matches!(open(key.path()), Err(SessionKeyError::TooShort { .. })));
         assert!(matches!(open(Path::new("/nowhere")), Err(SessionKeyError::Unreadable { .. })));

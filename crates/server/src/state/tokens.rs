@@ -12,12 +12,13 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bursar_domain::{AccountName, Millis};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+pub(in crate::state) use self::file::MAX_NAME_CHARS;
 use self::file::TokenOfFile;
 use self::weak::Hash;
 use crate::state::rate::Rate;
@@ -35,7 +36,7 @@ const NOTE_EVERY: Duration = Duration::from_secs(60);
 const ID_DIGITS: usize = 32;
 
 /// The role of a token's bearer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Submits jobs, and reads.
@@ -143,6 +144,8 @@ pub(crate) struct Bearer {
     pub(crate) streams: Arc<Semaphore>,
     /// The last time at which something was noted of the token.
     noted: Mutex<Option<Instant>>,
+    /// True for a person whom a provider vouches for, who has no token.
+    is_person: bool,
 }
 
 impl Bearer {
@@ -157,7 +160,19 @@ impl Bearer {
             rate: Rate::default(),
             streams: Arc::new(Semaphore::new(STREAMS_PER_TOKEN)),
             noted: Mutex::default(),
+            is_person: false,
         }
+    }
+
+    /// A person whom a provider vouches for. The hash is of all that makes it this person.
+    pub(in crate::state) fn of_person(name: String, role: Role, hash: Hash) -> Self {
+        let token = TokenOfFile { name, role, accounts: Accounts::All, expires: None, hash };
+        Self { is_person: true, ..Self::new(token) }
+    }
+
+    /// True for a person whom a provider vouches for, who has no token.
+    pub(crate) fn is_person(&self) -> bool {
+        self.is_person
     }
 
     /// The bearer's name in Redis, by which nobody finds the token.
@@ -278,12 +293,9 @@ impl Tokens {
     pub(crate) fn bearer(&self, token: &str, now: Millis) -> Result<Arc<Bearer>, NoBearer> {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let found = known.iter().fold(
-            None,
-            |found, bearer| {
-                if bool::from(bearer.hash.ct_eq(&hash)) { Some(Arc::clone(bearer)) } else { found }
-            },
-        );
+        let found = known.iter().fold(None, |found, bearer| {
+            if bool::from(bearer.hash.ct_eq(&hash)) { Some(Arc::clone(bearer)) } else { found }
+        });
         match found {
             None => Err(NoBearer::Unknown),
             Some(bearer) if bearer.is_expired(now) => Err(NoBearer::Expired(bearer)),
@@ -363,9 +375,8 @@ mod tests {
 
     #[test]
     fn a_bearer_has_another_id_under_another_name_or_hash() {
-        let ids = [("a", "0"), ("b", "0"), ("a", "1")].map(|(name, digit)| {
-            tokens(&entry(name, &digit.repeat(64), "")).named(name, Millis(1)).unwrap().id()
-        });
+        let ids = [("a", "0"), ("b", "0"), ("a", "1")]
+            .map(|(name, digit)| tokens(&entry(name, &digit.repeat(64), "")).named(name, Millis(1)).unwrap().id());
         assert_eq!(BTreeSet::from(ids.clone()).len(), 3);
         assert!(ids.iter().all(|id| id.len() == ID_DIGITS && !id.contains("0000")), "no digits of the hash: {ids:?}");
     }

@@ -79,7 +79,9 @@ async fn a_form_is_taken_from_our_page_with_its_own_token_only() {
     }
     assert_eq!(refused, FORMS.len() * (ORIGINS.len() * TOKENS.len() - 6));
     assert_eq!(world.job("T").await["state"], "queued");
-    assert!(server.read("/v1/queues").await["queues"].as_array().unwrap().iter().all(|queue| queue["paused"].is_null()));
+    assert!(
+        server.read("/v1/queues").await["queues"].as_array().unwrap().iter().all(|queue| queue["paused"].is_null())
+    );
 
     for (origin, _) in ORIGINS.into_iter().filter(|(_, is_ours)| *is_ours) {
         let fields = [("form_token", own), ("seen", seen), ("reason", "")];

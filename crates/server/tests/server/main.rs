@@ -13,6 +13,8 @@ mod dashboard;
 mod dashboard_notifications;
 mod forms;
 mod notifications;
+mod oidc;
+mod provider;
 mod redirects;
 mod rights;
 mod sessions;

@@ -99,7 +99,11 @@ async fn the_way_to_the_sign_in_leads_back_to_us() {
     let world = World::start().await;
     let server = world.serve().await;
     let browser = Browser::new(&server);
-    for path in ["/jobs?key=//evil.example", "/jobs?queue=https://evil.example&state=%0d%0aX:%20y", "/review?%5c%5cevil.example"] {
+    for path in [
+        "/jobs?key=//evil.example",
+        "/jobs?queue=https://evil.example&state=%0d%0aX:%20y",
+        "/review?%5c%5cevil.example",
+    ] {
         let page = browser.get(path).await;
         assert_eq!(page.status, 303, "{path}: {page:?}");
         let location = page.header("location");

@@ -57,7 +57,7 @@ const API: [Row; 21] = [
 ];
 
 /// The routes of people. A form is empty: 422 says that it was looked at, 409 that it does not say which state its reader saw.
-const PAGES: [Row; 18] = [
+const PAGES: [Row; 20] = [
     ("GET", "/", People, 200, 200),
     ("GET", "/queues/{account}/{kind}/{act}", Operators, 200, 404),
     ("POST", "/queues/{account}/{kind}/{act}", Operators, 422, 404),
@@ -74,6 +74,8 @@ const PAGES: [Row; 18] = [
     ("GET", "/charts", People, 200, 200),
     ("GET", "/live", People, 200, 200),
     ("GET", "/sign-in", Anybody, 200, 200),
+    ("GET", "/sign-in/provider", Anybody, 404, 404),
+    ("GET", "/sign-in/return", Anybody, 404, 404),
     ("GET", "/language/{tag}", Anybody, 303, 303),
     ("GET", "/assets/{version}/{name}", Anybody, 404, 404),
 ];
@@ -153,8 +155,7 @@ async fn every_route_has_its_rows() {
     let world = World::start().await;
     let server = world.serve().await;
     let rows = API.iter().chain(&PAGES).map(|(method, route, ..)| (*method, *route));
-    let rows: BTreeSet<(&str, &str)> =
-        rows.chain(ELSEWHERE).filter(|(_, route)| !route.contains('?')).collect();
+    let rows: BTreeSet<(&str, &str)> = rows.chain(ELSEWHERE).filter(|(_, route)| !route.contains('?')).collect();
     let mut routes = BTreeSet::new();
     for route in bursar_server::paths() {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
@@ -178,7 +179,13 @@ async fn programs_do_what_their_role_and_accounts_allow() {
                 world.submit_new(&[transfer(&key)]).await;
                 let expected = match whose {
                     Tokens(roles) if !roles.contains(&role) => 403,
-                    Tokens(_) | Anybody => if is_whole { allowed } else { elsewhere },
+                    Tokens(_) | Anybody => {
+                        if is_whole {
+                            allowed
+                        } else {
+                            elsewhere
+                        }
+                    }
                     People | Operators => unreachable!("a page"),
                 };
                 let status = called(&server, (method, route), &token, &key).await;
@@ -222,7 +229,13 @@ async fn people_see_and_do_what_their_role_and_accounts_allow() {
             for (method, route, whose, allowed, elsewhere) in PAGES {
                 let expected = match whose {
                     Operators if role != "operator" => 403,
-                    Operators | People | Anybody => if is_whole { allowed } else { elsewhere },
+                    Operators | People | Anybody => {
+                        if is_whole {
+                            allowed
+                        } else {
+                            elsewhere
+                        }
+                    }
                     Tokens(_) => unreachable!("not a page"),
                 };
                 let (status, _) = opened(&browser, (method, route), &form_token).await;

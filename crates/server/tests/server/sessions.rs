@@ -19,7 +19,12 @@ async fn renewed(browser: &Browser) -> Page {
 
 /// The same browser at another replica.
 fn at(server: &Server, browser: &Browser) -> Browser {
-    Browser { client: browser.client.clone(), address: format!("http://{}", server.address), cookie: browser.cookie.clone(), ..*browser }
+    Browser {
+        client: browser.client.clone(),
+        address: format!("http://{}", server.address),
+        cookie: browser.cookie.clone(),
+        ..*browser
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,9 @@ use std::time::Duration;
 use bursar_domain::{AccountRules, GatewayKind, HistoryEvent, Key, Kind, KindSet, PartyTypes, Queue};
 use bursar_gateways::NotificationReader;
 use bursar_producer::{Outcome, Producer};
-use bursar_server::{NoTokens, NotificationAccount, NotificationMethod, SessionLimits, Settings, known_tokens, new_token};
+use bursar_server::{
+    NoTokens, NotificationAccount, NotificationMethod, SessionLimits, Settings, known_tokens, new_token,
+};
 use bursar_store::{Cursor, Settings as StoreSettings, Store, StoredAs, TokenUse};
 use bursar_telemetry::{Page, Places, Stored};
 use bursar_test_support::api::{Api, Tokens, answer};
@@ -109,6 +111,7 @@ impl World {
             listen: "127.0.0.1:0".parse().unwrap(), // any free port: many tests run at once
             tokens_file: folder.path().join("tokens.toml"),
             session_key_file: None,
+            oidc: None,
             session_limits: SessionLimits { idle: A_DAY, lifetime: A_DAY },
             rate_per_second: 500,
             client_timeout: Duration::from_secs(30),

@@ -13,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use crate::dashboard::page::{Answered, refuse};
 use crate::dashboard::signed_in::SignedIn;
 use crate::state::Shared;
-use crate::state::clock;
 use crate::state::sessions::{NoSession, Presence};
 use crate::state::tokens::STREAMS_PER_TOKEN;
 
@@ -57,11 +56,10 @@ async fn next(news: &mut tokio::sync::watch::Receiver<()>, app: &Shared, signed_
         () = app.drain.cancelled() => return None,
         changed = tokio::time::timeout(KEEP_ALIVE, news.changed()) => changed,
     };
-    let (session, now) = (&signed_in.session, clock::now());
-    if now >= session.until || !app.tokens.still_knows(&session.bearer, now) {
+    if !app.still_knows(&signed_in.session) {
         return None;
     }
-    match app.sessions.check(&app.store, session, Presence::Page).await {
+    match app.sessions.check(&app.store, &signed_in.session, Presence::Page).await {
         Ok(()) => {}
         Err(NoSession::Over) => return None,
         Err(NoSession::Unknown) => return Some(Bytes::from_static(b": Redis is away\n\n")),

@@ -18,6 +18,7 @@ use crate::dashboard::i18n::language::local;
 use crate::dashboard::page::{Answered, Live, Refused, Tab, framed, refuse, refuse_problem, see};
 use crate::dashboard::signed_in::Guest;
 use crate::http::auth::MAX_TOKEN_BYTES;
+use crate::state::sessions::Whose;
 use crate::state::tokens::{Bearer, NoBearer};
 use crate::state::{Shared, clock};
 
@@ -25,7 +26,7 @@ use crate::state::{Shared, clock};
 #[derive(Default, Deserialize)]
 pub(super) struct To {
     #[serde(default)]
-    to: String,
+    pub(super) to: String,
 }
 
 /// The outcome of the last attempt.
@@ -37,12 +38,12 @@ enum Tried {
 }
 
 /// `GET /sign-in`
-pub(super) async fn show(guest: Guest, to: Result<Query<To>, QueryRejection>) -> Response {
+pub(super) async fn show(State(app): State<Shared>, guest: Guest, to: Result<Query<To>, QueryRejection>) -> Response {
     let to = to.map(|Query(to)| to.to).unwrap_or_default();
-    asking(&guest, &to, Tried::Nothing)
+    asking(&app, &guest, &to, Tried::Nothing)
 }
 
-fn asking(guest: &Guest, to: &str, tried: Tried) -> Response {
+fn asking(app: &Shared, guest: &Guest, to: &str, tried: Tried) -> Response {
     let words = guest.words;
     let why = match tried {
         Tried::Nothing => None,
@@ -52,6 +53,9 @@ fn asking(guest: &Guest, to: &str, tried: Tried) -> Response {
     let content = html! {
         div.sign-in {
             h1 { (words.sign_in) }
+            @if let Some(oidc) = &app.oidc {
+                p { a.button.main href={ "/sign-in/provider?to=" (query(local(to))) } { (words.sign_in_provider.replace("{0}", oidc.host())) } }
+            }
             p.soft { (words.sign_in_how) }
             @if let Some(why) = why { p.notice.bad role="alert" { (why) } }
             form action="/sign-in" method="post" {
@@ -76,24 +80,31 @@ pub(super) async fn sign_in(State(app): State<Shared>, guest: Guest, request: Re
     let form = form.map_err(|status| refuse(&guest, None, status, guest.words.form_unreadable))?;
     let tried = match app.bearer_of(form.text("token")) {
         Ok(bearer) => {
-            let cookie = begin(&app, &guest, &headers, &bearer).await?;
+            let whose = Whose::Token(bearer.name.clone());
+            let cookie = begin(&app, &guest, &headers, &bearer, whose).await?;
             return Ok(with_cookie(see(local(form.text("to"))), &cookie));
         }
         Err(NoBearer::Unknown) => Tried::Wrong,
         Err(NoBearer::Expired(_)) => Tried::Expired,
     };
-    let mut again = asking(&guest, form.text("to"), tried);
+    let mut again = asking(&app, &guest, form.text("to"), tried);
     *again.status_mut() = StatusCode::UNAUTHORIZED;
     Ok(again)
 }
 
 /// Begins a session of this bearer; its cookie.
-async fn begin(app: &Shared, guest: &Guest, headers: &HeaderMap, bearer: &Arc<Bearer>) -> Result<String, Refused> {
+pub(super) async fn begin(
+    app: &Shared,
+    guest: &Guest,
+    headers: &HeaderMap,
+    bearer: &Arc<Bearer>,
+    whose: Whose,
+) -> Result<String, Refused> {
     let refused = |status, why: &str| refuse(guest, None, status, why);
     if bearer.rate.take(app.settings.rate_per_second, Instant::now()).is_err() {
         return Err(refused(StatusCode::TOO_MANY_REQUESTS, guest.words.too_many));
     }
-    let session = app.sessions.make(bearer, clock::now());
+    let session = app.sessions.make(bearer, whose, clock::now());
     let session = session.map_err(|error| refused(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))?;
     let begun = app.sessions.begin(&app.store, &session).await;
     begun.map_err(|_| refused(StatusCode::SERVICE_UNAVAILABLE, guest.words.redis_away))?;
@@ -110,7 +121,14 @@ pub(super) async fn sign_out(State(app): State<Shared>, headers: HeaderMap, post
     Ok(with_cookie(see("/sign-in"), &cookie::session(&headers, "", Duration::ZERO)))
 }
 
-fn with_cookie(mut response: Response, cookie: &str) -> Response {
-    response.headers_mut().extend(HeaderValue::try_from(cookie).ok().map(|cookie| (header::SET_COOKIE, cookie)));
+/// A text as a value of a query.
+fn query(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+pub(super) fn with_cookie(mut response: Response, cookie: &str) -> Response {
+    if let Ok(cookie) = HeaderValue::try_from(cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
     response
 }

@@ -181,7 +181,10 @@ mod tests {
             ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
         ] {
             let problem = parse(&format!("{strong}{}", entry("cfo", "operator", hash)), &configured()).unwrap_err();
-            assert!(problem.starts_with("token 2 (cfo): its sha256 is of a token that can be guessed"), "{word}: {problem}");
+            assert!(
+                problem.starts_with("token 2 (cfo): its sha256 is of a token that can be guessed"),
+                "{word}: {problem}"
+            );
         }
     }
 
