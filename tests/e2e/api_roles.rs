@@ -100,3 +100,34 @@ async fn the_token_command_prints_the_secret_once() {
     }
     assert!(tokens().await.file.matches("[[token]]").count() == 3);
 }
+
+#[tokio::test]
+async fn tokens_are_listed_with_their_expiry_and_last_use() {
+    let world = Plan::new().start().await;
+    let new = ["token", "soon", "--role", "reader", "--expires", "3d"];
+    let soon = bursar_test_support::Process::run("bursar token", crate::world::bursar(&new), SOON).await;
+    assert_eq!(soon.code, Some(0), "{soon:?}");
+    let server = world.serve().await;
+    std::fs::write(world.tokens_file(), format!("{}{}", server.tokens.file, soon.stdout)).unwrap();
+    until_status(&server, &server.tokens.reader, 200).await;
+    let listed = eventually(SOON, "the use to be noted", async || {
+        let listed = world.run(&["token", "list", "--json"]).await;
+        let tokens: Vec<Value> = listed.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let used = tokens.iter().any(|token| token["name"] == "audit" && token["last_used"].is_string());
+        if used { Ok(tokens) } else { Err(listed) }
+    })
+    .await;
+    let names: Vec<&str> = listed.iter().map(|token| token["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["shop", "li", "audit", "soon"]);
+    assert!(listed[0]["last_used"].is_null() && listed[3]["expires"].is_string(), "{listed:?}");
+    assert!(listed.iter().all(|token| token["expired"] == false && token["sha256"].is_null()), "{listed:?}");
+    let table = world.run(&["token", "list"]).await;
+    assert!(table.stdout.contains("last used") && table.stdout.contains("soon"), "{table:?}");
+    let doctor = world.run(&["doctor"]).await;
+    assert!(doctor.stdout.contains("soon: the token expires at"), "{doctor:?}");
+    for wrong in ["2020-01-01T00:00:00Z", "tomorrow"] {
+        let arguments = ["token", "x", "--role", "reader", "--expires", wrong];
+        let refused = bursar_test_support::Process::run("bursar token", crate::world::bursar(&arguments), SOON).await;
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+    }
+}

@@ -77,7 +77,7 @@ pub(crate) enum Command {
     Doctor(commands::doctor::Arguments),
     /// Ask a process for its health, or Redis. For a container's health check.
     Healthcheck(commands::healthcheck::Arguments),
-    /// Create a token for the HTTP API.
+    /// Create a token for the HTTP API, or list the tokens.
     Token(commands::token::Arguments),
     /// Check or show the configuration, or print an example.
     Config(commands::config::Arguments),

@@ -10,6 +10,7 @@ mod beingfi;
 mod document;
 mod environment;
 mod fault;
+mod oidc;
 mod redis_url;
 mod rules;
 mod section;
@@ -32,6 +33,7 @@ pub(crate) use account::Account;
 pub(crate) use advice::Advice;
 pub(crate) use document::example;
 pub(crate) use fault::{ConfigError, Fault};
+pub(crate) use oidc::OidcKeys;
 pub(crate) use redis_url::RedisUrl;
 pub(crate) use sections::{Expect, Journal, Log, LogFormat, Preflight, Webhooks};
 pub(crate) use yzt::Balance;
@@ -48,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) import: Import,
     pub(crate) journal: Journal,
     pub(crate) server: Server,
+    /// `[server.oidc]`, if it has any key.
+    pub(crate) oidc: Option<OidcKeys>,
     pub(crate) webhooks: Webhooks,
     pub(crate) log: Log,
     pub(crate) telemetry: Telemetry,
@@ -88,12 +92,14 @@ impl Config {
     }
 
     fn read(mut root: Section<'_>) -> Self {
+        let (server, oidc) = read_server(root.section("server"));
         let config = Self {
             redis: read(root.section("redis")),
             worker: read(root.section("worker")),
             import: read(root.section("import")),
             journal: read(root.section("journal")),
-            server: read(root.section("server")),
+            server,
+            oidc,
             webhooks: read(root.section("webhooks")),
             log: read(root.section("log")),
             telemetry: read(root.section("telemetry")),
@@ -112,12 +118,16 @@ impl Config {
             account.show(&mut shown);
             accounts.insert(name.to_string(), shown.into());
         }
+        let mut server = show(&self.server);
+        if let Some(oidc) = &self.oidc {
+            server.insert("oidc".to_owned(), show(oidc).into());
+        }
         let sections = [
             ("redis", show(&self.redis)),
             ("worker", show(&self.worker)),
             ("import", show(&self.import)),
             ("journal", show(&self.journal)),
-            ("server", show(&self.server)),
+            ("server", server),
             ("webhooks", show(&self.webhooks)),
             ("log", show(&self.log)),
             ("telemetry", show(&self.telemetry)),
@@ -131,6 +141,13 @@ fn read<K: Keys>(mut section: Section<'_>) -> K {
     let keys = K::read(&mut section);
     section.finish();
     keys
+}
+
+fn read_server(mut section: Section<'_>) -> (Server, Option<OidcKeys>) {
+    let server = Server::read(&mut section);
+    let oidc = oidc::read(section.section("oidc"));
+    section.finish();
+    (server, oidc)
 }
 
 fn show(keys: &impl Keys) -> Table {

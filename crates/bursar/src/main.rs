@@ -19,6 +19,7 @@ mod role_webhooks;
 mod role_worker;
 mod serve;
 mod signals;
+mod tokens;
 mod traces;
 mod unlisted;
 
@@ -70,7 +71,7 @@ async fn run(command: &Command, global: &Global) -> Result<Exit, Failure> {
         Command::RedisAcl(arguments) => commands::redis_acl::run(arguments, global),
         Command::Doctor(arguments) => commands::doctor::run(arguments, global).await,
         Command::Healthcheck(arguments) => commands::healthcheck::run(arguments, global).await,
-        Command::Token(arguments) => commands::token::run(arguments, global),
+        Command::Token(arguments) => commands::token::run(arguments, global).await,
         Command::Config(arguments) => commands::config::run(arguments, global),
     }
 }

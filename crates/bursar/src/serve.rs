@@ -5,14 +5,14 @@ use std::sync::atomic::AtomicBool;
 
 use bursar_gateways::SharedParts;
 use bursar_producer::Producer;
-use bursar_server::{NoTokens, NotificationAccount, NotificationMethod, Server, Settings};
+use bursar_server::{NoTokens, NotificationAccount, NotificationMethod, Server, SessionLimits, Settings};
 use bursar_store::Store;
 use bursar_telemetry::{Metrics, Page, Places, Stored};
 use bursar_webhooks::Telemetry;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::AccountError;
-use crate::config::Config;
+use crate::config::{Config, OidcKeys};
 use crate::exit::Failure;
 use crate::open_files::OpenFiles;
 use crate::{balances, role_webhooks, traces};
@@ -45,6 +45,8 @@ pub(crate) async fn listen(
         admin_connections: files.monitoring,
         tokens_file: config.server.tokens_file.clone(),
         session_key_file: config.server.session_key_file.clone(),
+        oidc: config.oidc.as_ref().map(OidcKeys::settings),
+        session_limits: SessionLimits { idle: config.server.session_idle, lifetime: config.server.session_lifetime },
         rate_per_second: config.server.rate_per_second,
         client_timeout: config.server.client_timeout,
         drain: config.server.drain,

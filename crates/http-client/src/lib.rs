@@ -6,7 +6,7 @@
 
 mod errors;
 
-pub use reqwest::{Body, Client, ClientBuilder, Error, Response, Result, StatusCode, Url, dns, header};
+pub use reqwest::{Body, Client, ClientBuilder, Error, Request, Response, Result, StatusCode, Url, dns, header};
 
 pub use errors::{UntrustedAuthority, causes};
 use reqwest::redirect::Policy;

@@ -16,8 +16,11 @@ mod routes;
 mod server;
 mod state;
 
+#[doc(hidden)]
+pub use routes::paths;
 pub use server::{NoTokens, ServeError, Server};
 pub use state::Settings;
 pub use state::notification_accounts::{NotificationAccount, NotificationMethod};
-pub use state::sessions::SessionKeyError;
-pub use state::tokens::{Role, TokensError, new_token};
+pub use state::oidc::{OidcError, OidcSettings};
+pub use state::sessions::{SessionKeyError, SessionLimits};
+pub use state::tokens::{KnownToken, Role, TokensError, known_tokens, new_token};

@@ -23,6 +23,12 @@ fn parts() -> Vec<Part> {
     parts
 }
 
+/// The path of every route, for tests that have a row for each.
+#[must_use]
+pub fn paths() -> Vec<&'static str> {
+    parts().iter().flat_map(Part::paths).collect()
+}
+
 /// The routes of `server.listen`: all but those that only another listener has. Health is here as well, for load balancers.
 pub(crate) fn main(app: &Shared) -> Router {
     let Settings { public_listen, admin_listen, .. } = &app.settings;

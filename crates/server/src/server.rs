@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::routes;
 use crate::state::job_watch::JobWatch;
+use crate::state::oidc::{Oidc, OidcError};
 use crate::state::queues::Queues;
 use crate::state::readiness::Readiness;
 use crate::state::sessions::{SessionKeyError, Sessions};
@@ -38,6 +39,9 @@ pub enum ServeError {
     /// The tokens file breaks rules.
     #[error(transparent)]
     Tokens(#[from] TokensError),
+    /// People cannot sign in by the provider.
+    #[error(transparent)]
+    Oidc(#[from] OidcError),
     /// There is no key for the dashboard's sessions.
     #[error(transparent)]
     SessionKey(#[from] SessionKeyError),
@@ -92,7 +96,8 @@ impl Server {
             }
             read => read?,
         };
-        let sessions = Sessions::open(settings.session_key_file.as_deref())?;
+        let sessions = Sessions::open(settings.session_key_file.as_deref(), settings.session_limits)?;
+        let oidc = settings.oidc.clone().map(Oidc::open).transpose()?;
         let hangup = signal(SignalKind::hangup());
         let hangup =
             hangup.map_err(|source| ServeError::Listen { key: "server.listen", listen: settings.listen, source })?;
@@ -121,6 +126,7 @@ impl Server {
             queues: Queues::new(queues),
             tokens,
             page,
+            oidc,
             sessions,
             job_watch: JobWatch::default(),
             readiness: Readiness::default(),
@@ -153,6 +159,7 @@ impl Server {
         let Self { main, public, admin, mut hangup, app } = self;
         let following = tokio::spawn(follow(Arc::clone(&app)));
         let address = main.address();
+        app.note_known();
         tracing::info!(%address, tokens = %app.settings.tokens_file.display(), "listening on http://{address}");
         let main = tokio::spawn(main.serve(routes::main(&app), app.drain.clone()));
         let public = public.map(|public| {
@@ -198,7 +205,10 @@ async fn follow(app: Shared) {
 
 fn reload(app: &ServerState) {
     match app.tokens.reload() {
-        Ok(tokens) => tracing::info!(tokens, "read the tokens file again"),
+        Ok(tokens) => {
+            app.note_known();
+            tracing::info!(tokens, "read the tokens file again");
+        }
         Err(error) => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
             tracing::error!("{error}{cause}; the tokens read before stay");

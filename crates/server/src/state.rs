@@ -1,7 +1,9 @@
 //! The state that every request is answered with: the store and the producer, the tokens, and the drain of the server.
 
+pub(crate) mod clock;
 pub(crate) mod job_watch;
 pub(crate) mod notification_accounts;
+pub(crate) mod oidc;
 pub(crate) mod queues;
 pub(crate) mod rate;
 pub(crate) mod readiness;
@@ -15,16 +17,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_producer::Producer;
-use bursar_store::Store;
+use bursar_store::{Store, TokenNote};
 use bursar_telemetry::Page;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::state::job_watch::JobWatch;
 use crate::state::notification_accounts::NotificationAccount;
+use crate::state::oidc::{Oidc, OidcSettings};
 use crate::state::queues::Queues;
 use crate::state::readiness::Readiness;
-use crate::state::sessions::Sessions;
-use crate::state::tokens::Tokens;
+use crate::state::sessions::{Session, SessionLimits, Sessions, Whose};
+use crate::state::tokens::{Bearer, Tokens};
 
 /// The settings of the server.
 #[derive(Clone, Debug)]
@@ -45,6 +49,10 @@ pub struct Settings {
     pub tokens_file: PathBuf,
     /// The file with the key that signs the dashboard's sessions, the same for all replicas; a random key of the process if left out.
     pub session_key_file: Option<PathBuf>,
+    /// The provider by which people sign in to the dashboard, if there is one.
+    pub oidc: Option<OidcSettings>,
+    /// The longest times of the dashboard's sessions.
+    pub session_limits: SessionLimits,
     /// Requests a second of each token, in this process; 0 for no limit.
     pub rate_per_second: u32,
     /// The time limit of a request's head, of its body, and of a client that does not read its answer.
@@ -66,6 +74,8 @@ pub(crate) struct ServerState {
     pub(crate) tokens: Tokens,
     /// The metrics and health of this process, its worker included where it has one.
     pub(crate) page: Page,
+    /// The sign-in by a provider.
+    pub(crate) oidc: Option<Oidc>,
     /// The sessions of the dashboard.
     pub(crate) sessions: Sessions,
     /// News of jobs.
@@ -74,6 +84,49 @@ pub(crate) struct ServerState {
     pub(crate) readiness: Readiness,
     /// Cancelled when the server drains: waits for the sake of a client stop then.
     pub(crate) drain: CancellationToken,
+}
+
+impl ServerState {
+    /// The session of a cookie, unless its bearer is not known any more. Redis says if it is over.
+    pub(crate) fn session(&self, cookie: &str) -> Option<Session> {
+        let now = clock::now();
+        let known = |whose: &Whose| match whose {
+            Whose::Token(name) => self.tokens.named(name, now),
+            Whose::Person(person) => self.oidc.as_ref().map(|oidc| oidc.people.bearer(person)),
+        };
+        self.sessions.read(cookie, known, now)
+    }
+
+    /// True while a session's bearer is known and its lifetime lasts.
+    pub(crate) fn still_knows(&self, session: &Session) -> bool {
+        let (bearer, now) = (&session.bearer, clock::now());
+        now < session.until && (bearer.is_person() || self.tokens.still_knows(bearer, now))
+    }
+
+    /// Notes in Redis that a bearer is there, at most once a minute and in the background: no request waits for it.
+    pub(crate) fn note_use(&self, bearer: &Bearer) {
+        if bearer.is_person() || !bearer.is_to_be_noted(Instant::now()) {
+            return;
+        }
+        self.note(vec![bearer.id()], TokenNote::Used);
+    }
+
+    /// Notes in Redis which tokens this server knows, in the background.
+    pub(crate) fn note_known(&self) {
+        self.note(self.tokens.ids(), TokenNote::Known);
+    }
+
+    fn note(&self, bearers: Vec<String>, note: TokenNote) {
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            for bearer in bearers {
+                if let Err(error) = store.note_token(&bearer, note).await {
+                    tracing::debug!(error = %error.chain(), "a token's use was not noted");
+                    return; // Redis is away: the next use is noted
+                }
+            }
+        });
+    }
 }
 
 /// The handlers' state.

@@ -16,6 +16,15 @@
 //! | `lock` | string | taken by the process that queried last; expires when the next query is due |
 //! | `amounts:SUB_TYPE` | hash | `available`, `frozen`, `retained`, `total` (fen), `at` (time of the response, ms), `since` (time of the first query, ms) |
 //!
+//! What servers share is below `PREFIX:{session/BEARER}:` and `PREFIX:{token/BEARER}:`, where `BEARER` is derived from the hash of a token and
+//! its name
+//!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `sessions` (of a session's base) | sorted set | the bearer's sessions in the dashboard, by when each will have been idle for too long (ms); expires |
+//! | `known` (of a token's base) | string | the time at which a server first knew the token (ms); expires |
+//! | `used` (of a token's base) | string | the token's last use (ms), to the minute; expires |
+//!
 //! A queue of apalis-redis 1.0 has its own keys, `QUEUE:` followed by `data` (hash: task id → payload), `scheduled` (sorted set:
 //! ids by run time in seconds), `active` (list of ids to run at once) and `meta:ID` (hash). Ours for it are `PREFIX:import:QUEUE:`
 //! followed by
@@ -44,6 +53,16 @@ impl Keys {
     /// The base of every key of an account's balance.
     pub(crate) fn balance(&self, account: &AccountName) -> String {
         format!("{}:{{{account}/balance}}:", self.prefix)
+    }
+
+    /// The base of a bearer's sessions.
+    pub(crate) fn sessions(&self, bearer: &str) -> String {
+        format!("{}:{{session/{bearer}}}:", self.prefix)
+    }
+
+    /// The base of what is known of a bearer's token.
+    pub(crate) fn token(&self, bearer: &str) -> String {
+        format!("{}:{{token/{bearer}}}:", self.prefix)
     }
 
     /// The base of every key of a queue of apalis-redis.

@@ -24,6 +24,7 @@ mod reply;
 mod rights;
 mod scripts;
 mod sentinel;
+mod sessions;
 mod subscription;
 mod tls;
 mod wakeups;
@@ -44,4 +45,5 @@ pub use preflight::{CLUSTER, Finding, LOSSES_ON_EVERYSEC, PreflightInput, Severi
 pub use reconnecting::{ConnectionId, ConnectionIds};
 pub use reply::LOOKED_AT;
 pub use rights::RightsWanted;
+pub use sessions::{MAX_SESSIONS, SessionStep, TokenNote, TokenUse, USE_REMEMBERED};
 pub use wakeups::{Wake, Wakeups};

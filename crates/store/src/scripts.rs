@@ -111,6 +111,8 @@ pub(crate) struct Scripts {
     pub(crate) import_resolve: Named,
     pub(crate) balance_lock: Named,
     pub(crate) balance_store: Named,
+    pub(crate) session: Named,
+    pub(crate) token_use: Named,
     pub(crate) probe: Named,
 }
 
@@ -138,6 +140,8 @@ impl Scripts {
             import_resolve: Named::new("import_resolve", include_str!("../lua/import_resolve.lua")),
             balance_lock: Named::new("balance_lock", include_str!("../lua/balance_lock.lua")),
             balance_store: Named::new("balance_store", include_str!("../lua/balance_store.lua")),
+            session: Named::new("session", include_str!("../lua/session.lua")),
+            token_use: Named::new("token_use", include_str!("../lua/token_use.lua")),
             probe: Named::new("probe", include_str!("../lua/probe.lua")),
         }
     }

@@ -13,7 +13,7 @@ use crate::config::{Account, Advice, Config};
 use crate::context;
 use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
-use crate::{journals, preflight, role_worker, unlisted};
+use crate::{journals, preflight, role_worker, tokens, unlisted};
 
 #[derive(Debug, Args)]
 #[command(
@@ -44,6 +44,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(finding(Severity::Refuse, "queues", format!("cannot be read: {}", error.chain()))),
     }
+    findings.extend(tokens::findings(&config, &store).await?);
     for queue in &config.import.queues {
         findings.push(import_finding(queue, store.import_status(queue).await?));
     }

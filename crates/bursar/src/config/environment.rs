@@ -9,6 +9,9 @@ use super::source::{Entry, Origin, Raw, Table, Value};
 const PREFIX: &str = "BURSAR_";
 const SEPARATOR: &str = "__";
 
+/// The section within `[server]`.
+const SUBSECTION: &str = "oidc";
+
 /// Many platforms set this variable for their Redis. It counts when nothing else sets `redis.url`.
 const REDIS_URL: &str = "REDIS_URL";
 
@@ -56,6 +59,10 @@ fn set(table: &mut Table, path: &str, value: Value, faults: &mut Vec<Fault>) {
             }
             Err(rule) => faults.push(Fault { key: None, rule, origin: Some(value.origin) }),
         },
+        Some((SUBSECTION, key)) if section == "server" => {
+            let Some(subsection_table) = section_table.descend(SUBSECTION, &value.origin) else { return };
+            subsection_table.entries.insert(key.to_owned(), Entry::Value(value));
+        }
         Some(_) | None => {
             section_table.entries.insert(rest.to_owned(), Entry::Value(value));
         }

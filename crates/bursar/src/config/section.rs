@@ -137,7 +137,8 @@ impl<'a> Section<'a> {
                 Table::empty(None)
             }
         };
-        Section::new(name.to_owned(), table, self.folder, self.faults)
+        let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
+        Section::new(path, table, self.folder, self.faults)
     }
 
     /// The sections in this one, by name, with a fault for every value among them.

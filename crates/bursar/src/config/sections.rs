@@ -153,11 +153,17 @@ section! {
         /// `connections` there, and limit addresses at the proxy.
         connections_per_address: usize = whole(1..=65_536), default(1_024);
         /// The tokens of the API. `bursar token NAME --role ROLE` makes one and prints the lines for this file: name, role (producer, operator
-        /// or reader) and sha256. With `--account main` the token sees and uses that account only. SIGHUP reads the file again.
+        /// or reader) and sha256. With `--account main` the token sees and uses that account only; with `--expires 90d` it is refused after that
+        /// time. A sha256 of a token that can be guessed is refused. SIGHUP reads the file again.
         tokens_file: PathBuf = file(), in_folder("tokens.toml");
         /// The dashboard's sessions are signed with this secret: any file of 32 bytes or more. Give all replicas the same one, so that a
         /// person who signs in at one is known to the others. Left out, each process makes its own key.
         session_key_file: Option<PathBuf> = file(), optional("session.key");
+        /// A session of the dashboard ends when its person does nothing for this time, at every replica. A page that renews itself is not a
+        /// person.
+        session_idle: Duration = duration(MINUTE..=DAY), default(MINUTE * 30);
+        /// A session ends after this time, used or not.
+        session_lifetime: Duration = duration(MINUTE..=DAY * 7), default(HOUR * 12);
         /// Requests a second of each token to each process, after a burst of one second's. 0 for no limit.
         rate_per_second: u32 = whole(0..=MAX_REQUESTS), default(500);
         /// The longest time for a request's head, for its body, and for a client to take its response. A new connection's first head has 5 s

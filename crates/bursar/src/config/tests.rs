@@ -3,6 +3,7 @@
 mod corpus;
 mod documents;
 mod environment;
+mod oidc;
 mod page;
 mod rules;
 mod show;

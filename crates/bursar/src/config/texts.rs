@@ -111,6 +111,15 @@ pub(super) fn base_url() -> Rule<String> {
     parsed("an http or https URL", parse, |url| url.as_str().into())
 }
 
+/// An address that secrets and people's names go to.
+pub(super) fn https_url() -> Rule<String> {
+    let parse = |text: String| match http(&text) {
+        Some(url) if !is_exposed(&text) && url.fragment().is_none() && !url.authority().contains('@') => Ok(text),
+        Some(_) | None => as_described(None),
+    };
+    parsed("an https URL, or an http URL of this machine, without user and fragment", parse, |url| url.as_str().into())
+}
+
 /// True for plain http to another machine.
 pub(super) fn is_exposed(base_url: &str) -> bool {
     let is_loopback = |url: &Url| match url.host() {

@@ -28,8 +28,8 @@ use crate::http::operation::{Content, get};
 use crate::http::part::Part;
 use crate::http::problem::{Kind as Refusal, Problem};
 use crate::http::query::Query;
-use crate::state::Shared;
 use crate::state::tokens::{Bearer, STREAMS_PER_TOKEN};
+use crate::state::{Shared, clock};
 use change::{Change, EventData, is_of, shown};
 use place::Place;
 
@@ -174,7 +174,7 @@ impl Following {
 
     async fn next_page(&mut self) -> Option<String> {
         loop {
-            if self.app.drain.is_cancelled() || !self.app.tokens.still_knows(&self.bearer) {
+            if self.app.drain.is_cancelled() || !self.app.tokens.still_knows(&self.bearer, clock::now()) {
                 return None;
             }
             let silent_until = self.said + KEEP_ALIVE;

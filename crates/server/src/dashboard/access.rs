@@ -3,7 +3,7 @@
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
@@ -11,7 +11,8 @@ use super::cookie;
 use super::i18n::language;
 use super::page::{Refused, refuse};
 use super::signed_in::{Guest, SignedIn};
-use crate::state::{Shared, sessions};
+use crate::state::Shared;
+use crate::state::sessions::{NoSession, Presence};
 
 /// The longest form, in bytes: a reason of 1,000 characters, each in twelve bytes, and some names.
 const MAX_FORM_BYTES: usize = 16 * 1024;
@@ -53,13 +54,21 @@ impl FromRequestParts<Shared> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Refused> {
         let guest = Guest::of(parts);
-        let cookie = cookie::value(&parts.headers, cookie::SESSION);
-        let Some(session) = cookie.and_then(|cookie| app.sessions.read(cookie, &app.tokens, sessions::now())) else {
+        let cookie = cookie::value(&parts.headers, cookie::session_name(&parts.headers));
+        let Some(session) = cookie.and_then(|cookie| app.session(cookie)) else {
             return Err(to_sign_in(parts, &guest));
         };
         if session.bearer.rate.take(app.settings.rate_per_second, Instant::now()).is_err() {
             return Err(refuse(&guest, None, StatusCode::TOO_MANY_REQUESTS, guest.words.too_many));
         }
+        match app.sessions.check(&app.store, &session, presence(&parts.headers)).await {
+            Ok(()) => {}
+            Err(NoSession::Over) => return Err(to_sign_in(parts, &guest)),
+            Err(NoSession::Unknown) => {
+                return Err(refuse(&guest, None, StatusCode::SERVICE_UNAVAILABLE, guest.words.redis_away));
+            }
+        }
+        app.note_use(&session.bearer);
         let form_token = app.sessions.form_token(&session);
         Ok(Self { session, form_token, guest })
     }
@@ -107,6 +116,15 @@ pub(super) async fn read(request: Request, app: &Shared) -> Result<Form, StatusC
     let body = tokio::time::timeout(app.settings.client_timeout, to_bytes(request.into_body(), MAX_FORM_BYTES)).await;
     let body = body.map_err(|_| StatusCode::REQUEST_TIMEOUT)?.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
     Ok(Form(form_urlencoded::parse(&body).into_owned().collect()))
+}
+
+/// The part of a request in its session. The script that renews a page and the stream of events are no navigation, and no page can forge the
+/// header that says so.
+fn presence(headers: &HeaderMap) -> Presence {
+    match headers.get("sec-fetch-mode").map(HeaderValue::as_bytes) {
+        None | Some(b"navigate") => Presence::Person,
+        Some(_) => Presence::Page,
+    }
 }
 
 /// True if a browser sent this from a page of this site: no page can forge the headers that say so.

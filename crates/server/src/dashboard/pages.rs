@@ -8,6 +8,7 @@ mod language;
 mod live;
 mod notification;
 mod notifications;
+mod provider;
 mod quarantine;
 mod queue_actions;
 mod queues;
@@ -35,6 +36,8 @@ pub(crate) fn part() -> Part {
         .page("/charts", get(charts::show))
         .page("/live", get(live::events))
         .page("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .page("/sign-in/provider", get(provider::leave))
+        .page("/sign-in/return", get(provider::come_back))
         .page("/sign-out", post(sign_in::sign_out))
         .page("/language/{tag}", get(language::choose))
         .page("/assets/{version}/{name}", get(assets::asset))

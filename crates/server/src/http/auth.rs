@@ -6,11 +6,12 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
+use bursar_domain::Millis;
 use tokio::time::Instant;
 
 use crate::http::problem::{Kind, Problem};
-use crate::state::tokens::{Bearer, Role};
-use crate::state::{ServerState, Shared};
+use crate::state::tokens::{Bearer, NoBearer, Role};
+use crate::state::{ServerState, Shared, clock};
 
 /// The longest token that is hashed, in bytes.
 pub(crate) const MAX_TOKEN_BYTES: usize = 512;
@@ -69,21 +70,38 @@ impl ServerState {
     fn bearer(&self, parts: &Parts) -> Result<Arc<Bearer>, Problem> {
         let given = parts.headers.get(header::AUTHORIZATION);
         let token = given.and_then(|value| value.to_str().ok()).and_then(bearer_token);
-        let known = token.filter(|token| token.len() <= MAX_TOKEN_BYTES).and_then(|token| self.tokens.bearer(token));
-        let Some(bearer) = known else {
-            let detail = match given {
-                None => "send Authorization: Bearer TOKEN; `bursar token` makes one",
-                Some(_) => "the token is not one that is known here",
+        let known = self.bearer_of(token.unwrap_or_default());
+        let bearer = known.map_err(|no_bearer| {
+            let detail = match (given, no_bearer) {
+                (None, _) => "send Authorization: Bearer TOKEN; `bursar token` makes one",
+                (Some(_), NoBearer::Unknown) => "the token is not one that is known here",
+                (Some(_), NoBearer::Expired(_)) => "the token has expired; `bursar token` makes a new one",
             };
             let challenge = HeaderValue::from_static("Bearer realm=\"bursar\"");
-            return Err(Problem::new(Kind::NoToken, detail).header(header::WWW_AUTHENTICATE, challenge));
-        };
+            Problem::new(Kind::NoToken, detail).header(header::WWW_AUTHENTICATE, challenge)
+        })?;
         bearer.rate.take(self.settings.rate_per_second, Instant::now()).map_err(|wait| {
             let per_second = self.settings.rate_per_second;
             let detail = format!("{} may make {per_second} requests a second here; send jobs in batches", bearer.name);
             Problem::new(Kind::TooMany, detail).retry_after(wait)
         })?;
+        self.note_use(&bearer);
         Ok(bearer)
+    }
+
+    /// Whose token this is. The log says that an expired token was shown, once a minute.
+    pub(crate) fn bearer_of(&self, token: &str) -> Result<Arc<Bearer>, NoBearer> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(NoBearer::Unknown);
+        }
+        self.tokens.bearer(token, clock::now()).inspect_err(|no_bearer| {
+            if let NoBearer::Expired(bearer) = no_bearer
+                && bearer.is_to_be_noted(Instant::now())
+            {
+                let expired = bearer.expires.map(Millis::rfc3339).unwrap_or_default();
+                tracing::warn!(who = bearer.name, expired, "refused: the token has expired");
+            }
+        })
     }
 }
 

@@ -11,6 +11,7 @@ use crate::state::Shared;
 pub(crate) struct Part {
     routes: Vec<(&'static str, Vec<Operation>)>,
     pages: Router<Shared>,
+    pages_at: Vec<&'static str>,
     /// The tag of its operations.
     pub(crate) tag: Option<Tag>,
 }
@@ -37,12 +38,18 @@ impl Part {
     /// Adds a page for people, which the description does not have.
     pub(crate) fn page(mut self, path: &'static str, methods: MethodRouter<Shared>) -> Self {
         self.pages = self.pages.route(path, methods);
+        self.pages_at.push(path);
         self
     }
 
     /// Every operation with its path.
     pub(crate) fn operations(&self) -> impl Iterator<Item = (&'static str, &Operation)> {
         self.routes.iter().flat_map(|(path, operations)| operations.iter().map(|operation| (*path, operation)))
+    }
+
+    /// The path of every route.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &'static str> {
+        self.routes.iter().map(|(path, _)| *path).chain(self.pages_at.iter().copied())
     }
 
     pub(crate) fn into_router(self) -> Router<Shared> {

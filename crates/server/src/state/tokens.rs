@@ -1,25 +1,27 @@
 //! Tokens with their roles and accounts: the tokens file is read at the start and again on SIGHUP. It holds hashes only; a token is shown once,
 //! when it is made.
 
+mod file;
+mod weak;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bursar_domain::AccountName;
-use serde::Deserialize;
+use bursar_domain::{AccountName, Millis};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
+pub(in crate::state) use self::file::MAX_NAME_CHARS;
+use self::file::TokenOfFile;
+use self::weak::Hash;
 use crate::state::rate::Rate;
-
-/// The longest tokens file that is read, in bytes: each token is compared with every request's.
-const MAX_FILE_BYTES: u64 = 256 * 1024;
-
-/// The longest name of a token, in characters: it is in every log line and action of its bearer.
-const MAX_NAME_CHARS: usize = 64;
 
 /// Random bytes in a token: 32 cannot be guessed.
 const TOKEN_BYTES: usize = 32;
@@ -29,9 +31,14 @@ pub(crate) const STREAMS_PER_TOKEN: usize = 16;
 
 /// Requests of one token that wait for a job at a time: each keeps a connection and looks at its job every second.
 pub(crate) const WAITS_PER_TOKEN: usize = 128;
+/// A token's last use is noted once in this time by each server, and a refusal of an expired token is logged as seldom.
+const NOTE_EVERY: Duration = Duration::from_secs(60);
+
+/// Hexadecimal digits of a bearer's name in Redis.
+const ID_DIGITS: usize = 32;
 
 /// The role of a token's bearer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Submits jobs, and reads.
@@ -130,20 +137,103 @@ pub(crate) struct Bearer {
     pub(crate) role: Role,
     /// The accounts that the token is for.
     pub(crate) accounts: Accounts,
-    hash: [u8; 32],
+    /// The moment from which the token is refused.
+    pub(crate) expires: Option<Millis>,
+    hash: Hash,
     /// The used part of its rate.
     pub(crate) rate: Rate,
     /// Room for streams of events.
     pub(crate) streams: Arc<Semaphore>,
     /// Room for requests that wait.
     pub(crate) waits: Semaphore,
+    /// The last time at which something was noted of the token.
+    noted: Mutex<Option<Instant>>,
+    /// True for a person whom a provider vouches for, who has no token.
+    is_person: bool,
 }
 
 impl Bearer {
+    fn new(token: TokenOfFile) -> Self {
+        let TokenOfFile { name, role, accounts, expires, hash } = token;
+        Self {
+            name,
+            role,
+            accounts,
+            expires,
+            hash,
+            rate: Rate::default(),
+            streams: Arc::new(Semaphore::new(STREAMS_PER_TOKEN)),
+            waits: Semaphore::new(WAITS_PER_TOKEN),
+            noted: Mutex::default(),
+            is_person: false,
+        }
+    }
+
+    /// A person whom a provider vouches for. The hash is of all that makes it this person.
+    pub(in crate::state) fn of_person(name: String, role: Role, hash: Hash) -> Self {
+        let token = TokenOfFile { name, role, accounts: Accounts::All, expires: None, hash };
+        Self { is_person: true, ..Self::new(token) }
+    }
+
+    /// True for a person whom a provider vouches for, who has no token.
+    pub(crate) fn is_person(&self) -> bool {
+        self.is_person
+    }
+
+    /// The bearer's name in Redis, by which nobody finds the token.
+    pub(crate) fn id(&self) -> String {
+        id(&self.hash, &self.name)
+    }
+
+    /// True once the token has expired.
+    pub(crate) fn is_expired(&self, now: Millis) -> bool {
+        self.expires.is_some_and(|expires| now >= expires)
+    }
+
+    /// True once in [`NOTE_EVERY`].
+    pub(crate) fn is_to_be_noted(&self, now: Instant) -> bool {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = noted.is_none_or(|at| now.duration_since(at) >= NOTE_EVERY);
+        if is_due {
+            *noted = Some(now);
+        }
+        is_due
+    }
+
     /// Another token's is another, also under the same name.
     pub(crate) fn hash(&self) -> &[u8] {
         &self.hash
     }
+}
+
+fn id(hash: &Hash, name: &str) -> String {
+    let mut id = hex::encode(Sha256::new().chain_update(b"bearer ").chain_update(hash).chain_update(name).finalize());
+    id.truncate(ID_DIGITS);
+    id
+}
+
+/// Why a token has no bearer.
+#[derive(Debug)]
+pub(crate) enum NoBearer {
+    /// The tokens file does not have it.
+    Unknown,
+    /// It has expired.
+    Expired(Arc<Bearer>),
+}
+
+/// A token of the tokens file, for people: without its hash.
+#[derive(Clone, Debug)]
+pub struct KnownToken {
+    /// The token's name.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// The accounts that it is for; `None` for all.
+    pub accounts: Option<BTreeSet<AccountName>>,
+    /// The moment from which it is refused.
+    pub expires: Option<Millis>,
+    /// Its bearer's name in Redis.
+    pub bearer: String,
 }
 
 /// The tokens that are known now.
@@ -154,26 +244,10 @@ pub(crate) struct Tokens {
     known: RwLock<Vec<Arc<Bearer>>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    token: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    name: String,
-    role: Role,
-    sha256: String,
-    accounts: Option<Vec<String>>,
-}
-
 impl Tokens {
     /// Reads the file. `configured` are the accounts that a token may be for.
     pub(crate) fn read(path: &Path, configured: BTreeSet<AccountName>) -> Result<Self, TokensError> {
-        let known = RwLock::new(read(path, &configured)?);
+        let known = RwLock::new(bearers(file::read(path, &configured)?));
         Ok(Self { path: path.to_path_buf(), configured, known })
     }
 
@@ -184,12 +258,12 @@ impl Tokens {
 
     /// Reads the file again; returns how many tokens it has. Those that stay keep what they have used of their rate.
     pub(crate) fn reload(&self) -> Result<usize, TokensError> {
-        let mut read = read(&self.path, &self.configured)?;
+        let mut read = bearers(file::read(&self.path, &self.configured)?);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         for bearer in &mut read {
             let same = |old: &&Arc<Bearer>| {
-                (old.hash, &old.name, old.role, &old.accounts)
-                    == (bearer.hash, &bearer.name, bearer.role, &bearer.accounts)
+                (old.hash, &old.name, old.role, &old.accounts, old.expires)
+                    == (bearer.hash, &bearer.name, bearer.role, &bearer.accounts, bearer.expires)
             };
             if let Some(old) = known.iter().find(same) {
                 *bearer = Arc::clone(old);
@@ -199,93 +273,60 @@ impl Tokens {
         Ok(known.len())
     }
 
-    /// True if a bearer's token is still in the file, with the same role and the same accounts.
-    pub(crate) fn still_knows(&self, bearer: &Arc<Bearer>) -> bool {
+    /// True if a bearer's token is still in the file, with the same role and the same accounts, and has not expired.
+    pub(crate) fn still_knows(&self, bearer: &Arc<Bearer>, now: Millis) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.iter().any(|known| Arc::ptr_eq(known, bearer))
+        !bearer.is_expired(now) && known.iter().any(|known| Arc::ptr_eq(known, bearer))
     }
 
-    /// The bearer of this name.
-    pub(crate) fn named(&self, name: &str) -> Option<Arc<Bearer>> {
+    /// The names in Redis of all bearers.
+    pub(crate) fn ids(&self) -> Vec<String> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|bearer| bearer.name == name).map(Arc::clone)
+        known.iter().map(|bearer| bearer.id()).collect()
+    }
+
+    /// The bearer of this name, unless the token has expired.
+    pub(crate) fn named(&self, name: &str, now: Millis) -> Option<Arc<Bearer>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|bearer| bearer.name == name && !bearer.is_expired(now)).map(Arc::clone)
     }
 
     /// Whose token this is. Takes as long for a wrong one as for a right one: each is compared with all that are known.
-    pub(crate) fn bearer(&self, token: &str) -> Option<Arc<Bearer>> {
+    ///
+    /// # Errors
+    /// [`NoBearer`].
+    pub(crate) fn bearer(&self, token: &str, now: Millis) -> Result<Arc<Bearer>, NoBearer> {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.iter().fold(
-            None,
-            |found, bearer| {
-                if bool::from(bearer.hash.ct_eq(&hash)) { Some(Arc::clone(bearer)) } else { found }
-            },
-        )
+        let found = known.iter().fold(None, |found, bearer| {
+            if bool::from(bearer.hash.ct_eq(&hash)) { Some(Arc::clone(bearer)) } else { found }
+        });
+        match found {
+            None => Err(NoBearer::Unknown),
+            Some(bearer) if bearer.is_expired(now) => Err(NoBearer::Expired(bearer)),
+            Some(bearer) => Ok(bearer),
+        }
     }
 }
 
-fn read(path: &Path, configured: &BTreeSet<AccountName>) -> Result<Vec<Arc<Bearer>>, TokensError> {
-    use std::io::Read;
-    let wrong = |problem| TokensError::Wrong { path: path.to_path_buf(), problem };
-    let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text))
-        .map_err(|source| TokensError::Unreadable { path: path.to_path_buf(), source })?;
-    if u64::try_from(text.len()).is_ok_and(|length| length > MAX_FILE_BYTES) {
-        return Err(wrong(format!("is over {MAX_FILE_BYTES} bytes")));
-    }
-    parse(&text, configured).map_err(wrong)
+fn bearers(tokens: Vec<TokenOfFile>) -> Vec<Arc<Bearer>> {
+    tokens.into_iter().map(|token| Arc::new(Bearer::new(token))).collect()
 }
 
-fn parse(text: &str, configured: &BTreeSet<AccountName>) -> Result<Vec<Arc<Bearer>>, String> {
-    let file: File = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-    if file.token.is_empty() {
-        // A file that an editor has just emptied must not lock everybody out.
-        return Err("names no token".into());
-    }
-    let (mut names, mut hashes) = (BTreeSet::new(), BTreeSet::new());
-    let mut bearers = Vec::with_capacity(file.token.len());
-    for (index, Entry { name, role, sha256, accounts }) in file.token.into_iter().enumerate() {
-        let whose = format!("token {}", index + 1);
-        if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-            return Err(format!("{whose}: name must be 1 to {MAX_NAME_CHARS} characters, none a control character"));
-        }
-        let hash: Option<[u8; 32]> = hex::decode(&sha256).ok().and_then(|bytes| bytes.try_into().ok());
-        let hash = hash.ok_or_else(|| format!("{whose} ({name}): sha256 must be 64 hexadecimal digits"))?;
-        if !names.insert(name.clone()) {
-            return Err(format!("{whose}: the name {name} is there twice"));
-        }
-        if !hashes.insert(hash) {
-            return Err(format!("{whose} ({name}): its sha256 is there twice"));
-        }
-        let accounts = accounts_of(accounts, configured).map_err(|problem| format!("{whose} ({name}): {problem}"))?;
-        bearers.push(Arc::new(Bearer {
-            name,
-            role,
-            accounts,
-            hash,
-            rate: Rate::default(),
-            streams: Arc::new(Semaphore::new(STREAMS_PER_TOKEN)),
-            waits: Semaphore::new(WAITS_PER_TOKEN),
-        }));
-    }
-    Ok(bearers)
-}
-
-/// A name that no account has is a mistake: its bearer would find nothing, without a reason.
-fn accounts_of(named: Option<Vec<String>>, configured: &BTreeSet<AccountName>) -> Result<Accounts, String> {
-    let Some(named) = named else { return Ok(Accounts::All) };
-    if named.is_empty() {
-        return Err("accounts must name at least one; left out, the token is for all".to_owned());
-    }
-    let known = |name: &String| configured.iter().find(|account| account.as_str() == name).cloned();
-    let accounts = named.iter().map(|name| {
-        known(name).ok_or_else(|| {
-            let there: Vec<&str> = configured.iter().map(AccountName::as_str).collect();
-            format!("accounts names {name:?}, which is not configured; there are {}", there.join(", "))
-        })
+/// The tokens of a file, for people. `configured` are the accounts that a token may be for.
+///
+/// # Errors
+/// [`TokensError`], as a server would refuse the file.
+pub fn known_tokens(path: &Path, configured: &BTreeSet<AccountName>) -> Result<Vec<KnownToken>, TokensError> {
+    let tokens = file::read(path, configured)?.into_iter().map(|token| {
+        let bearer = id(&token.hash, &token.name);
+        let accounts = match token.accounts {
+            Accounts::All => None,
+            Accounts::Only(accounts) => Some(accounts),
+        };
+        KnownToken { name: token.name, role: token.role, accounts, expires: token.expires, bearer }
     });
-    accounts.collect::<Result<_, _>>().map(Accounts::Only)
+    Ok(tokens.collect())
 }
 
 /// A new token, and its hash for the tokens file. The token is stored nowhere.
@@ -304,61 +345,52 @@ pub fn new_token() -> Result<(String, String), TokensError> {
 mod tests {
     use super::*;
 
-    fn entry(name: &str, role: &str, sha256: &str) -> String {
-        format!("[[token]]\nname = \"{name}\"\nrole = \"{role}\"\nsha256 = \"{sha256}\"\n")
+    fn tokens(text: &str) -> Tokens {
+        let known = RwLock::new(bearers(file::parse(text, &BTreeSet::new()).unwrap()));
+        Tokens { path: PathBuf::new(), configured: BTreeSet::new(), known }
     }
 
-    fn configured() -> BTreeSet<AccountName> {
-        ["main", "shop"].into_iter().map(|name| name.parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn a_token_is_for_all_accounts_or_for_those_that_it_names() {
-        let hash = "0".repeat(64);
-        let of = |line: &str| parse(&format!("{}{line}", entry("a", "producer", &hash)), &configured()).unwrap();
-        let (main, shop) = ("main".parse().unwrap(), "shop".parse().unwrap());
-        for (line, expected) in [("", [true, true]), ("accounts = [\"shop\"]", [false, true])] {
-            let accounts = &of(line)[0].accounts;
-            assert_eq!([accounts.have(&main), accounts.have(&shop)], expected, "{line}");
-        }
+    fn entry(name: &str, hash: &str, more: &str) -> String {
+        format!("[[token]]\nname = \"{name}\"\nrole = \"producer\"\nsha256 = \"{hash}\"\n{more}\n")
     }
 
     #[test]
     fn a_token_is_known_by_its_hash_and_no_other_is() {
         let (token, hash) = new_token().unwrap();
-        let known = RwLock::new(parse(&entry("shop", "producer", &hash), &configured()).unwrap());
-        let tokens = Tokens { path: PathBuf::new(), configured: configured(), known };
-        let bearer = tokens.bearer(&token).unwrap();
+        let tokens = tokens(&entry("shop", &hash, ""));
+        let bearer = tokens.bearer(&token, Millis(1)).unwrap();
         assert_eq!((bearer.name.as_str(), bearer.role), ("shop", Role::Producer));
         for other in ["", &hash, &token[1..], &format!("{token} ")] {
-            assert!(tokens.bearer(other).is_none(), "{other}");
+            assert!(matches!(tokens.bearer(other, Millis(1)), Err(NoBearer::Unknown)), "{other}");
         }
         assert_ne!(new_token().unwrap().0, token);
     }
 
     #[test]
-    fn a_broken_file_is_refused_by_what_is_wrong_with_it() {
-        let hash = "0".repeat(64);
-        let wrong = [
-            (entry("a", "admin", &hash), "unknown variant `admin`"),
-            (entry("a", "reader", "abc"), "token 1 (a): sha256 must be 64 hexadecimal digits"),
-            (entry("", "reader", &hash), "token 1: name must be"),
-            (format!("{}token = \"plain\"\n", entry("a", "reader", &hash)), "unknown field `token`"),
-            ("tokens = []".to_owned(), "unknown field `tokens`"),
-            (
-                format!("{}{}", entry("a", "reader", &hash), entry("a", "reader", &"1".repeat(64))),
-                "the name a is there twice",
-            ),
-            (format!("{}{}", entry("a", "reader", &hash), entry("b", "reader", &hash)), "its sha256 is there twice"),
-            (format!("{}accounts = []", entry("a", "reader", &hash)), "token 1 (a): accounts must name at least one"),
-            (format!("{}accounts = [\"mian\"]", entry("a", "reader", &hash)), "accounts names \"mian\", which is not"),
-            (format!("{}accounts = \"main\"", entry("a", "reader", &hash)), "expected a sequence"),
-            ("[[token]".to_owned(), ""),
-            (String::new(), "names no token"),
-        ];
-        for (text, expected) in wrong {
-            let problem = parse(&text, &configured()).map(|bearers| bearers.len()).unwrap_err();
-            assert!(problem.contains(expected), "{text}: {problem}");
+    fn an_expired_token_has_no_bearer_at_its_expiry_and_after_it() {
+        let (token, hash) = new_token().unwrap();
+        let tokens = tokens(&entry("shop", &hash, "expires = 1970-01-01T00:00:01Z"));
+        let bearer = tokens.bearer(&token, Millis(999)).unwrap();
+        assert!(tokens.still_knows(&bearer, Millis(999)) && tokens.named("shop", Millis(999)).is_some());
+        for now in [Millis(1_000), Millis(u64::MAX)] {
+            assert!(matches!(tokens.bearer(&token, now), Err(NoBearer::Expired(bearer)) if bearer.name == "shop"));
+            assert!(!tokens.still_knows(&bearer, now) && tokens.named("shop", now).is_none(), "{now:?}");
         }
+    }
+
+    #[test]
+    fn a_bearer_has_another_id_under_another_name_or_hash() {
+        let ids = [("a", "0"), ("b", "0"), ("a", "1")]
+            .map(|(name, digit)| tokens(&entry(name, &digit.repeat(64), "")).named(name, Millis(1)).unwrap().id());
+        assert_eq!(BTreeSet::from(ids.clone()).len(), 3);
+        assert!(ids.iter().all(|id| id.len() == ID_DIGITS && !id.contains("0000")), "no digits of the hash: {ids:?}");
+    }
+
+    #[test]
+    fn something_is_noted_of_a_token_once_a_minute() {
+        let bearer = tokens(&entry("a", &"0".repeat(64), "")).named("a", Millis(1)).unwrap();
+        let now = Instant::now();
+        let noted = [0, 1, 59, 60, 119, 120].map(|seconds| bearer.is_to_be_noted(now + Duration::from_secs(seconds)));
+        assert_eq!(noted, [true, false, false, true, false, true]);
     }
 }

@@ -12,10 +12,17 @@ mod api_submit;
 mod api_waits;
 mod dashboard;
 mod dashboard_notifications;
+mod forms;
 mod json_bombs;
 mod listeners;
 mod notifications;
+mod oidc;
+mod provider;
 mod raw_probes;
+mod redirects;
+mod rights;
+mod sessions;
+mod tokens;
 mod world;
 
 use bursar_test_support::{described, jobs, pages};

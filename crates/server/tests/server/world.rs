@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,8 +11,10 @@ use std::time::Duration;
 use bursar_domain::{AccountRules, GatewayKind, HistoryEvent, Key, Kind, KindSet, PartyTypes, Queue};
 use bursar_gateways::NotificationReader;
 use bursar_producer::{Outcome, Producer};
-use bursar_server::{NoTokens, NotificationAccount, NotificationMethod, Settings, new_token};
-use bursar_store::{Cursor, Settings as StoreSettings, Store, StoredAs};
+use bursar_server::{
+    NoTokens, NotificationAccount, NotificationMethod, SessionLimits, Settings, known_tokens, new_token,
+};
+use bursar_store::{Cursor, Settings as StoreSettings, Store, StoredAs, TokenUse};
 use bursar_telemetry::{Page, Places, Stored};
 use bursar_test_support::api::{Api, Tokens, answer};
 use bursar_test_support::notifications::{BILLS, platform_public_key};
@@ -90,7 +93,12 @@ impl World {
 
     /// A world whose server has other settings.
     pub(crate) async fn with(adjust: impl FnOnce(&mut Settings)) -> Self {
-        let settings = StoreSettings { url: redis().await.url.clone(), prefix: unique_prefix() };
+        Self::on(redis().await.url.clone(), adjust).await
+    }
+
+    /// A world on this Redis.
+    pub(crate) async fn on(url: String, adjust: impl FnOnce(&mut Settings)) -> Self {
+        let settings = StoreSettings { url, prefix: unique_prefix() };
         let store = Store::connect(&settings).await.unwrap();
         let rules = |gateway| AccountRules {
             gateway,
@@ -112,6 +120,8 @@ impl World {
             admin_connections: 64,
             tokens_file: folder.path().join("tokens.toml"),
             session_key_file: None,
+            oidc: None,
+            session_limits: SessionLimits { idle: A_DAY, lifetime: A_DAY },
             rate_per_second: 500,
             client_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(5),
@@ -135,8 +145,13 @@ impl World {
 
     /// Writes the tokens file and starts a server.
     pub(crate) async fn serve(&self) -> Server {
+        std::fs::write(self.tokens_file(), &tokens().await.file).unwrap();
+        self.serve_as_it_is().await
+    }
+
+    /// Starts a server with the tokens file that is there.
+    pub(crate) async fn serve_as_it_is(&self) -> Server {
         let tokens = tokens().await;
-        std::fs::write(self.tokens_file(), &tokens.file).unwrap();
         let drain = CancellationToken::new();
         let places = Places {
             queues: self.queues.clone(),
@@ -173,6 +188,20 @@ impl World {
         let path = self.folder.path().join("session-key");
         std::fs::write(&path, "k".repeat(40)).unwrap();
         self.settings.session_key_file = Some(path);
+    }
+
+    /// Starts servers with other settings from now on.
+    pub(crate) fn adjust(&mut self, adjust: impl FnOnce(&mut Settings)) {
+        adjust(&mut self.settings);
+    }
+
+    /// The uses of the tokens of the tokens file, by their names.
+    pub(crate) async fn token_uses(&self) -> BTreeMap<String, TokenUse> {
+        let accounts = self.queues.iter().map(|queue| queue.account.clone()).collect();
+        let known = known_tokens(&self.tokens_file(), &accounts).unwrap();
+        let bearers: Vec<String> = known.iter().map(|token| token.bearer.clone()).collect();
+        let uses = self.store.token_uses(&bearers).await.unwrap();
+        known.into_iter().map(|token| token.name).zip(uses).collect()
     }
 
     /// Takes a job into account that was accepted over HTTP.

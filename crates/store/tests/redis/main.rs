@@ -55,6 +55,7 @@ mod room;
 mod scan;
 mod scene;
 mod sentinel;
+mod sessions;
 mod status;
 mod submit;
 mod tidy;

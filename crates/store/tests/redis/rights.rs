@@ -8,7 +8,7 @@ use bursar_domain::{
 use bursar_store::{
     BalanceParts, Claim, Cursor, DeadLetterAction, DeliveryClaim, DeliveryCommit, DeliveryResult, Durability, EventId,
     Finality, Finding, JournalView, NotificationFilter, Operated, Origin, PreflightInput, Renewal, RightsWanted,
-    ScanCursor, Severity, Store, StoreError, Submission, Verdict, VerifiedNotification,
+    ScanCursor, SessionStep, Severity, Store, StoreError, Submission, TokenNote, Verdict, VerifiedNotification,
 };
 use bursar_test_support::{Listen, Options, OwnRedis, private_redis};
 
@@ -124,6 +124,7 @@ pub(crate) async fn live(scene: &Scene) {
     notify(scene).await;
     import(scene).await;
     balance(scene).await;
+    server(scene).await;
     read(scene).await;
     store.adopt(queue, &"pay/transfer".parse().unwrap(), OPERATOR).await.unwrap();
     store.has_jobs(queue).await.unwrap();
@@ -236,6 +237,16 @@ async fn import(scene: &Scene) {
     scene.store.settle_dead_letter(&queue, dead_letters[0].number, DeadLetterAction::Dropped, OPERATOR).await.unwrap();
     scene.store.settled_dead_letters(&queue, 5).await.unwrap();
     scene.store.import_status(&queue).await.unwrap();
+}
+
+async fn server(scene: &Scene) {
+    for step in [SessionStep::Begin, SessionStep::Use, SessionStep::Find, SessionStep::End] {
+        assert!(scene.store.session("li", "s", step, LEASE).await.unwrap());
+    }
+    for note in [TokenNote::Known, TokenNote::Used] {
+        scene.store.note_token("li", note).await.unwrap();
+    }
+    assert!(scene.store.token_uses(&["li".to_owned()]).await.unwrap()[0].used_at.is_some());
 }
 
 async fn balance(scene: &Scene) {

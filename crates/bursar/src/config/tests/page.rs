@@ -41,7 +41,12 @@ pub(super) fn every_key() -> Vec<String> {
 pub(super) fn page() -> String {
     let mut text = PAGE_HEAD.to_owned();
     for chapter in sections() {
-        chapter_of_page(&mut text, &format!("[{}]", chapter.header), &chapter, &chapter.header.to_uppercase());
+        chapter_of_page(
+            &mut text,
+            &format!("[{}]", chapter.header),
+            &chapter,
+            &chapter.header.to_uppercase().replace('.', "__"),
+        );
     }
     let common = chapter::<AccountKeys>("accounts.NAME");
     chapter_of_page(&mut text, "[accounts.NAME]", &common, "ACCOUNTS__NAME");

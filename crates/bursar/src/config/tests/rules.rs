@@ -30,6 +30,8 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("server.listen", "'[::1]:0'", &["'localhost:1'", "'8080'", "'127.0.0.1:99999'"], "must be IP:PORT"),
     ("server.tokens_file", "'t'", &["''"], "must not be empty"),
     ("server.session_key_file", "'key'", &["''"], "must not be empty"),
+    ("server.session_idle", "'1d'", &["'59s'", "'25h'", "30"], "must be a duration from \"1m\" to \"1d\""),
+    ("server.session_lifetime", "'7d'", &["'59s'", "'8d'", "12"], "must be a duration from \"1m\" to \"7d\""),
     ("log.format", "'json'", &["'xml'"], "must be \"text\" or \"json\""),
     ("log.level", "'debug'", &["'loud'"], "must be \"error\" or \"warn\" or"),
     ("accounts.main.app_id", "'1'", &["1", "202404221232028501746384896"], "must be a text: write it in quotes"),

@@ -27,6 +27,9 @@ const FURTHER_BEINGFI: &str = "environment = 'production'\nchannel = 'wxpay'\nsp
 /// A worker's listener and a collector of traces.
 const OBSERVED: &str = "[worker]\nlisten = '127.0.0.1:9100'\n[telemetry]\notlp_endpoint = 'http://127.0.0.1:4318'\n";
 
+/// The provider by which people sign in.
+const OIDC: &str = "\n[server.oidc]\nissuer = 'https://login.example'\nclient_id = 'bursar'\nclient_secret_file = 'oidc.secret'\nredirect_url = 'https://bursar.example/sign-in/return'\nroles_claim = 'groups'\nreader_values = ['auditors']\nca_file = 'ca.pem'\n";
+
 #[test]
 fn what_is_shown_reads_back_as_the_same() {
     let changed = "
@@ -52,6 +55,14 @@ allow = ['10.20.0.0/16', '::1']
 secrets_file = 'secrets'
 [server]
 session_key_file = 'key'
+[server.oidc]
+issuer = 'https://login.example'
+client_id = 'bursar'
+client_secret_file = 'oidc.secret'
+redirect_url = 'https://bursar.example/sign-in/return'
+roles_claim = 'groups'
+reader_values = ['auditors']
+ca_file = 'ca.pem'
 ";
     for text in [
         String::new(),
@@ -67,12 +78,16 @@ session_key_file = 'key'
 #[test]
 fn every_key_that_has_a_value_is_shown() {
     let sections = "[redis]\nca_file = 'ca.pem'\npartitions = 1\n[journal]\ndir = 'j'\n[webhooks]\nca_file = 'ca.pem'\nsecrets_file = 'secrets'\n[server]\nsession_key_file = 'key'\n";
+    let sections = format!("{sections}{OIDC}");
     let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}{FURTHER_BEINGFI}{sections}{OBSERVED}"), &[]).shown();
     let mut keys: Vec<String> = Vec::new();
     for (section, inner) in &shown {
         for (key, value) in inner.as_table().unwrap() {
             match value.as_table() {
-                Some(account) => keys.extend(account.keys().map(|key| format!("{section}.*.{key}"))),
+                Some(account) if section == "accounts" => {
+                    keys.extend(account.keys().map(|key| format!("{section}.*.{key}")));
+                }
+                Some(within) => keys.extend(within.keys().map(|name| format!("{section}.{key}.{name}"))),
                 None => keys.push(format!("{section}.{key}")),
             }
         }

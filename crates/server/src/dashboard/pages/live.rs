@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use crate::dashboard::page::{Answered, refuse};
 use crate::dashboard::signed_in::SignedIn;
 use crate::state::Shared;
-use crate::state::sessions;
+use crate::state::sessions::{NoSession, Presence};
 use crate::state::tokens::STREAMS_PER_TOKEN;
 
 /// The shortest time between two events: each makes the page reload.
@@ -56,8 +56,13 @@ async fn next(news: &mut tokio::sync::watch::Receiver<()>, app: &Shared, signed_
         () = app.drain.cancelled() => return None,
         changed = tokio::time::timeout(KEEP_ALIVE, news.changed()) => changed,
     };
-    if sessions::now() >= signed_in.session.until || !app.tokens.still_knows(&signed_in.session.bearer) {
+    if !app.still_knows(&signed_in.session) {
         return None;
+    }
+    match app.sessions.check(&app.store, &signed_in.session, Presence::Page).await {
+        Ok(()) => {}
+        Err(NoSession::Over) => return None,
+        Err(NoSession::Unknown) => return Some(Bytes::from_static(b": Redis is away\n\n")),
     }
     Some(match changed {
         Ok(_) => Bytes::from_static(b"event: change\ndata: -\n\n"),

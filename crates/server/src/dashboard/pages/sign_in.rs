@@ -1,27 +1,32 @@
 //! Signing in by a token of the API, and out again.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use maud::html;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use crate::dashboard::access;
 use crate::dashboard::access::Posted;
 use crate::dashboard::cookie;
 use crate::dashboard::i18n::language::local;
-use crate::dashboard::page::{Answered, Live, Tab, framed, refuse, see};
+use crate::dashboard::page::{Answered, Live, Refused, Tab, framed, refuse, refuse_problem, see};
 use crate::dashboard::signed_in::Guest;
 use crate::http::auth::MAX_TOKEN_BYTES;
-use crate::state::Shared;
-use crate::state::sessions;
+use crate::state::sessions::Whose;
+use crate::state::tokens::{Bearer, NoBearer};
+use crate::state::{Shared, clock};
 
 /// The address to open once signed in.
 #[derive(Default, Deserialize)]
 pub(super) struct To {
     #[serde(default)]
-    to: String,
+    pub(super) to: String,
 }
 
 /// The outcome of the last attempt.
@@ -29,21 +34,30 @@ pub(super) struct To {
 enum Tried {
     Nothing,
     Wrong,
+    Expired,
 }
 
 /// `GET /sign-in`
-pub(super) async fn show(guest: Guest, to: Result<Query<To>, QueryRejection>) -> Response {
+pub(super) async fn show(State(app): State<Shared>, guest: Guest, to: Result<Query<To>, QueryRejection>) -> Response {
     let to = to.map(|Query(to)| to.to).unwrap_or_default();
-    asking(&guest, &to, Tried::Nothing)
+    asking(&app, &guest, &to, Tried::Nothing)
 }
 
-fn asking(guest: &Guest, to: &str, tried: Tried) -> Response {
+fn asking(app: &Shared, guest: &Guest, to: &str, tried: Tried) -> Response {
     let words = guest.words;
+    let why = match tried {
+        Tried::Nothing => None,
+        Tried::Wrong => Some(words.token_unknown),
+        Tried::Expired => Some(words.token_expired),
+    };
     let content = html! {
         div.sign-in {
             h1 { (words.sign_in) }
+            @if let Some(oidc) = &app.oidc {
+                p { a.button.main href={ "/sign-in/provider?to=" (query(local(to))) } { (words.sign_in_provider.replace("{0}", oidc.host())) } }
+            }
             p.soft { (words.sign_in_how) }
-            @if tried == Tried::Wrong { p.notice.bad role="alert" { (words.token_unknown) } }
+            @if let Some(why) = why { p.notice.bad role="alert" { (why) } }
             form action="/sign-in" method="post" {
                 input type="hidden" name="to" value=(local(to));
                 label for="token" { (words.token) }
@@ -64,28 +78,57 @@ pub(super) async fn sign_in(State(app): State<Shared>, guest: Guest, request: Re
     }
     let form = access::read(request, &app).await;
     let form = form.map_err(|status| refuse(&guest, None, status, guest.words.form_unreadable))?;
-    let token = form.text("token");
-    let bearer = Some(token).filter(|token| token.len() <= MAX_TOKEN_BYTES).and_then(|token| app.tokens.bearer(token));
-    let Some(bearer) = bearer else {
-        let mut again = asking(&guest, form.text("to"), Tried::Wrong);
-        *again.status_mut() = StatusCode::UNAUTHORIZED;
-        return Ok(again);
+    let tried = match app.bearer_of(form.text("token")) {
+        Ok(bearer) => {
+            let whose = Whose::Token(bearer.name.clone());
+            let cookie = begin(&app, &guest, &headers, &bearer, whose).await?;
+            return Ok(with_cookie(see(local(form.text("to"))), &cookie));
+        }
+        Err(NoBearer::Unknown) => Tried::Wrong,
+        Err(NoBearer::Expired(_)) => Tried::Expired,
     };
-    let value = app
-        .sessions
-        .begin(&bearer, sessions::now())
-        .map_err(|error| refuse(&guest, None, StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))?;
+    let mut again = asking(&app, &guest, form.text("to"), tried);
+    *again.status_mut() = StatusCode::UNAUTHORIZED;
+    Ok(again)
+}
+
+/// Begins a session of this bearer; its cookie.
+pub(super) async fn begin(
+    app: &Shared,
+    guest: &Guest,
+    headers: &HeaderMap,
+    bearer: &Arc<Bearer>,
+    whose: Whose,
+) -> Result<String, Refused> {
+    let refused = |status, why: &str| refuse(guest, None, status, why);
+    if bearer.rate.take(app.settings.rate_per_second, Instant::now()).is_err() {
+        return Err(refused(StatusCode::TOO_MANY_REQUESTS, guest.words.too_many));
+    }
+    let session = app.sessions.make(bearer, whose, clock::now());
+    let session = session.map_err(|error| refused(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))?;
+    let begun = app.sessions.begin(&app.store, &session).await;
+    begun.map_err(|_| refused(StatusCode::SERVICE_UNAVAILABLE, guest.words.redis_away))?;
+    app.note_use(bearer);
     tracing::info!(who = bearer.name, role = bearer.role.as_str(), "signed in to the dashboard");
-    Ok(with_cookie(see(local(form.text("to"))), &cookie::session(&headers, &value)))
+    Ok(cookie::session(headers, &app.sessions.cookie(&session), app.sessions.limits.lifetime))
 }
 
-/// `POST /sign-out`
-pub(super) async fn sign_out(State(app): State<Shared>, headers: axum::http::HeaderMap, posted: Posted) -> Response {
-    app.sessions.end(&posted.signed_in.session, sessions::now());
-    with_cookie(see("/sign-in"), &cookie::session(&headers, ""))
+/// `POST /sign-out`: the cookie stays until the session has ended, so that the person can repeat it.
+pub(super) async fn sign_out(State(app): State<Shared>, headers: HeaderMap, posted: Posted) -> Answered {
+    let signed_in = &posted.signed_in;
+    let ended = app.sessions.end(&app.store, &signed_in.session).await;
+    ended.map_err(|refusal| refuse_problem(signed_in, refusal))?;
+    Ok(with_cookie(see("/sign-in"), &cookie::session(&headers, "", Duration::ZERO)))
 }
 
-fn with_cookie(mut response: Response, cookie: &str) -> Response {
-    response.headers_mut().extend(HeaderValue::try_from(cookie).ok().map(|cookie| (header::SET_COOKIE, cookie)));
+/// A text as a value of a query.
+fn query(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+pub(super) fn with_cookie(mut response: Response, cookie: &str) -> Response {
+    if let Ok(cookie) = HeaderValue::try_from(cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
     response
 }
