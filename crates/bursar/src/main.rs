@@ -12,6 +12,7 @@ mod listener;
 mod logging;
 mod output;
 mod preflight;
+mod private_files;
 mod query_rate;
 mod renamed;
 mod role_webhooks;

@@ -17,8 +17,9 @@ use crate::balances::Balances;
 use crate::config::{self, Config};
 use crate::exit::{Context, Exit, Failure};
 use crate::preflight::Preflight;
+use crate::private_files::Part;
 use crate::query_rate::AccountRate;
-use crate::{journals, listener, serve};
+use crate::{journals, listener, private_files, serve};
 
 /// The interval of checks while a worker waits for a Redis that it may send on.
 const WAIT_FOR_FIT: Duration = Duration::from_secs(2);
@@ -37,6 +38,7 @@ pub(crate) async fn run(
     traces: Traces,
     drain: CancellationToken,
 ) -> Result<Exit, Failure> {
+    private_files::warn(config, Part::Worker);
     let parts = SharedParts::default();
     let accounts = accounts(config, &store, &parts)?;
     let mut preflight = Preflight::of_worker(config, store.clone(), Arc::clone(&metrics));
@@ -176,7 +178,9 @@ fn gateway_within(
     rate: Option<Arc<dyn Rate>>,
     parts: &SharedParts,
 ) -> Result<Arc<dyn Gateway>, Failure> {
-    account.gateway_settings(name)?.gateway(parts, rate).context(format_args!("accounts.{name}"))
+    let gateway = account.gateway_settings(name)?.gateway(parts, rate).context(format_args!("accounts.{name}"))?;
+    account.check_key(name)?;
+    Ok(gateway)
 }
 
 /// Unique per process start: a repeated name would inherit the leases of a dead worker.

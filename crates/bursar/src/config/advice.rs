@@ -6,7 +6,7 @@ use bursar_domain::Confirm;
 use bursar_gateways::{GatewayBlock, ResponseSign, UnsignedErrors, YztBlock};
 
 use super::account::{Account, PlainHttp};
-use super::sections::Redis;
+use super::sections::{Redis, UnsignedWebhooks, Webhooks};
 use super::{Config, rules, texts};
 
 /// One setting that deserves a second look.
@@ -19,14 +19,14 @@ pub(crate) struct Advice {
 }
 
 impl Config {
-    /// Every piece of advice: about Redis, then by account.
+    /// Every piece of advice: about Redis, about webhooks, then by account.
     pub(crate) fn advice(&self) -> Vec<Advice> {
         let of_accounts = self.accounts.iter().flat_map(|(name, account)| {
             account_advice(account, self.worker.lease)
                 .into_iter()
                 .map(move |(key, text)| Advice { key: format!("accounts.{name}.{key}"), text })
         });
-        redis_advice(&self.redis).into_iter().chain(of_accounts).collect()
+        redis_advice(&self.redis).into_iter().chain(webhooks_advice(&self.webhooks)).chain(of_accounts).collect()
     }
 }
 
@@ -35,6 +35,14 @@ fn redis_advice(redis: &Redis) -> Option<Advice> {
     idle.then(|| Advice {
         key: "redis.ca_file".to_owned(),
         text: "has no effect: redis.url does not ask for TLS (rediss://)".to_owned(),
+    })
+}
+
+fn webhooks_advice(webhooks: &Webhooks) -> Option<Advice> {
+    let is_unsigned = webhooks.secrets_file.is_none() && webhooks.allow_unsigned == UnsignedWebhooks::Delivered;
+    is_unsigned.then(|| Advice {
+        key: "webhooks.allow_unsigned".to_owned(),
+        text: "is true: anyone who reaches a receiver can tell it that a job was paid".to_owned(),
     })
 }
 

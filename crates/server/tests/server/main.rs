@@ -10,6 +10,7 @@ mod api_operate;
 mod api_schemas;
 mod api_submit;
 mod dashboard;
+mod dashboard_hostile_texts;
 mod dashboard_notifications;
 mod notifications;
 mod world;

@@ -165,6 +165,11 @@ impl World {
         self.settings.session_key_file = Some(path);
     }
 
+    /// The store, for what no server does.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Takes a job into account that was accepted over HTTP.
     pub(crate) fn accepted(&self, job: Value) {
         self.accepted.borrow_mut().push(job);
