@@ -71,6 +71,8 @@ preflight = "warn"
 [server]
 listen = "127.0.0.1:0"
 rate_per_second = 0
+[webhooks]
+allow_unsigned = true
 [accounts.main]
 gateway = "yzt"
 base_url = "http://$gateway"

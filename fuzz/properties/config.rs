@@ -12,13 +12,11 @@ pub(crate) fn check(bytes: &[u8]) {
         Ok(config) => {
             config.advice();
             let shown = toml::to_string(&config.shown()).expect("a configuration is TOML");
-            let masked = config.redis.url.to_string() != config.redis.url.expose();
             let again = Config::parse(&shown, path, std::iter::empty());
-            let mut again = again.unwrap_or_else(|error| panic!("{error}\nshown as\n{shown}"));
-            if masked {
-                again.redis.url = config.redis.url.clone();
-            }
-            assert_eq!(again, config, "shown as\n{shown}");
+            let again = again.unwrap_or_else(|error| panic!("{error}\nshown as\n{shown}"));
+            assert_eq!(again.shown(), config.shown(), "shown as\n{shown}");
+            // What is masked reads back as its mask.
+            assert!(shown.contains("***") || again == config, "shown as\n{shown}");
         }
         Err(ConfigError::Invalid(faults)) => {
             assert!(!faults.is_empty());

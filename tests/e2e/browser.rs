@@ -230,7 +230,7 @@ async fn an_operator_signs_in_resolves_a_job_and_pauses_a_queue() {
 
 /// A world in which something has happened of everything that a page shows.
 async fn eventful() -> (World, Server, Receiver) {
-    let world = Plan::new().both("on_ambiguous", "hold").set("webhooks.allow", vec!["127.0.0.1"]).start().await;
+    let world = Plan::new().both("on_ambiguous", "hold").set("webhooks.allow", vec!["127.0.0.1:*"]).start().await;
     let statuses = Mutex::new(vec![503]);
     let receiver = Receiver::start(move |_| Answer::Status(statuses.lock().unwrap().pop().unwrap_or(200))).await;
     let worker = world.worker().await;

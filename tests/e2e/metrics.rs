@@ -117,7 +117,7 @@ const NOT_HAPPENING: [&str; 15] = [
 async fn the_page_and_the_table_have_the_same_metrics() {
     let plan = Plan::new()
         .set("import.queues", vec![unique_prefix()])
-        .set("webhooks.allow", vec!["127.0.0.1"])
+        .set("webhooks.allow", vec!["127.0.0.1:*"])
         .set("accounts.main.balance_every", "1h")
         .set("accounts.main.balance_low", 1);
     let world = plan.start().await;

@@ -14,7 +14,7 @@ use crate::world::{SOON, World};
 
 /// A world whose account trusts the vectors' platform, and so no answer of the simulator's.
 pub(crate) async fn world() -> World {
-    let world = Plan::new().set("webhooks.allow", vec!["127.0.0.1"]).start().await;
+    let world = Plan::new().set("webhooks.allow", vec!["127.0.0.1:*"]).start().await;
     trust(&world);
     world
 }

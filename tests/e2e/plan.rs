@@ -55,6 +55,7 @@ impl Plan {
             .set("worker.concurrency", 8)
             .set("worker.lease", "2s")
             .set("worker.drain", "5s")
+            .set("webhooks.secrets_file", "webhooks.secrets")
             .set("redis.preflight", "warn") // the tests' shared Redis may be one that money would be refused on
     }
 

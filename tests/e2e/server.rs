@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::process::Command;
 
 use bursar_test_support::api::{Api, Tokens, answer};
-use bursar_test_support::{Process, eventually};
+use bursar_test_support::{Process, eventually, private_file};
 use tokio::sync::OnceCell;
 
 use crate::world::{SOON, World, bursar};
@@ -66,7 +66,7 @@ impl World {
     /// The same by a command that was changed by `adjust`.
     pub(crate) async fn serve_with(&self, command: &str, adjust: impl FnOnce(&mut Command)) -> Server {
         let tokens = tokens().await;
-        std::fs::write(self.tokens_file(), &tokens.file).expect("writing the tokens file");
+        private_file(&self.tokens_file(), &tokens.file);
         let mut started = self.command(&[command]);
         adjust(&mut started);
         let process = Process::start(&format!("bursar {command}"), started);
@@ -86,7 +86,7 @@ impl Server {
     /// Makes a token of this role for these accounts alone, and adds it to the server's tokens of all tests.
     pub(crate) async fn admit(&self, world: &World, role: &str, accounts: &[&str]) -> String {
         let (token, lines) = token_for("restricted", role, accounts).await;
-        std::fs::write(world.tokens_file(), format!("{}{lines}", self.tokens.file)).expect("writing the tokens file");
+        private_file(&world.tokens_file(), format!("{}{lines}", self.tokens.file));
         self.hang_up();
         eventually(SOON, "the token to be known", async || {
             let status = answer(self.request("GET", "/v1/queues", &token)).await.status;

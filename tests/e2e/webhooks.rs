@@ -16,7 +16,7 @@ const SECRETS: [&str; 2] = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_bmV
 
 /// A world that may deliver to receivers on this machine.
 async fn world(plan: Plan) -> World {
-    let world = plan.set("webhooks.allow", vec!["127.0.0.1"]).set("webhooks.timeout", "1s").start().await;
+    let world = plan.set("webhooks.allow", vec!["127.0.0.1:*"]).set("webhooks.timeout", "1s").start().await;
     let secrets = world.file(format!("# new, then old\n{}\n", SECRETS.join("\n")));
     world.set("webhooks.secrets_file", toml::Value::from(secrets.display().to_string()));
     world
@@ -164,7 +164,7 @@ async fn delivery_outcomes_and_waiting_times_are_metrics() {
 
 #[tokio::test]
 async fn secrets_reload_on_sighup_and_an_empty_file_changes_nothing() {
-    let world = Plan::new().set("webhooks.allow", vec!["127.0.0.1"]).start().await;
+    let world = Plan::new().set("webhooks.allow", vec!["127.0.0.1:*"]).start().await;
     let [old, new] = SECRETS;
     let file = world.file(old);
     world.set("webhooks.secrets_file", toml::Value::from(file.display().to_string()));
@@ -195,7 +195,7 @@ async fn secrets_reload_on_sighup_and_an_empty_file_changes_nothing() {
 
 #[tokio::test]
 async fn a_receiver_on_this_machine_needs_the_operators_consent() {
-    let world = Plan::new().start().await;
+    let world = Plan::new().unset("webhooks.secrets_file").set("webhooks.allow_unsigned", true).start().await;
     let receiver = Receiver::content().await;
     let server = world.serve_as("up").await;
     world.submit_new(&[with_webhook("INSIDE", &receiver.url("admin"))]).await;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bursar_simulator::{KeyRecord, Ledger};
-use bursar_test_support::{Finished, Process, eventually};
+use bursar_test_support::{Finished, Process, eventually, private_file};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -15,6 +15,9 @@ use crate::{http, jobs, ledger};
 
 /// The program under test.
 const BURSAR: &str = env!("CARGO_BIN_EXE_bursar");
+
+/// The secret that webhooks are signed with where a test names no other.
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n";
 
 /// Long against anything that a test waits for without measuring it, also on a busy machine.
 pub(crate) const SOON: Duration = bursar_test_support::SOON;
@@ -79,7 +82,8 @@ impl World {
             record_version: Cell::default(),
         };
         let settings = toml::to_string(&plan.at(&ready).settings).expect("settings are TOML");
-        std::fs::write(world.config(), settings).expect("writing the configuration");
+        private_file(&world.config(), settings);
+        private_file(&world.config().with_file_name("webhooks.secrets"), SECRET);
         world
     }
 
@@ -123,7 +127,7 @@ impl World {
         let mut files = self.files.borrow_mut();
         *files += 1;
         let path = self.folder.path().join(format!("file-{files}"));
-        std::fs::write(&path, content).expect("writing a file of the test");
+        private_file(&path, content);
         path
     }
 

@@ -10,6 +10,7 @@ use crate::plan::{CALL_TIMEOUT, LEASE, OnAmbiguous, Plan, QueryKey, SETTLE};
 use crate::renaming::NEW_NAME;
 use crate::webhooks::{SECRET, TIMEOUT};
 use bursar_producer::GatewayKind;
+use bursar_test_support::private_file;
 
 /// A token that no client has: a server does not start without any.
 const TOKENS: &str = "[[token]]\nname = \"unused\"\nrole = \"reader\"\n\
@@ -22,8 +23,8 @@ pub(crate) fn write(plan: &Plan, ready: &Ready, folder: &Path) -> std::io::Resul
     if let Some(renaming) = &plan.renaming {
         std::fs::write(after_renaming(&config), file(plan, ready, Some(renaming.old)))?;
     }
-    std::fs::write(folder.join("tokens.toml"), TOKENS)?;
-    std::fs::write(folder.join("secrets"), SECRET)?;
+    private_file(&folder.join("tokens.toml"), TOKENS);
+    private_file(&folder.join("secrets"), SECRET);
     Ok(config)
 }
 
@@ -41,7 +42,7 @@ fn file(plan: &Plan, ready: &Ready, renamed: Option<&str>) -> String {
     );
     let webhooks = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\ntokens_file = \"tokens.toml\"\ndrain = \"2s\"\n\
-         [webhooks]\nsecrets_file = \"secrets\"\nallow = [\"127.0.0.1\"]\ntimeout = \"{}ms\"\nconcurrency = 32\n",
+         [webhooks]\nsecrets_file = \"secrets\"\nallow = [\"127.0.0.1:*\"]\ntimeout = \"{}ms\"\nconcurrency = 32\n",
         TIMEOUT.as_millis()
     );
     let import = plan.import.as_ref().map(|_| format!("[import]\nqueues = [\"{QUEUE}\"]\n"));

@@ -15,6 +15,7 @@ mod container;
 pub mod described;
 pub mod events;
 mod fault_proxy;
+mod files;
 pub mod jobs;
 pub mod notifications;
 pub mod pages;
@@ -27,6 +28,7 @@ mod wait;
 
 pub use bursar_private_redis::{Fsync, Listen, Options, PrivateRedis, free_port};
 pub use fault_proxy::{Fault, FaultProxy};
+pub use files::private_file;
 pub use process::{Finished, Process};
 pub use receiver::{Answer, Received, Receiver};
 pub use sentinels::Sentinels;

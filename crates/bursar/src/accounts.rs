@@ -7,10 +7,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bursar_domain::{AccountRules, FairOrder, Queue};
-use bursar_gateways::{GatewaySettings, NotificationReader, SettingsError, SharedParts, Transport};
+use bursar_gateways::{GatewaySettings, NotificationReader, SettingsError, SharedParts, Transport, Trust};
 use url::Url;
 
-use crate::config::{Account, Config};
+use crate::config::{Account, Config, ReadableKeys};
+use crate::private_files::{OpenFile, Openness};
 
 /// No key, token or certificate is longer. A longer file is the wrong one.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
@@ -39,6 +40,14 @@ pub(crate) enum AccountError {
         /// The rule that it breaks.
         rule: &'static str,
     },
+    /// A key that signs payments can be read by every user, and `allow_readable_keys` is not set.
+    #[error("{key}: {file} (or set allow_readable_keys = true): anyone who has this key can pay")]
+    Readable {
+        /// `accounts.main.private_key_file`.
+        key: String,
+        /// The file, its mode, and the command that mends it.
+        file: OpenFile,
+    },
     /// The gateway cannot use the content of the file or the key.
     #[error("{key} {problem}")]
     Unfit {
@@ -57,7 +66,10 @@ impl AccountError {
     /// The key that must be corrected.
     pub(crate) fn key(&self) -> &str {
         match self {
-            Self::Unreadable { key, .. } | Self::Unusable { key, .. } | Self::Unfit { key, .. } => key,
+            Self::Unreadable { key, .. }
+            | Self::Unusable { key, .. }
+            | Self::Readable { key, .. }
+            | Self::Unfit { key, .. } => key,
         }
     }
 }
@@ -102,7 +114,21 @@ impl Account {
         let built = self
             .gateway_settings(name)
             .and_then(|settings| settings.gateway(parts, None).map_err(|error| AccountError::of_setting(name, error)));
-        built.err().into_iter().collect()
+        built.and_then(|_| self.check_key(name)).err().into_iter().collect()
+    }
+
+    /// Checks that not every user can read the key that signs this account's payments.
+    ///
+    /// # Errors
+    /// [`AccountError::Readable`], unless `allow_readable_keys` is set.
+    pub(crate) fn check_key(&self, name: &str) -> Result<(), AccountError> {
+        let (key, path) = self.gateway.signing_key();
+        match (self.keys.allow_readable_keys, OpenFile::at(path)) {
+            (ReadableKeys::Refused, Some(file)) if file.openness == Openness::EveryUser => {
+                Err(AccountError::Readable { key: format!("accounts.{name}.{key}"), file })
+            }
+            (ReadableKeys::Refused | ReadableKeys::Used, Some(_) | None) => Ok(()),
+        }
     }
 
     fn unusable_files(&self, name: &str) -> Vec<AccountError> {
@@ -116,12 +142,13 @@ impl Account {
     /// [`AccountError`] for the first file that cannot be used.
     pub(crate) fn gateway_settings(&self, name: &str) -> Result<GatewaySettings, AccountError> {
         let file = |key: &'static str, path: &Path| read_file(format!("accounts.{name}.{key}"), path);
+        let ca_pem = self.keys.ca_file.as_deref().map(|path| file("ca_file", path)).transpose()?;
         let transport = Transport {
             base_url: self.keys.base_url.clone(),
             connect_timeout: self.keys.connect_timeout,
             call_timeout: self.keys.call_timeout,
             keep_alive: self.keys.keep_alive,
-            ca_pem: self.keys.ca_file.as_deref().map(|path| file("ca_file", path)).transpose()?,
+            trust: Trust::of(ca_pem, self.keys.ca_only),
             content_type: self.keys.content_type,
             http_429: self.keys.http_429_not_executed,
         };
@@ -161,6 +188,8 @@ pub(crate) fn read_file(key: String, path: &Path) -> Result<String, AccountError
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     /// Two accounts, their files in `folder`.
@@ -218,9 +247,34 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_every_user_can_read_is_refused_unless_allowed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "hunter2\n").unwrap();
+        let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let mut config = config(folder.path());
+        for (given, refused) in
+            [(0o600, false), (0o400, false), (0o640, false), (0o644, true), (0o604, true), (0o666, true)]
+        {
+            mode(given);
+            let faults = faults(&config, "shop");
+            assert_eq!(!faults.is_empty(), refused, "{given:o}: {faults:?}");
+            let path = path.display();
+            let said =
+                format!("accounts.shop.secret_file: {path} is open to every user (mode {given:o}): chmod 600 {path}");
+            assert!(!refused || faults[0].starts_with(&said), "{faults:?}");
+        }
+        let shop = "shop".parse().unwrap();
+        config.accounts.get_mut(&shop).unwrap().keys.allow_readable_keys = ReadableKeys::Used;
+        assert_eq!(faults(&config, "shop"), [""; 0]);
+    }
+
+    #[test]
     fn secrets_lose_their_line_end_and_cannot_be_printed() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("secret"), "hunter2\n").unwrap();
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, "hunter2\n").unwrap();
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
         let config = config(folder.path());
         assert_eq!(faults(&config, "shop"), [""; 0]);
         let settings = config.accounts[&"shop".parse().unwrap()].gateway_settings("shop").unwrap();

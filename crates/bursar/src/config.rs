@@ -24,18 +24,18 @@ mod yzt;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bursar_domain::AccountName;
 use toml::Table;
 
-pub(crate) use account::Account;
+pub(crate) use account::{Account, ReadableKeys};
 pub(crate) use advice::Advice;
 pub(crate) use document::example;
 pub(crate) use fault::{ConfigError, Fault};
 pub(crate) use oidc::OidcKeys;
 pub(crate) use redis_url::RedisUrl;
-pub(crate) use sections::{Expect, Journal, Log, LogFormat, Preflight, Webhooks};
+pub(crate) use sections::{Expect, Journal, Log, LogFormat, Preflight, UnsignedWebhooks, Webhooks};
 pub(crate) use yzt::Balance;
 
 use section::Section;
@@ -57,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) telemetry: Telemetry,
     /// `[accounts.NAME]`
     pub(crate) accounts: BTreeMap<AccountName, Account>,
+    /// The file that was read; empty if none was.
+    pub(crate) file: PathBuf,
 }
 
 impl Config {
@@ -86,7 +88,8 @@ impl Config {
         let mut table = source::parse(text, path).map_err(ConfigError::Invalid)?;
         let mut faults = Vec::new();
         environment::overlay(&mut table, variables, &mut faults);
-        let config = Self::read(Section::new(String::new(), table, folder, &mut faults));
+        let root = Section::new(String::new(), table, folder, &mut faults);
+        let config = Self { file: path.to_path_buf(), ..Self::read(root) };
         faults.sort_by_key(Fault::line);
         if faults.is_empty() { Ok(config) } else { Err(ConfigError::Invalid(faults)) }
     }
@@ -100,10 +103,11 @@ impl Config {
             journal: read(root.section("journal")),
             server,
             oidc,
-            webhooks: read(root.section("webhooks")),
+            webhooks: read_checked(root.section("webhooks"), Webhooks::check),
             log: read(root.section("log")),
             telemetry: read(root.section("telemetry")),
             accounts: account::read_all(root.section("accounts")),
+            file: PathBuf::new(),
         };
         root.finish();
         config
@@ -137,8 +141,14 @@ impl Config {
     }
 }
 
-fn read<K: Keys>(mut section: Section<'_>) -> K {
+fn read<K: Keys>(section: Section<'_>) -> K {
+    read_checked(section, |_, _| ())
+}
+
+/// Reads a section whose keys must fit together as `check` notes.
+fn read_checked<K: Keys>(mut section: Section<'_>, check: impl Fn(&K, &mut Section<'_>)) -> K {
     let keys = K::read(&mut section);
+    check(&keys, &mut section);
     section.finish();
     keys
 }

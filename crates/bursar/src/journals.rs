@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use bursar_domain::Queue;
-use bursar_journal::{Journal, Room, recall};
+use bursar_journal::{Journal, Room, check_folder, recall};
 use bursar_store::{Finding, Severity, Store, StoreError, crash_point};
 use bursar_worker::{Expected, SendBlock, send_blocks};
 
@@ -97,18 +96,7 @@ fn written(folder: &Path) -> Finding {
             );
         }
         Err(error) => Err(error),
-        Ok(found) if found.is_dir() && found.permissions().mode() & 0o077 != 0 => {
-            let mode = found.permissions().mode() & 0o777;
-            let text = format!(
-                "{} is open to other users (mode {mode:o}), and journals hold business data: chmod 700",
-                folder.display()
-            );
-            return match try_to_write(folder) {
-                Ok(()) => finding(Severity::Warn, "journal", text),
-                Err(error) => unwritable(folder, &error),
-            };
-        }
-        Ok(_) => try_to_write(folder),
+        Ok(_) => check_folder(folder).and_then(|()| try_to_write(folder)),
     };
     match tried {
         Ok(()) => finding(Severity::Fine, "journal", format!("{} can be written", folder.display())),

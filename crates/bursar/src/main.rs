@@ -13,6 +13,7 @@ mod logging;
 mod open_files;
 mod output;
 mod preflight;
+mod private_files;
 mod query_rate;
 mod renamed;
 mod role_webhooks;

@@ -3,14 +3,22 @@
 use std::path::Path;
 
 use bursar_store::{Origin, Store};
-use bursar_webhooks::{Allowed, Dispatcher, Secrets, Settings, SigningKeys, Telemetry};
+use bursar_webhooks::{Allowed, Dispatcher, Secrets, Settings, SigningKeys, Telemetry, Trust};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{AccountError, read_file};
-use crate::config::{Config, Webhooks};
+use crate::config::{Config, UnsignedWebhooks, Webhooks};
 use crate::exit::Failure;
+use crate::private_files::{self, Part};
+
+/// The key of the file with the signing secrets.
+const SECRETS: &str = "webhooks.secrets_file";
+
+/// The rule for a server without one.
+const UNSIGNED: &str =
+    "is required: a receiver cannot tell an unsigned message from a forged one (or set webhooks.allow_unsigned = true)";
 
 /// Starts deliveries. They end after `drain` with the attempts in flight. The caller has connected and started logging.
 pub(crate) fn start(
@@ -19,7 +27,8 @@ pub(crate) fn start(
     telemetry: Telemetry,
     drain: CancellationToken,
 ) -> Result<JoinHandle<()>, Failure> {
-    let dispatcher = Dispatcher::new(settings(&config.webhooks)?, telemetry, store, origins(config));
+    private_files::warn(config, Part::Server);
+    let dispatcher = Dispatcher::new(settings(config)?, telemetry, store, origins(config));
     let dispatcher = dispatcher.map_err(unfit)?;
     let hangup = signal(SignalKind::hangup())?;
     let renewing = renew(config.webhooks.clone(), dispatcher.secrets(), hangup);
@@ -56,18 +65,24 @@ async fn renew(webhooks: Webhooks, in_use: SigningKeys, mut hangup: Signal) {
     std::future::pending().await // without the signal there is nothing to renew, and deliveries go on
 }
 
-/// The fault of a file that `[webhooks]` names; `None` if all can be used.
-pub(crate) fn faults(webhooks: &Webhooks) -> Option<AccountError> {
-    settings(webhooks).and_then(|settings| bursar_webhooks::check(&settings).map_err(unfit)).err()
+/// The fault by which webhooks cannot be delivered; `None` if they can.
+pub(crate) fn faults(config: &Config) -> Option<AccountError> {
+    settings(config).and_then(|settings| bursar_webhooks::check(&settings).map_err(unfit)).err()
 }
 
-fn settings(webhooks: &Webhooks) -> Result<Settings, AccountError> {
+fn settings(config: &Config) -> Result<Settings, AccountError> {
+    let webhooks = &config.webhooks;
+    // Without an account there is no job, and nothing to deliver.
+    let is_unsigned = webhooks.secrets_file.is_none() && !config.accounts.is_empty();
+    if is_unsigned && webhooks.allow_unsigned == UnsignedWebhooks::Refused {
+        return Err(AccountError::Unfit { key: SECRETS.to_owned(), problem: UNSIGNED.to_owned() });
+    }
     let secrets = webhooks.secrets_file.as_deref().map(secrets).transpose()?.unwrap_or_default();
     let ca_pem = webhooks.ca_file.as_deref().map(|file| read_file("webhooks.ca_file".into(), file)).transpose()?;
     Ok(Settings {
         secrets,
         allowed: Allowed::new(webhooks.allow.clone()),
-        ca_pem,
+        trust: Trust::of(ca_pem, webhooks.ca_only),
         timeout: webhooks.timeout,
         retry_for: webhooks.retry_for,
         concurrency: webhooks.concurrency,
@@ -75,9 +90,8 @@ fn settings(webhooks: &Webhooks) -> Result<Settings, AccountError> {
 }
 
 fn secrets(file: &Path) -> Result<Secrets, AccountError> {
-    let key = "webhooks.secrets_file";
-    let text = read_file(key.into(), file)?;
-    let unfit = |error| AccountError::Unfit { key: key.into(), problem: format!("{}: {error}", file.display()) };
+    let text = read_file(SECRETS.into(), file)?;
+    let unfit = |error| AccountError::Unfit { key: SECRETS.into(), problem: format!("{}: {error}", file.display()) };
     Secrets::parse(&text).map_err(unfit)
 }
 

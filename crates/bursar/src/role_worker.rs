@@ -18,8 +18,9 @@ use crate::config::{self, Config};
 use crate::exit::{Context, Exit, Failure};
 use crate::open_files::OpenFiles;
 use crate::preflight::Preflight;
+use crate::private_files::Part;
 use crate::query_rate::AccountRate;
-use crate::{journals, listener, serve};
+use crate::{journals, listener, private_files, serve};
 
 /// The interval of checks while a worker waits for a Redis that it may send on.
 const WAIT_FOR_FIT: Duration = Duration::from_secs(2);
@@ -39,6 +40,7 @@ pub(crate) async fn run(
     files: OpenFiles,
     drain: CancellationToken,
 ) -> Result<Exit, Failure> {
+    private_files::warn(config, Part::Worker);
     let parts = SharedParts::default();
     let accounts = accounts(config, &store, &parts)?;
     let mut preflight = Preflight::of_worker(config, store.clone(), Arc::clone(&metrics));
@@ -179,7 +181,9 @@ fn gateway_within(
     rate: Option<Arc<dyn Rate>>,
     parts: &SharedParts,
 ) -> Result<Arc<dyn Gateway>, Failure> {
-    account.gateway_settings(name)?.gateway(parts, rate).context(format_args!("accounts.{name}"))
+    let gateway = account.gateway_settings(name)?.gateway(parts, rate).context(format_args!("accounts.{name}"))?;
+    account.check_key(name)?;
+    Ok(gateway)
 }
 
 /// Unique per process start: a repeated name would inherit the leases of a dead worker.

@@ -88,7 +88,7 @@ fn notification_accounts(config: &Config) -> Result<Vec<NotificationAccount>, Ac
             methods: methods
                 .map(|method| NotificationMethod { name: method.name.clone(), job: method.job.clone() })
                 .collect(),
-            callback_url: account.notify.callback_url.clone(),
+            callback_url: account.notify.callback_url.as_ref().map(|url| url.expose().to_owned()),
             retention: config.redis.retention,
             max_age: account.notify.max_age,
         });

@@ -98,6 +98,22 @@ impl GatewayBlock {
         }
     }
 
+    /// The file that signs requests, by the key that names it: anyone who has it can pay.
+    #[must_use]
+    pub fn signing_key(&self) -> (&'static str, &Path) {
+        match self {
+            Self::Yzt(block) => block.signing_key(),
+            Self::Beingfi(block) => block.signing_key(),
+        }
+    }
+
+    /// The other files that hold secrets, by the keys that name them.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<(&'static str, &Path)> {
+        let is_token = |(key, _): &(&'static str, &Path)| *key != PLATFORM_KEY && *key != self.signing_key().0;
+        self.files().into_iter().filter(is_token).collect()
+    }
+
     /// The settings with the secrets in their files, which `read` reads: key and path.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ mod content;
 use std::time::{Duration, Instant};
 
 use bursar_http_client::header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
-use bursar_http_client::{Body, Client, Response, StatusCode, Url, causes, hardened, trusting};
+use bursar_http_client::{Body, Client, Response, StatusCode, Trust, Url, causes, hardened};
 use jiff::Timestamp;
 
 use self::content::{Content, SendDeadlinePassed, Ticket};
@@ -55,23 +55,23 @@ pub(crate) struct Http {
 pub(crate) struct Connecting {
     connect_timeout: Duration,
     keep_alive: Duration,
-    ca_pem: Option<String>,
+    trust: Trust,
 }
 
 impl Connecting {
     /// Never asked for a proxy, a redirect, a retry or HTTP/2.
     pub(crate) fn client(&self) -> Result<Client, SettingsError> {
-        let mut builder = hardened()
+        let builder = hardened()
             .tcp_nodelay(true)
             .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(self.keep_alive)
             .pool_max_idle_per_host(if self.keep_alive.is_zero() { 0 } else { MAX_IDLE_CONNECTIONS });
-        if let Some(pem) = &self.ca_pem {
-            builder = trusting(builder, pem).map_err(|error| SettingsError::new("ca_file", error.to_string()))?;
-        }
-        builder.build().map_err(|error| match self.ca_pem {
-            Some(_) => SettingsError::new("ca_file", format!("cannot be trusted: {}", causes(&error))),
-            None => SettingsError::new("base_url", format!("cannot be reached by TLS: {}", causes(&error))),
+        let builder = self.trust.apply(builder).map_err(|error| SettingsError::new("ca_file", error.to_string()))?;
+        builder.build().map_err(|error| match self.trust {
+            Trust::Also(_) | Trust::Only(_) => {
+                SettingsError::new("ca_file", format!("cannot be trusted: {}", causes(&error)))
+            }
+            Trust::System => SettingsError::new("base_url", format!("cannot be reached by TLS: {}", causes(&error))),
         })
     }
 }
@@ -79,7 +79,7 @@ impl Connecting {
 impl Http {
     pub(crate) fn new(transport: &Transport, parts: &SharedParts) -> Result<Self, SettingsError> {
         // Each field is named: a new one must be given its place, in `Connecting` or in each request.
-        let Transport { base_url, connect_timeout, call_timeout, keep_alive, ca_pem, content_type, http_429 } =
+        let Transport { base_url, connect_timeout, call_timeout, keep_alive, trust, content_type, http_429 } =
             transport;
         let base = base_url_of(base_url)?;
         if connect_timeout.is_zero() {
@@ -92,7 +92,7 @@ impl Http {
             // Within half of the call: only so does a slow connection show itself as "no byte left" and not as "maybe".
             connect_timeout: (*connect_timeout).min(*call_timeout / 2),
             keep_alive: *keep_alive,
-            ca_pem: ca_pem.clone(),
+            trust: trust.clone(),
         };
         // A client that keeps connections is one account's own: what comes too late over one reaches no other account.
         let client = if keep_alive.is_zero() { parts.client(connecting)? } else { connecting.client()? };

@@ -25,6 +25,7 @@ mod yzt;
 
 pub use account::{GatewayBlock, GatewaySettings, NotificationKey};
 pub use beingfi::{Beingfi, BeingfiBlock, BeingfiSettings, Bound, Channel, Receiver, RefusalTexts};
+pub use bursar_http_client::{Authorities, Trust};
 pub use clock::local_now_ms;
 pub use gateway::{
     BoxFuture, Capability, Gateway, GatewayRequest, Inquiry, Rate, RatePermit, ReceiverBinding, StatusQuery,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bursar_http_client::Trust;
+
 /// A setting that no gateway can work with. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{setting} {problem}")]
@@ -30,8 +32,8 @@ pub struct Transport {
     /// The time that a connection which has answered may lie idle and then carry another request. Zero: each request has a
     /// own connection, which no answer to another one can reach and which the gateway is not just closing.
     pub keep_alive: Duration,
-    /// A private certificate authority (PEM) to trust besides the system's.
-    pub ca_pem: Option<String>,
+    /// The certificate authorities that vouch for the gateway.
+    pub trust: Trust,
     /// The form in which parameters are written.
     pub content_type: ContentType,
     /// The meaning of an HTTP 429.
@@ -47,7 +49,7 @@ impl Transport {
             connect_timeout: Duration::from_secs(5),
             call_timeout: Duration::from_secs(30),
             keep_alive: Duration::ZERO,
-            ca_pem: None,
+            trust: Trust::System,
             content_type,
             http_429: TooManyRequests::default(),
         }

@@ -89,6 +89,7 @@ mod tests {
     use crate::http::Http;
     use crate::vectors::key;
     use crate::{ContentType, TooManyRequests, Transport};
+    use bursar_http_client::Trust;
 
     #[test]
     fn a_key_is_read_once_for_all_who_have_the_same_text() {
@@ -125,7 +126,8 @@ mod tests {
             ("call timeout", 1, Transport { call_timeout: second * 60, ..one.clone() }),
             ("connect timeout", 2, Transport { connect_timeout: second, ..one.clone() }),
             ("a call timeout that bounds connecting", 2, Transport { call_timeout: second, ..one.clone() }),
-            ("authority", 2, Transport { ca_pem: Some(authority), ..one.clone() }),
+            ("authority", 2, Transport { trust: Trust::Also(authority.clone()), ..one.clone() }),
+            ("no other authority", 2, Transport { trust: Trust::Only(authority), ..one.clone() }),
             ("kept connections, which are the account's own", 1, Transport { keep_alive: second, ..one.clone() }),
         ];
         for (name, clients, other) in cases {

@@ -5,12 +5,14 @@
 //! a redirect carries a payment or a webhook to an address that no one has checked, and a proxy of the environment reads it.
 
 mod errors;
+mod trust;
 
 pub use reqwest::{Body, Client, ClientBuilder, Error, Request, Response, Result, StatusCode, Url, dns, header};
 
 pub use errors::{UntrustedAuthority, causes};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, retry};
+use reqwest::retry;
+pub use trust::{Authorities, Trust};
 
 /// A client without proxy, redirect, repetition and referer, over HTTP/1.1: the caller adds timeouts and the reuse of connections.
 pub fn hardened() -> ClientBuilder {
@@ -21,16 +23,4 @@ pub fn hardened() -> ClientBuilder {
         .referer(false)
         .http1_only()
         .user_agent(concat!("bursar/", env!("CARGO_PKG_VERSION")))
-}
-
-/// The same builder, which trusts these certificate authorities (PEM) besides the system's.
-///
-/// # Errors
-/// [`UntrustedAuthority`] where the text holds no certificate that can be read.
-pub fn trusting(builder: ClientBuilder, pem: &str) -> std::result::Result<ClientBuilder, UntrustedAuthority> {
-    match Certificate::from_pem_bundle(pem.as_bytes()) {
-        Ok(certificates) if certificates.is_empty() => Err(UntrustedAuthority::None),
-        Ok(certificates) => Ok(builder.tls_certs_merge(certificates)),
-        Err(error) => Err(UntrustedAuthority::Unreadable(causes(&error))),
-    }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bursar_http_client::{Authorities, Trust};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -47,10 +48,18 @@ async fn a_connection_that_breaks_is_not_tried_again() {
 
 #[test]
 fn a_text_without_a_certificate_is_refused() {
-    let refused = |pem: &str| bursar_http_client::trusting(bursar_http_client::hardened(), pem).unwrap_err();
-    assert_eq!(refused("").to_string(), "holds no PEM certificate");
-    let broken = refused("-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n").to_string();
-    assert!(broken.starts_with("holds no readable certificate") || broken == "holds no PEM certificate", "{broken}");
+    for authorities in [Authorities::Also, Authorities::Only] {
+        let refused = |pem: &str| {
+            let trust = Trust::of(Some(pem.to_owned()), authorities);
+            trust.apply(bursar_http_client::hardened()).unwrap_err().to_string()
+        };
+        assert_eq!(refused(""), "holds no PEM certificate");
+        let broken = refused("-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n");
+        assert!(
+            broken.starts_with("holds no readable certificate") || broken == "holds no PEM certificate",
+            "{broken}"
+        );
+    }
 }
 
 /// Crates that may build their own clients: comparisons with other products, and this one.

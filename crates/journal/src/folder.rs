@@ -20,9 +20,28 @@ const EMPTY_AT_MOST_BYTES: u64 = 1_024;
 /// A file without an entry may be one that a worker has just made and not locked yet: it stays for so long.
 const EMPTY_STAYS: Duration = Duration::from_secs(60);
 
-/// Makes the folder if it is missing.
+/// The right of every user to add and remove files.
+const EVERY_USER_WRITES: u32 = 0o002;
+
+/// Makes the folder if it is missing, for this user alone.
 pub(crate) fn make(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    check_folder(folder)
+}
+
+/// Checks that not every user may write to the folder: one could remove the journal of a send, or add one that no worker wrote. A folder
+/// that others may read is no error, because the files in it are readable to their owner only.
+///
+/// # Errors
+/// If every user may, or the folder cannot be looked at.
+pub fn check_folder(folder: &Path) -> io::Result<()> {
+    let mode = fs::metadata(folder)?.mode() & 0o7777;
+    if mode & EVERY_USER_WRITES == 0 {
+        return Ok(());
+    }
+    let rule =
+        format!("every user may write to it (mode {mode:o}): chmod 700 it, or name a folder in it, which is then made");
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, rule))
 }
 
 /// Makes a new file and locks it for as long as it is open. It contains business data, so only its owner may read it.

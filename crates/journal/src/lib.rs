@@ -12,7 +12,7 @@ mod recall;
 mod writer;
 
 pub use entry::{Damage, Entry, Intent, Response, SendSkipped, hash_of};
-pub use folder::{Closed, Jobs, Room, closed, files, jobs_in, remove, remove_empty, surplus};
+pub use folder::{Closed, Jobs, Room, check_folder, closed, files, jobs_in, remove, remove_empty, surplus};
 pub use journal::{Journal, JournalError, NotKept, Settings};
 pub use reader::{Damaged, Place, Summary, content_at, read};
 pub use recall::{FileRecall, Newest, Recall, Send, recall};

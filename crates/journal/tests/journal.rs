@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bursar_journal::{
-    Damage, Damaged, Entry, Intent, Journal, Room, Send, SendSkipped, Settings, Summary, closed, content_at, hash_of,
-    jobs_in, read, recall, remove_empty, surplus,
+    Damage, Damaged, Entry, Intent, Journal, Room, Send, SendSkipped, Settings, Summary, check_folder, closed,
+    content_at, hash_of, jobs_in, read, recall, remove_empty, surplus,
 };
 
 /// Long against any disk.
@@ -23,9 +23,13 @@ fn open(folder: &Path, file_bytes: u64) -> Journal {
 }
 
 fn open_as(worker: &str, folder: &Path, file_bytes: u64) -> Journal {
+    Journal::open(settings(worker, folder, file_bytes)).unwrap()
+}
+
+fn settings(worker: &str, folder: &Path, file_bytes: u64) -> Settings {
     let (folder, incarnation) = (folder.to_path_buf(), "i".to_owned());
     let worker = worker.to_owned();
-    Journal::open(Settings { folder, worker, incarnation, file_bytes, room: ROOM, passing: |_| {} }).unwrap()
+    Settings { folder, worker, incarnation, file_bytes, room: ROOM, passing: |_| {} }
 }
 
 fn intent(key: &str) -> Entry<'static> {
@@ -108,6 +112,32 @@ async fn a_kept_entry_is_in_a_private_file_at_once() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(file), mode(&folder)), (0o600, 0o700));
     assert!(journal.is_writable());
+}
+
+#[test]
+fn a_folder_that_every_user_can_write_to_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (mode, refused) in [
+        (0o700, false),
+        (0o750, false),
+        (0o755, false),
+        (0o2770, false), // a volume of Kubernetes with fsGroup
+        (0o777, true),
+        (0o1777, true),
+        (0o2777, true),
+        (0o702, true),
+    ] {
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+        let checked = check_folder(folder.path());
+        assert_eq!(checked.is_err(), refused, "{mode:o}");
+        let said = checked.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(!refused || said.contains(&format!("(mode {mode:o}): chmod 700 it")), "{said}");
+        assert_eq!(Journal::open(settings("w", folder.path(), MANY)).is_err(), refused, "{mode:o}");
+        // A folder in it is the worker's own.
+        let inner = folder.path().join(format!("inner-{mode:o}"));
+        open(&inner, MANY);
+        assert_eq!(fs::metadata(&inner).unwrap().permissions().mode() & 0o777, 0o700);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

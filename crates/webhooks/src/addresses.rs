@@ -1,19 +1,23 @@
 //! The addresses that webhooks may go to. A callback URL comes from a producer and must not reach this machine or its
 //! network. The connected address is checked, not the name, because a name may resolve to another address a moment
-//! later.
+//! later. A resolver does not see the URL's scheme and port, so each route that differs in its addresses has its own client.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use bursar_domain::DeliveryError;
 use bursar_http_client::dns::{Addrs, Name, Resolve, Resolving};
 use ipnet::IpNet;
 use url::{Host, Url};
 
-/// Networks that are not on the public internet (IANA's special-purpose registries, read 2026-11-25), and clouds'
-/// metadata addresses.
-const NOT_PUBLIC: [&str; 29] = [
+use crate::networks::AllowedNetwork;
+
+/// IPv4 networks that are not on the public internet (IANA's special-purpose registry, read 2026-11-25), and clouds' metadata
+/// addresses.
+const NOT_PUBLIC_V4: [&str; 16] = [
     "0.0.0.0/8",        // this host
     "10.0.0.0/8",       // private
     "100.64.0.0/10",    // between carriers and customers; a cloud's metadata (100.100.100.200)
@@ -30,55 +34,99 @@ const NOT_PUBLIC: [&str; 29] = [
     "203.0.113.0/24",   // documentation
     "224.0.0.0/4",      // multicast
     "240.0.0.0/4",      // reserved, broadcast
-    "::/96",            // unspecified, loopback, IPv4 in disguise
-    "64:ff9b::/96",     // IPv4 behind a translator
-    "64:ff9b:1::/48",   // the same, local
-    "100::/64",         // discarded
-    "2001::/23",        // protocol assignments, Teredo
-    "2001:db8::/32",    // documentation
-    "2002::/16",        // 6to4: IPv4 in disguise
-    "3fff::/20",        // documentation
-    "5f00::/16",        // segment routing
-    "fc00::/7",         // private; a cloud's metadata (fd00:ec2::254)
-    "fe80::/10",        // link-local
-    "fec0::/10",        // formerly site-local
-    "ff00::/8",         // multicast
 ];
 
-/// The non-public networks that webhooks may go to.
+/// The only part of IPv6 that is given out for the public internet (IANA's address space registry, read 2026-11-25). All else is
+/// refused unseen: loopback, private, link-local and multicast addresses, and IPv4 behind a prefix (compatible, SIIT, NAT64).
+const GLOBAL_UNICAST: &str = "2000::/3";
+
+/// The networks in it that are not public.
+const NOT_PUBLIC_V6: [&str; 4] = [
+    "2001::/23",     // protocol assignments, Teredo
+    "2001:db8::/32", // documentation
+    "2002::/16",     // 6to4: IPv4 in disguise
+    "3fff::/20",     // documentation
+];
+
+/// The way to a receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Route {
+    scheme: Scheme,
+    /// [`OTHER_PORT`] where no entry of `webhooks.allow` names the port.
+    port: u16,
+}
+
+/// The port of a route whose port no entry names. Nothing listens at port 0.
+const OTHER_PORT: u16 = 0;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Scheme {
+    /// Anyone on the way can read and change the message, so it stays in the networks that the operator named.
+    Http,
+    Https,
+}
+
+/// The networks that webhooks may go to besides the public ones.
 #[derive(Clone, Debug, Default)]
-pub struct Allowed(Arc<Vec<IpNet>>);
+pub struct Allowed(Arc<Vec<AllowedNetwork>>);
 
 impl Allowed {
     /// Allows these networks in addition to the public ones.
     #[must_use]
-    pub fn new(allowed: Vec<IpNet>) -> Self {
+    pub fn new(allowed: Vec<AllowedNetwork>) -> Self {
         Self(Arc::new(allowed))
     }
 
-    pub(crate) fn permits(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical(); // an IPv4 address written as IPv6 is the IPv4 address
-        self.0.iter().any(|network| network.contains(&address)) || is_public(address)
+    /// The routes that differ in the addresses that they may reach, each once.
+    pub(crate) fn routes(&self) -> Vec<Route> {
+        let ports: BTreeSet<u16> = self.named_ports().chain([OTHER_PORT]).collect();
+        let route = |port: u16| [Scheme::Http, Scheme::Https].map(|scheme| Route { scheme, port });
+        ports.into_iter().flat_map(route).collect()
     }
 
-    /// Checks an address that is written in the URL; names are checked when they are resolved.
-    pub(crate) fn check_url(&self, url: &Url) -> Result<(), NotAllowed> {
+    fn named_ports(&self) -> impl Iterator<Item = u16> {
+        self.0.iter().flat_map(AllowedNetwork::named_ports)
+    }
+
+    /// The route to the receiver. An address that is written in the URL is checked here; a name is checked when it is resolved.
+    pub(crate) fn route(&self, url: &Url) -> Result<Route, NotAllowed> {
+        let scheme = match url.scheme() {
+            "https" => Scheme::Https,
+            "http" => Scheme::Http,
+            _ => return Err(NotAllowed),
+        };
+        let port = url.port_or_known_default().ok_or(NotAllowed)?;
+        let port = if self.named_ports().any(|named| named == port) { port } else { OTHER_PORT };
+        let route = Route { scheme, port };
+        // Not even a look-up of a foreign name.
+        if scheme == Scheme::Http && !self.0.iter().any(|network| network.has_port(port)) {
+            return Err(NotAllowed);
+        }
         let address: IpAddr = match url.host() {
             Some(Host::Ipv4(address)) => address.into(),
             Some(Host::Ipv6(address)) => address.into(),
-            Some(Host::Domain(_)) | None => return Ok(()),
+            Some(Host::Domain(_)) => return Ok(route),
+            None => return Err(NotAllowed),
         };
-        if self.permits(address) { Ok(()) } else { Err(NotAllowed) }
+        if self.permits(address, route) { Ok(route) } else { Err(NotAllowed) }
+    }
+
+    fn permits(&self, address: IpAddr, route: Route) -> bool {
+        let address = address.to_canonical(); // an IPv4 address written as IPv6 is the IPv4 address
+        let is_named = self.0.iter().any(|network| network.contains(address, route.port));
+        match route.scheme {
+            Scheme::Http => is_named,
+            Scheme::Https => is_named || is_public(address),
+        }
     }
 }
 
 fn is_public(address: IpAddr) -> bool {
-    let networks = NOT_PUBLIC.iter().filter_map(|network| network.parse::<IpNet>().ok());
-    let mut of_its_kind = networks.filter(|network| match address {
-        IpAddr::V4(_) => matches!(network, IpNet::V4(_)),
-        IpAddr::V6(_) => matches!(network, IpNet::V6(_)),
-    });
-    !of_its_kind.any(|network| network.contains(&address))
+    let is_in = |network: &str| network.parse::<IpNet>().is_ok_and(|network| network.contains(&address));
+    match address {
+        IpAddr::V4(_) => !NOT_PUBLIC_V4.into_iter().any(is_in),
+        IpAddr::V6(_) => is_in(GLOBAL_UNICAST) && !NOT_PUBLIC_V6.into_iter().any(is_in),
+    }
 }
 
 /// The receiver's address is not allowed. The message does not name the address, because producers read it.
@@ -87,22 +135,25 @@ pub(crate) struct NotAllowed;
 
 impl fmt::Display for NotAllowed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("the address is not public, and webhooks.allow does not name it")
+        fmt::Display::fmt(&DeliveryError::AddressNotAllowed, out)
     }
 }
 
 impl Error for NotAllowed {}
 
-/// Resolves names to allowed addresses only.
-pub(crate) struct Resolver(pub(crate) Allowed);
+/// Resolves names to the addresses that the route may reach.
+pub(crate) struct Resolver {
+    pub(crate) allowed: Allowed,
+    pub(crate) route: Route,
+}
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let allowed = self.0.clone();
+        let (allowed, route) = (self.allowed.clone(), self.route);
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             let permitted: Vec<SocketAddr> =
-                found.into_iter().filter(|address| allowed.permits(address.ip())).collect();
+                found.into_iter().filter(|address| allowed.permits(address.ip(), route)).collect();
             if permitted.is_empty() {
                 return Err(NotAllowed.into());
             }
@@ -131,9 +182,19 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn allowing(entries: &[&str]) -> Allowed {
+        Allowed::new(entries.iter().map(|entry| entry.parse().unwrap()).collect())
+    }
+
+    /// True if a message may go to this URL, whose host is an address.
+    fn goes(allowed: &Allowed, url: &str) -> bool {
+        allowed.route(&url.parse().unwrap()).is_ok()
+    }
+
     #[test]
-    fn every_network_of_the_table_is_one() {
-        assert!(NOT_PUBLIC.iter().all(|network| network.parse::<IpNet>().is_ok()));
+    fn every_network_of_the_tables_is_one() {
+        let networks = NOT_PUBLIC_V4.into_iter().chain(NOT_PUBLIC_V6).chain([GLOBAL_UNICAST]);
+        assert!(networks.map(str::parse::<IpNet>).all(|network| network.is_ok()));
     }
 
     #[test]
@@ -142,62 +203,137 @@ mod tests {
             "127.0.0.1",
             "127.9.9.9",
             "0.0.0.0",
+            "0.1.2.3",
             "10.1.2.3",
             "172.16.0.1",
             "172.31.255.255",
             "192.168.1.1",
+            "192.0.0.8",
+            "192.0.2.1",
+            "192.88.99.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.7",
+            "203.0.113.9",
             "169.254.169.254",
+            "100.64.0.1",
             "100.100.100.200",
             "168.63.129.16",
             "224.0.0.1",
+            "239.255.255.250",
+            "240.0.0.1",
             "255.255.255.255",
             "::",
             "::1",
             "::ffff:127.0.0.1",
             "::ffff:10.0.0.1",
+            "::ffff:0:127.0.0.1",
+            "::ffff:0:a00:1",
             "::7f00:1",
             "64:ff9b::7f00:1",
+            "64:ff9b:1::1",
+            "100::1",
+            "100:0:0:1::1",
+            "2001::1",
+            "2001:0:7f00:1::",
+            "2001:20::1",
+            "2001:db8::1",
             "2002:7f00:1::",
+            "3fff::1",
+            "4000::1",
+            "5f00::1",
+            "fc00::1",
             "fd00:ec2::254",
             "fe80::1",
+            "fec0::1",
             "ff02::1",
         ];
         for text in inside {
-            assert!(!Allowed::default().permits(address(text)), "{text}");
+            assert!(!is_public(address(text).to_canonical()), "{text}");
         }
-        for text in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "192.0.1.1", "2606:4700::1111", "::ffff:1.1.1.1"] {
-            assert!(Allowed::default().permits(address(text)), "{text}");
-        }
-    }
-
-    #[test]
-    fn only_the_addresses_that_the_operator_names_are_allowed() {
-        let allowed = Allowed::new(vec!["10.20.0.0/16".parse().unwrap(), "::1/128".parse().unwrap()]);
-        for text in ["10.20.3.4", "::ffff:10.20.3.4", "::1", "1.1.1.1"] {
-            assert!(allowed.permits(address(text)), "{text}");
-        }
-        for text in ["10.21.0.1", "169.254.169.254", "127.0.0.1"] {
-            assert!(!allowed.permits(address(text)), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_address_in_the_url_is_known_however_it_is_written() {
         for text in
-            ["http://127.0.0.1/", "http://2130706433/", "http://0x7f.1/", "http://017700000001/", "http://[::1]/"]
+            ["1.1.1.1", "172.32.0.1", "100.128.0.1", "192.0.1.1", "2606:4700::1111", "2a00::1", "::ffff:1.1.1.1"]
         {
-            assert_eq!(Allowed::default().check_url(&text.parse().unwrap()), Err(NotAllowed), "{text}");
+            assert!(is_public(address(text).to_canonical()), "{text}");
         }
-        assert_eq!(Allowed::default().check_url(&"https://shop.example/".parse().unwrap()), Ok(()));
+    }
+
+    #[test]
+    fn only_what_the_operator_names_is_allowed() {
+        let allowed = allowing(&["10.20.0.0/16", "10.30.0.1:8443", "[::1]:*"]);
+        for url in [
+            "http://10.20.3.4/",
+            "https://10.20.3.4/",
+            "https://10.20.3.4:80/",
+            "https://[::ffff:10.20.3.4]/",
+            "http://10.30.0.1:8443/",
+            "https://10.30.0.1:8443/",
+            "http://[::1]:6379/",
+            "https://1.1.1.1/",
+            "https://1.1.1.1:9000/",
+        ] {
+            assert!(goes(&allowed, url), "{url}");
+        }
+        for url in [
+            "http://10.20.3.4:6379/",
+            "https://10.20.3.4:8443/",
+            "https://10.21.0.1/",
+            "http://10.30.0.1/",
+            "https://10.30.0.1:8444/",
+            "https://10.30.0.2:8443/",
+            "https://169.254.169.254/",
+            "https://127.0.0.1/",
+            "ftp://1.1.1.1/",
+        ] {
+            assert!(!goes(&allowed, url), "{url}");
+        }
+    }
+
+    #[test]
+    fn plain_http_stays_in_the_named_networks() {
+        for allowed in [Allowed::default(), allowing(&["10.0.0.0/8:*"])] {
+            for url in ["http://1.1.1.1/", "http://1.1.1.1:443/", "http://[2606:4700::1111]/"] {
+                assert!(!goes(&allowed, url), "{url}");
+                assert!(goes(&allowed, &url.replace("http:", "https:")), "{url}");
+            }
+        }
+        assert!(goes(&allowing(&["1.1.1.1"]), "http://1.1.1.1/"));
+    }
+
+    #[test]
+    fn each_route_of_a_url_has_its_client() {
+        let routes_of = |entries: &[&str]| {
+            let allowed = allowing(entries);
+            let urls = ["http://a.example/", "https://a.example/", "http://a.example:9000", "https://a.example:1/"];
+            urls.map(|url| allowed.route(&url.parse().unwrap()).is_ok_and(|route| allowed.routes().contains(&route)))
+        };
+        assert_eq!(routes_of(&[]), [false, true, false, true]);
+        assert_eq!(routes_of(&["10.0.0.0/8"]), [true, true, false, true]);
+        assert_eq!(routes_of(&["10.0.0.0/8:9000", "[::1]:9000"]), [false, true, true, true]);
+        assert_eq!(routes_of(&["127.0.0.1:*"]), [true; 4]);
+        assert_eq!(allowing(&["10.0.0.0/8:9000", "[::1]:9000"]).routes().len(), 4);
     }
 
     #[tokio::test]
     async fn a_name_of_this_machine_resolves_to_nothing() {
-        let name = || "localhost".parse::<Name>().unwrap();
-        let refused = Resolver(Allowed::default()).resolve(name()).await.err().unwrap();
-        assert!(is_not_allowed(refused.as_ref()));
-        let networks = vec!["127.0.0.0/8".parse().unwrap()];
-        let found: Vec<_> = Resolver(Allowed::new(networks)).resolve(name()).await.unwrap().collect();
+        let resolved = async |allowed: Allowed, url: &str| {
+            let url: Url = url.parse().unwrap();
+            let route = allowed.route(&url)?;
+            let name = url.host_str().unwrap().parse::<Name>().unwrap();
+            Resolver { allowed, route }.resolve(name).await
+        };
+        for (entries, url) in [
+            (&[][..], "https://localhost/"),
+            (&[], "http://localhost/"),
+            (&["10.0.0.0/8:*"], "https://localhost/"),
+            (&["127.0.0.0/8"], "http://localhost:6379/"),
+            (&["127.0.0.0/8:9000"], "https://localhost/"),
+        ] {
+            let refused = resolved(allowing(entries), url).await.err().unwrap();
+            assert!(is_not_allowed(refused.as_ref()), "{entries:?} {url}");
+        }
+        let found: Vec<_> =
+            resolved(allowing(&["127.0.0.0/8:9000"]), "http://localhost:9000/").await.unwrap().collect();
         assert!(found.iter().all(|found| found.ip() == address("127.0.0.1")) && !found.is_empty(), "{found:?}");
     }
 }

@@ -1,19 +1,24 @@
 //! One attempt: a single POST to an allowed address, without redirects, retries or proxy.
 
+use std::collections::HashMap;
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_domain::{DeliveryError, Millis, TraceParent};
 use bursar_http_client::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use bursar_http_client::{Client, Response, StatusCode, hardened, trusting};
+use bursar_http_client::{Client, Response, StatusCode, hardened};
 use bursar_telemetry::AttemptOutcome;
 use tokio::sync::watch;
 use url::Url;
 
-use crate::addresses::{Allowed, NotAllowed, Resolver, is_not_allowed};
+use crate::addresses::{Allowed, NotAllowed, Resolver, Route, is_not_allowed};
 use crate::message::Message;
 use crate::retry_after::RetryAfter;
 use crate::{Secrets, Settings, SettingsError};
+
+#[cfg(test)]
+mod inside_tests;
 
 /// As much of an answer as is read, and forgotten, so that the connection can be used again.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
@@ -38,7 +43,8 @@ pub(crate) enum DeliveryResponse {
 /// The way out.
 #[derive(Clone)]
 pub(crate) struct WebhookClient {
-    client: Client,
+    /// A client for each route that differs in the addresses that it may reach.
+    clients: Arc<HashMap<Route, Client>>,
     allowed: Allowed,
     secrets: watch::Receiver<Secrets>,
     timeout: Duration,
@@ -48,15 +54,16 @@ impl WebhookClient {
     /// Signs each attempt with the current content of `secrets`.
     pub(crate) fn new(settings: &Settings, secrets: watch::Receiver<Secrets>) -> Result<Self, SettingsError> {
         let untrusted = |why: String| SettingsError { key: "ca_file", rule: format!("cannot be trusted: {why}") };
-        let mut builder = hardened()
-            .dns_resolver(std::sync::Arc::new(Resolver(settings.allowed.clone())))
-            .timeout(settings.timeout)
-            .pool_idle_timeout(MAX_IDLE);
-        if let Some(pem) = &settings.ca_pem {
-            builder = trusting(builder, pem).map_err(|error| untrusted(error.to_string()))?;
-        }
-        let client = builder.build().map_err(|error| untrusted(error.to_string()))?;
-        Ok(Self { client, allowed: settings.allowed.clone(), secrets, timeout: settings.timeout })
+        let client = |route: Route| {
+            let builder = hardened()
+                .dns_resolver(Arc::new(Resolver { allowed: settings.allowed.clone(), route }))
+                .timeout(settings.timeout)
+                .pool_idle_timeout(MAX_IDLE);
+            let builder = settings.trust.apply(builder).map_err(|error| untrusted(error.to_string()))?;
+            Ok((route, builder.build().map_err(|error| untrusted(error.to_string()))?))
+        };
+        let clients = settings.allowed.routes().into_iter().map(client).collect::<Result<_, SettingsError>>()?;
+        Ok(Self { clients: Arc::new(clients), allowed: settings.allowed.clone(), secrets, timeout: settings.timeout })
     }
 
     /// Posts `message` to `url`, as a part of `trace`; `now` is in seconds since the epoch.
@@ -67,11 +74,10 @@ impl WebhookClient {
         trace: Option<&TraceParent>,
         now: u64,
     ) -> DeliveryResponse {
-        if self.allowed.check_url(url).is_err() {
+        let Some(client) = self.allowed.route(url).ok().and_then(|route| self.clients.get(&route)) else {
             return not_allowed();
-        }
-        let mut request = self
-            .client
+        };
+        let mut request = client
             .post(url.clone())
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-id", &message.id)

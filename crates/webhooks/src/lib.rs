@@ -10,6 +10,7 @@ mod client;
 mod dispatcher;
 mod host_limits;
 mod message;
+mod networks;
 mod retry_after;
 mod schedule;
 mod secrets;
@@ -21,8 +22,9 @@ use bursar_telemetry::{Traces, WebhookMetrics};
 use tokio::sync::watch;
 
 pub use addresses::Allowed;
+pub use bursar_http_client::{Authorities, Trust};
 pub use dispatcher::{Dispatcher, SigningKeys};
-pub use ipnet::IpNet;
+pub use networks::AllowedNetwork;
 pub use secrets::{Secrets, SecretsError};
 
 /// The operator's settings.
@@ -32,8 +34,8 @@ pub struct Settings {
     pub secrets: Secrets,
     /// The networks that webhooks may go to, in addition to the public ones.
     pub allowed: Allowed,
-    /// A certificate authority (PEM) to trust in addition to the system's.
-    pub ca_pem: Option<String>,
+    /// The certificate authorities that vouch for receivers.
+    pub trust: Trust,
     /// The time limit of one attempt.
     pub timeout: Duration,
     /// The time after which an event is given up.

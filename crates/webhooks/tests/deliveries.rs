@@ -10,7 +10,7 @@ use bursar_domain::{
 };
 use bursar_store::{Claim, Commit, JobRecord, Operator, Origin, Store, StoredAs};
 use bursar_test_support::{Answer, Receiver, eventually, private_redis, redis, unique_prefix};
-use bursar_webhooks::{Allowed, Dispatcher, Secrets, Settings, Telemetry};
+use bursar_webhooks::{Allowed, Dispatcher, Secrets, Settings, Telemetry, Trust};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -34,8 +34,8 @@ impl Drop for Scene {
 fn settings() -> Settings {
     Settings {
         secrets: Secrets::default(),
-        allowed: Allowed::new(vec!["127.0.0.0/8".parse().unwrap()]),
-        ca_pem: None,
+        allowed: Allowed::new(vec!["127.0.0.0/8:*".parse().unwrap()]),
+        trust: Trust::System,
         timeout: Duration::from_secs(2),
         retry_for: Duration::from_secs(3_600),
         concurrency: 8,

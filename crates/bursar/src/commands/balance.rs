@@ -35,6 +35,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     let config = Config::load(global.config.as_deref())?;
     let (name, account) = only_account(&config, arguments.account.as_deref(), Capability::Balance)?;
     let gateway = account.gateway_settings(name)?.gateway(&SharedParts::default(), None)?;
+    account.check_key(name)?;
     let Some(inquiry) = gateway.balance() else {
         return Err(lacks(name, account, Capability::Balance).into());
     };

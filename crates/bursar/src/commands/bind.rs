@@ -32,6 +32,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     let config = Config::load(global.config.as_deref())?;
     let (name, account) = only_account(&config, arguments.account.as_deref(), Capability::Bind)?;
     let gateway = account.gateway_settings(name)?.gateway(&SharedParts::default(), None)?;
+    account.check_key(name)?;
     let Some(binding) = gateway.bind() else {
         return Err(lacks(name, account, Capability::Bind).into());
     };

@@ -7,6 +7,7 @@ use crate::accounts::{AccountError, read_file};
 use crate::config::{self, Advice, Config, ConfigError, Fault};
 use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
+use crate::private_files::{self, Part};
 use crate::role_webhooks;
 
 #[derive(Debug, Args)]
@@ -121,6 +122,7 @@ fn findings(config: &Config) -> Vec<Finding> {
     let parts = SharedParts::default();
     let accounts = config.accounts.iter();
     let errors = accounts.flat_map(|(name, account)| account.faults(name.as_str(), &parts)).map(of_error);
-    let files = redis.into_iter().chain(role_webhooks::faults(&config.webhooks)).map(of_error);
-    files.chain(errors).chain(config.advice().into_iter().map(of_advice)).collect()
+    let files = redis.into_iter().chain(role_webhooks::faults(config)).map(of_error);
+    let open = private_files::advice(config, &[Part::Worker, Part::Server]);
+    files.chain(errors).chain(config.advice().into_iter().chain(open).map(of_advice)).collect()
 }

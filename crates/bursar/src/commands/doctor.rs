@@ -13,7 +13,8 @@ use crate::config::{Account, Advice, Config};
 use crate::context;
 use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
-use crate::{journals, preflight, role_worker, tokens, unlisted};
+use crate::private_files::{self, Part};
+use crate::{journals, preflight, role_webhooks, role_worker, tokens, unlisted};
 
 #[derive(Debug, Args)]
 #[command(
@@ -29,7 +30,12 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(finding(Severity::Refuse, "redis.expect", format!("cannot be read: {error:#}"))),
     }
-    findings.extend(config.advice().iter().map(advised));
+    let open = private_files::advice(&config, &[Part::Worker, Part::Server]);
+    findings.extend(config.advice().iter().chain(&open).map(advised));
+    if let Some(error) = role_webhooks::faults(&config) {
+        let text = format!("serve and up do not start: {}", bursar_store::chain(&error));
+        findings.push(finding(Severity::Warn, "webhooks", text));
+    }
     if config.accounts.is_empty() {
         findings.push(finding(Severity::Warn, "accounts", "no account is configured: there is nothing to do".into()));
     }

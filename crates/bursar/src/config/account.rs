@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bursar_domain::{AccountName, FairBy, FairOrder, GatewayKind, OnAmbiguous, Policy};
-use bursar_gateways::{ContentType, GatewayBlock, TooManyRequests};
+use bursar_gateways::{Authorities, ContentType, GatewayBlock, TooManyRequests};
 use toml::Table as Toml;
 
 use super::beingfi::BeingfiKeys;
@@ -63,11 +63,17 @@ section! {
         /// site. A queue remembers it with `app_id` (without it: `base_url`), and a worker with another one leaves the queue alone. Jobs
         /// that are submitted with this configuration carry it in their records.
         environment: Option<String> = texts::name(), optional("production");
+        /// Use keys that every user of this machine can read. Without it such a key is refused: the files that sign payments belong to
+        /// Bursar's user alone (mode 0600), or to another user and a group of Bursar's (0440, as Kubernetes mounts them with `fsGroup`).
+        allow_readable_keys: ReadableKeys = flag(ReadableKeys::Used, ReadableKeys::Refused), default(ReadableKeys::Refused);
         /// # Connections
         /// Allow http beyond this machine. Only for tests, or where something else encrypts the way.
         allow_http: PlainHttp = flag(PlainHttp::Anywhere, PlainHttp::LoopbackOnly), default(PlainHttp::LoopbackOnly);
         /// Trust this certificate authority (PEM) besides the system's.
         ca_file: Option<PathBuf> = file(), optional("ca.pem");
+        /// Trust the authority of `ca_file` alone: a certificate by any public authority is refused. Ask the gateway for its authority, and
+        /// for word before it changes.
+        ca_only: Authorities = flag(Authorities::Only, Authorities::Also), default(Authorities::Also);
         /// The encoding of parameters.
         content_type: ContentType = word(&[("form", ContentType::Form), ("json", ContentType::Json)]), default(ContentType::default());
         /// The longest wait for a connection (name, TCP and TLS). Half of `call_timeout` if that is shorter.
@@ -132,6 +138,15 @@ fn fair_by() -> Rule<FairBy> {
     parsed(words, |text| Ok(FairBy::read(&text)), |by| by.to_string().into())
 }
 
+/// The treatment of keys that every user of the machine can read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadableKeys {
+    /// They sign nothing.
+    Refused,
+    /// They are used, and named.
+    Used,
+}
+
 /// The permission to speak to a gateway without TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PlainHttp {
@@ -178,6 +193,9 @@ impl Account {
         let keys = AccountKeys::read(section);
         if keys.allow_http == PlainHttp::LoopbackOnly && texts::is_exposed(&keys.base_url) {
             section.wrong("base_url", "must be https unless it is on this machine (or allow_http = true)");
+        }
+        if keys.ca_only == Authorities::Only && !section.has("ca_file") {
+            section.wrong("ca_only", texts::CA_ONLY);
         }
         let mut policy = keys.policy();
         let (own, gateway, notify, balance) = match kind {

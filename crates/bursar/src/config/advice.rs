@@ -6,7 +6,7 @@ use bursar_domain::Confirm;
 use bursar_gateways::{GatewayBlock, ResponseSign, UnsignedErrors, YztBlock};
 
 use super::account::{Account, PlainHttp};
-use super::sections::{Redis, Server};
+use super::sections::{Redis, Server, UnsignedWebhooks, Webhooks};
 use super::{Config, rules, texts};
 
 /// One setting that deserves a second look.
@@ -19,14 +19,15 @@ pub(crate) struct Advice {
 }
 
 impl Config {
-    /// Every piece of advice: about Redis and the server, then by account.
+    /// Every piece of advice: about Redis, the server and webhooks, then by account.
     pub(crate) fn advice(&self) -> Vec<Advice> {
         let of_accounts = self.accounts.iter().flat_map(|(name, account)| {
             account_advice(account, self.worker.lease)
                 .into_iter()
                 .map(move |(key, text)| Advice { key: format!("accounts.{name}.{key}"), text })
         });
-        redis_advice(&self.redis).into_iter().chain(self.server_advice()).chain(of_accounts).collect()
+        let of_process = self.server_advice().into_iter().chain(webhooks_advice(&self.webhooks));
+        redis_advice(&self.redis).into_iter().chain(of_process).chain(of_accounts).collect()
     }
 
     /// Advice about the server: metrics with balances at an address that others than monitoring reach.
@@ -44,6 +45,14 @@ fn redis_advice(redis: &Redis) -> Option<Advice> {
     idle.then(|| Advice {
         key: "redis.ca_file".to_owned(),
         text: "has no effect: redis.url does not ask for TLS (rediss://)".to_owned(),
+    })
+}
+
+fn webhooks_advice(webhooks: &Webhooks) -> Option<Advice> {
+    let is_unsigned = webhooks.secrets_file.is_none() && webhooks.allow_unsigned == UnsignedWebhooks::Delivered;
+    is_unsigned.then(|| Advice {
+        key: "webhooks.allow_unsigned".to_owned(),
+        text: "is true: anyone who reaches a receiver can tell it that a job was paid".to_owned(),
     })
 }
 

@@ -23,6 +23,11 @@ impl RedisUrl {
         self.0.starts_with("redis+sentinel://") || self.0.starts_with("rediss+sentinel://")
     }
 
+    /// True if a part of it is masked where it is shown.
+    pub(crate) fn has_secret(&self) -> bool {
+        self.to_string() != self.0
+    }
+
     /// The URL with its password: for connecting, never for showing.
     pub(crate) fn expose(&self) -> &str {
         &self.0
@@ -41,12 +46,39 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
+/// The address of a receiver. It may hold a password or a token, so it is masked wherever it is shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct ReceiverUrl(String);
+
+impl ReceiverUrl {
+    pub(super) fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The whole URL: for posting, never for showing.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ReceiverUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&masked(&self.0))
+    }
+}
+
+impl fmt::Debug for ReceiverUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
 /// Parameters of a URL that hold no secret.
 const OPEN_PARAMETERS: [&str; 4] = ["db", "protocol", "sentinel_user", "user"];
 
 /// A URL without its secrets. A password that was not percent-encoded holds anything, so all up to the last `@` is hidden but the
 /// user's name, and everything where even that tells nothing of the password's end.
-pub(super) fn masked(text: &str) -> String {
+fn masked(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return MASK.to_owned() };
     let (user, place) = rest.rsplit_once('@').map_or((None, rest), |(user, place)| (Some(user), place));
     if user.is_some_and(|user| user.contains(['?', '#'])) || place.contains('#') {

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bursar_store::Durability;
-use bursar_webhooks::IpNet;
+use bursar_webhooks::{AllowedNetwork, Authorities};
 
 use super::redis_url::RedisUrl;
-use super::rules::{DAY, HOUR, MINUTE, SECOND, duration, whole, word};
+use super::rules::{DAY, HOUR, MINUTE, SECOND, duration, flag, whole, word};
+use super::section::Section;
 use super::table::section;
-use super::texts::{base_url, file, listen, name, networks, queues, redis_url};
+use super::texts::{CA_ONLY, base_url, file, listen, name, networks, queues, redis_url};
 
 section! {
     /// The Redis that keeps the jobs.
@@ -182,13 +183,21 @@ section! {
     /// Webhooks: deliveries to the `callback_url` of a job.
     pub(crate) struct Webhooks {
         /// Messages are signed with the secrets in this file: one `whsec_…` a line (24 to 64 bytes in base64), two while you change the secret.
-        /// SIGHUP reads the file again. Left out, messages are not signed, and each start says so.
+        /// SIGHUP reads the file again. `openssl rand -base64 32` makes what follows `whsec_`. serve and up refuse to start without it, unless
+        /// `allow_unsigned` is set or there is no account.
         secrets_file: Option<PathBuf> = file(), optional("webhooks.secrets");
+        /// Deliver without signatures where there is no `secrets_file`. Anyone who reaches a receiver can then tell it that a job was paid.
+        allow_unsigned: UnsignedWebhooks = flag(UnsignedWebhooks::Delivered, UnsignedWebhooks::Refused), default(UnsignedWebhooks::Refused);
         /// Deliver to these networks although they are not public. A producer chooses its `callback_url`, and it must not reach what only
         /// this machine or its network can reach. Name your producers' networks and no more.
-        allow: Vec<IpNet> = networks(), default(Vec::new());
+        ///
+        /// `"10.20.0.0/16"` is a network with the ports 80 and 443; `"10.20.0.0/16:8443"`, `"10.20.1.7:8443"` and `"[fd00::/8]:8443"` have
+        /// one other port; `"10.20.1.7:*"` has all. `http://` goes to these networks only, and `https://` to any public address, too.
+        allow: Vec<AllowedNetwork> = networks(), default(Vec::new());
         /// Trust this certificate authority (PEM) besides the system's.
         ca_file: Option<PathBuf> = file(), optional("ca.pem");
+        /// Trust the authority of `ca_file` alone: a receiver with a certificate by a public authority is refused.
+        ca_only: Authorities = flag(Authorities::Only, Authorities::Also), default(Authorities::Also);
         /// The longest time for one attempt: name, connection and response together.
         timeout: Duration = duration(SECOND / 10..=MINUTE), default(SECOND * 10);
         /// A delivery is tried for this time: after 5 s, 10 s, … up to an hour. A receiver that answers 429 or 503 with Retry-After gets the
@@ -196,6 +205,24 @@ section! {
         retry_for: Duration = duration(Duration::ZERO..=DAY * 7), default(DAY);
         /// Attempts at a time per process. One receiver takes at most a quarter of them.
         concurrency: usize = whole(1..=1_024), default(64);
+    }
+}
+
+/// The treatment of messages where there is no secret to sign them with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnsignedWebhooks {
+    /// The server does not start.
+    Refused,
+    /// They are delivered.
+    Delivered,
+}
+
+impl Webhooks {
+    /// Notes settings that do not fit together.
+    pub(super) fn check(&self, section: &mut Section<'_>) {
+        if self.ca_only == Authorities::Only && !section.has("ca_file") {
+            section.wrong("ca_only", CA_ONLY);
+        }
     }
 }
 

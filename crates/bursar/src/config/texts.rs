@@ -1,16 +1,16 @@
 //! The rules of texts: names, files, addresses, and lists of them.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use bursar_domain::PartyTypes;
 use bursar_store::Settings;
-use bursar_webhooks::IpNet;
+use bursar_webhooks::AllowedNetwork;
 use toml::Value as Toml;
 use url::{Host, Url};
 
-use super::redis_url::{RedisUrl, masked};
+use super::redis_url::{ReceiverUrl, RedisUrl};
 use super::rules::{Read, Rule, as_described, list};
 use super::source::{Raw, Value};
 
@@ -22,6 +22,12 @@ const MAX_QUEUE_CHARS: usize = 256;
 
 /// The shortest part of a message that is believed to mean something: `验签失败` has four characters.
 const MIN_PART_CHARS: usize = 4;
+
+/// The most ports that receivers of webhooks may have: each has a client.
+const MAX_PORTS: usize = 32;
+
+/// The rule of `ca_only`.
+pub(super) const CA_ONLY: &str = "has no meaning without ca_file";
 
 /// A text that is neither empty nor padded and holds nothing invisible.
 fn plain(raw: &Raw) -> Read<String> {
@@ -94,9 +100,9 @@ fn http(text: &str) -> Option<Url> {
 }
 
 /// An address that messages are posted to. It may hold a secret.
-pub(super) fn http_url() -> Rule<String> {
-    let parse = |text: String| as_described(http(&text).map(|_| text));
-    parsed("an http or https URL", parse, |url| masked(url).into())
+pub(super) fn receiver_url() -> Rule<ReceiverUrl> {
+    let parse = |text: String| as_described(http(&text).map(|_| ReceiverUrl::new(text)));
+    parsed("an http or https URL", parse, |url| url.to_string().into())
 }
 
 /// An address that paths are added to.
@@ -189,15 +195,21 @@ pub(super) fn queues() -> Rule<Vec<String>> {
     listed("a list of texts", make, Vec::clone)
 }
 
-/// Networks: `10.0.0.0/8`, or one address.
-pub(super) fn networks() -> Rule<Vec<IpNet>> {
+/// Networks, each with its ports: `10.0.0.0/8`, `10.0.0.0/8:8443`, or one address.
+pub(super) fn networks() -> Rule<Vec<AllowedNetwork>> {
     let network = |(index, text): (usize, String)| {
-        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        network.map_err(|_| format!("entry {}: must be a network, for example \"10.20.0.0/16\"", index + 1))
+        text.parse::<AllowedNetwork>().map_err(|error| format!("entry {}: {error}", index + 1))
     };
-    let make = move |texts: Vec<String>| texts.into_iter().enumerate().map(network).collect();
-    let show = |networks: &Vec<IpNet>| networks.iter().map(ToString::to_string).collect();
-    listed("a list of networks, for example [\"10.20.0.0/16\"]", make, show)
+    let make = move |texts: Vec<String>| {
+        let networks: Vec<AllowedNetwork> = texts.into_iter().enumerate().map(network).collect::<Read<_>>()?;
+        let ports: BTreeSet<u16> = networks.iter().flat_map(AllowedNetwork::named_ports).collect();
+        if ports.len() > MAX_PORTS {
+            return Err(format!("must name at most {MAX_PORTS} ports: \":*\" is all"));
+        }
+        Ok(networks)
+    };
+    let show = |networks: &Vec<AllowedNetwork>| networks.iter().map(ToString::to_string).collect();
+    listed("a list of networks, for example [\"10.20.0.0/16:8443\"]", make, show)
 }
 
 /// Types of account as transfers write them.

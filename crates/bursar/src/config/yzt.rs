@@ -12,10 +12,11 @@ use bursar_gateways::{
 };
 
 use super::account::LONGEST_DEADLINE;
+use super::redis_url::ReceiverUrl;
 use super::rules::{DAY, HOUR, Read, Rule, SECOND, SHORTEST, as_described, duration, flag, positive, word};
 use super::section::Section;
 use super::table::{Keys, section};
-use super::texts::{file, http_url, listed, party_types, text, texts};
+use super::texts::{file, listed, party_types, receiver_url, text, texts};
 
 section! {
     /// An account at YZT (银账通). Have one per merchant; its name is the one that jobs carry.
@@ -79,7 +80,7 @@ section! {
         /// minutes.
         notify_max_age: Duration = duration(HOUR..=DAY * 365), default(DAY);
         /// Deliver notifications with their whole content to this address, as webhooks. Left out, they are only stored.
-        notify_callback_url: Option<String> = http_url(), optional("https://shop.example/credits");
+        notify_callback_url: Option<ReceiverUrl> = receiver_url(), optional("https://shop.example/credits");
         /// # Balance
         /// Query the balance (`merchant.balanceQuery`) this often, for metrics and alerts: once by all workers together, within
         /// `rate_per_second`. Left out, it is never queried.
@@ -123,7 +124,7 @@ pub(crate) struct Notify {
     /// The age from which a notification is held for an operator.
     pub(crate) max_age: Duration,
     /// The address that notifications are delivered to.
-    pub(crate) callback_url: Option<String>,
+    pub(crate) callback_url: Option<ReceiverUrl>,
 }
 
 /// A balance that is queried.

@@ -92,8 +92,8 @@ impl DeliveryOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryError {
-    /// The address is not public, and the configuration does not allow it.
-    #[error("the address is not public, and webhooks.allow does not name it")]
+    /// The URL is neither https to a public address, nor allowed by the configuration.
+    #[error("the address is not allowed: neither https to a public address, nor named with its port by webhooks.allow")]
     AddressNotAllowed,
     /// The receiver did not answer in time.
     #[error("the receiver did not answer in time")]

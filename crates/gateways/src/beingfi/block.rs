@@ -36,6 +36,10 @@ impl BeingfiBlock {
         format!("mch_no {}", self.mch_no)
     }
 
+    pub(crate) fn signing_key(&self) -> (&'static str, &Path) {
+        (SECRET, &self.secret_file)
+    }
+
     pub(crate) fn files(&self) -> Vec<(&'static str, &Path)> {
         vec![(SECRET, &self.secret_file)]
     }

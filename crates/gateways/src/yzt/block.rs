@@ -50,6 +50,10 @@ impl YztBlock {
         format!("app_id {}", self.app_id)
     }
 
+    pub(crate) fn signing_key(&self) -> (&'static str, &Path) {
+        (PRIVATE_KEY, &self.private_key_file)
+    }
+
     pub(crate) fn files(&self) -> Vec<(&'static str, &Path)> {
         let files = [
             (PRIVATE_KEY, Some(self.private_key_file.as_path())),

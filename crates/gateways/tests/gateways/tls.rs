@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Server, accounts, sign};
 use bursar_domain::Outcome;
-use bursar_gateways::{Gateway, GatewayRequest, SettingsError, SharedParts, Transport, Yzt, YztSettings};
+use bursar_gateways::{
+    Authorities, Gateway, GatewayRequest, SettingsError, SharedParts, Transport, Trust, Yzt, YztSettings,
+};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -41,12 +43,12 @@ fn certificate_by(issuer: &str, name: &str, years: (i32, i32)) -> (String, Serve
 }
 
 fn trusting(server: &Server, ca_pem: Option<String>) -> Result<Yzt, SettingsError> {
-    trusting_among(server, ca_pem, &SharedParts::default())
+    trusting_among(server, Trust::of(ca_pem, Authorities::Also), &SharedParts::default())
 }
 
-fn trusting_among(server: &Server, ca_pem: Option<String>, parts: &SharedParts) -> Result<Yzt, SettingsError> {
+fn trusting_among(server: &Server, trust: Trust, parts: &SharedParts) -> Result<Yzt, SettingsError> {
     let url = format!("https://localhost:{}", server.address.port());
-    let transport = Transport { ca_pem, ..accounts::transport(&url) };
+    let transport = Transport { trust, ..accounts::transport(&url) };
     Yzt::sharing(YztSettings { transport, ..accounts::yzt_settings("http://x") }, parts)
 }
 
@@ -92,9 +94,14 @@ async fn an_authority_that_one_account_trusts_vouches_for_no_other() {
     let parts = SharedParts::default();
     let mut expected = [0, 0];
     for _ in 0..2 {
-        for (ca_pem, trusted) in [(Some(ours.clone()), Some(0)), (Some(theirs.clone()), Some(1)), (None, None)] {
+        for (trust, trusted) in [
+            (Trust::Also(ours.clone()), Some(0)),
+            (Trust::Only(ours.clone()), Some(0)),
+            (Trust::Also(theirs.clone()), Some(1)),
+            (Trust::System, None),
+        ] {
             for (at, server) in servers.iter().enumerate() {
-                let account = trusting_among(server, ca_pem.clone(), &parts).unwrap();
+                let account = trusting_among(server, trust.clone(), &parts).unwrap();
                 let outcome = account.send(&accounts::transfer()).await.outcome;
                 let believed = trusted == Some(at);
                 assert_eq!(

@@ -11,6 +11,7 @@ mod api_schemas;
 mod api_submit;
 mod api_waits;
 mod dashboard;
+mod dashboard_hostile_texts;
 mod dashboard_notifications;
 mod forms;
 mod json_bombs;

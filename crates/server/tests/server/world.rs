@@ -204,6 +204,11 @@ impl World {
         known.into_iter().map(|token| token.name).zip(uses).collect()
     }
 
+    /// The store, for what no server does.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Takes a job into account that was accepted over HTTP.
     pub(crate) fn accepted(&self, job: Value) {
         self.accepted.borrow_mut().push(job);

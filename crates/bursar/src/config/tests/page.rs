@@ -37,6 +37,17 @@ pub(super) fn every_key() -> Vec<String> {
     keys
 }
 
+/// Every key with its section and its rule, the accounts by their names in tests.
+pub(super) fn every_rule() -> Vec<(&'static str, &'static str, String)> {
+    let accounts = [
+        chapter::<AccountKeys>("accounts.main"),
+        chapter::<YztKeys>("accounts.main"),
+        chapter::<BeingfiKeys>("accounts.shop"),
+    ];
+    let of = |chapter: Chapter| chapter.rows.into_iter().map(move |row| (chapter.header, row.name, row.rule));
+    sections().into_iter().chain(accounts).flat_map(of).collect()
+}
+
 /// `docs/configuration.md`.
 pub(super) fn page() -> String {
     let mut text = PAGE_HEAD.to_owned();

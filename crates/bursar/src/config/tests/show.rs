@@ -1,13 +1,15 @@
 //! The shown configuration reads back as the same and holds no secret.
 
-use super::page::every_key;
-use super::{BEINGFI, YZT, right};
-use crate::config::RedisUrl;
+use super::page::{every_key, every_rule};
+use super::{BEINGFI, YZT, parse, right};
+use crate::config::{RedisUrl, redis_url::ReceiverUrl};
 
 /// Every key without a default that the accounts above do not set.
 const FURTHER: &str = r#"
 app_auth_token_file = "token"
 ca_file = "ca.pem"
+ca_only = true
+allow_readable_keys = true
 max_amount = 5000
 split_method = "bkfunds.split.apply"
 split_query_method = "bkfunds.split.query"
@@ -51,7 +53,10 @@ dir = '/var/lib/bursar/journal'
 files = 3
 keep = '7d'
 [webhooks]
-allow = ['10.20.0.0/16', '::1']
+allow = ['10.20.0.0/16', '::1', '127.0.0.1:*', '[fd00::/8]:8443']
+allow_unsigned = true
+ca_file = 'ca.pem'
+ca_only = true
 secrets_file = 'secrets'
 [server]
 session_key_file = 'key'
@@ -119,11 +124,62 @@ fn a_password_is_never_shown() {
         ("https://me:hunter2@shop.example/credits?key=hunter2", "https://me:***@shop.example/credits?key=***"),
         ("not a URL hunter2", "***"),
     ] {
+        let receiver = ReceiverUrl::new(url.to_owned());
         let url = RedisUrl::new(url.to_owned());
-        assert_eq!(url.to_string(), shown);
-        assert_eq!(format!("{url:?}"), shown);
+        assert_eq!([url.to_string(), receiver.to_string()], [shown, shown]);
+        assert_eq!([format!("{url:?}"), format!("{receiver:?}")], [shown, shown]);
     }
     let config = right("[redis]\nurl = 'redis://:hunter2@h/0'\n", &[]);
     let everywhere = format!("{config:?} {:?} {}", config.shown(), toml::to_string(&config.shown()).unwrap());
     assert!(!everywhere.contains("hunter2"), "{everywhere}");
+}
+
+/// URLs with a password, a token as the user, and tokens in the query and behind it.
+const SECRET_URLS: [&str; 6] = [
+    "SCHEME://me:hunter2@h/0",
+    "SCHEME://hunter2@h/0",
+    "SCHEME://h/0?token=hunter2",
+    "SCHEME://h/0?hunter2",
+    "SCHEME://h/0#hunter2",
+    "SCHEME://me:x@h/0?a=1&hunter2=1&b=hunter2#hunter2",
+];
+
+/// The configuration with a key set: of the section, or of the account whose gateway has it.
+fn with_key(section: &str, key: &str, value: &str) -> String {
+    let account = if section == "accounts.shop" { BEINGFI } else { YZT };
+    let base: String =
+        account.lines().filter(|line| !line.starts_with(&format!("{key} ="))).map(|line| format!("{line}\n")).collect();
+    let header = if section.starts_with("accounts.") { String::new() } else { format!("[{section}]\n") };
+    format!("{base}{header}{key} = '{value}'\n")
+}
+
+/// A new key that takes a URL is covered without a word here: its rule says that it takes one.
+#[test]
+fn no_key_with_a_url_shows_its_secret() {
+    let mut urls = Vec::new();
+    for (section, key, rule) in every_rule().into_iter().filter(|(_, _, rule)| rule.contains("URL")) {
+        for (scheme, url) in ["https", "redis", "rediss"].iter().flat_map(|scheme| SECRET_URLS.map(|url| (scheme, url)))
+        {
+            let text = with_key(section, key, &url.replace("SCHEME", scheme));
+            let said = match parse(&text, &[]) {
+                Ok(config) => format!("{config:?} {:?} {}", config.shown(), toml::to_string(&config.shown()).unwrap()),
+                Err(error) => error.to_string(),
+            };
+            // A part of a query without a value may be a name as well as a secret: its value is hidden, and it if it has none.
+            assert!(!said.replace("hunter2=***", "").contains("hunter2"), "{section}.{key} {rule}: {said}");
+        }
+        urls.push(key);
+    }
+    for known in ["url", "otlp_endpoint", "base_url", "notify_callback_url"] {
+        assert!(urls.contains(&known), "{known} is not among {urls:?}");
+    }
+}
+
+/// Keys that name files show the path and never what is in it.
+#[test]
+fn no_key_takes_a_secret_itself() {
+    for (section, key, rule) in every_rule() {
+        let is_secret = ["secret", "password", "private"].iter().any(|word| key.contains(word));
+        assert!(!is_secret || rule == "a path", "{section}.{key} must be {rule}: secrets stand in files");
+    }
 }

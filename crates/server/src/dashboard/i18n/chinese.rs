@@ -253,7 +253,7 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
         "未曾送达：等待的回调过多，最早的一条已丢弃（回调 {0}：{2}）",
     ],
     delivery_errors: [
-        "地址不是公网地址，且 webhooks.allow 未列出",
+        "地址不允许：既不是到公网地址的 https，webhooks.allow 也未列出该地址和端口",
         "接收方未按时应答",
         "无法连接接收方",
         "连接在应答之前中断",

@@ -254,7 +254,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
         "Never delivered: too many webhooks waited, so the oldest was dropped (webhook {0}: {2})",
     ],
     delivery_errors: [
-        "the address is not public, and webhooks.allow does not name it",
+        "the address is not allowed: neither https to a public address, nor named with its port by webhooks.allow",
         "the receiver did not answer in time",
         "cannot connect to the receiver",
         "the connection broke before the receiver answered",
