@@ -37,7 +37,7 @@ pub(crate) use sections::{Expect, Journal, Log, LogFormat, Preflight, Webhooks};
 pub(crate) use yzt::Balance;
 
 use section::Section;
-use sections::{Import, Redis, Server, Telemetry, Worker};
+use sections::{Audit, Import, Redis, Server, Telemetry, Worker};
 use table::Keys;
 
 /// Everything that an operator can set.
@@ -48,6 +48,7 @@ pub(crate) struct Config {
     pub(crate) import: Import,
     pub(crate) journal: Journal,
     pub(crate) server: Server,
+    pub(crate) audit: Audit,
     pub(crate) webhooks: Webhooks,
     pub(crate) log: Log,
     pub(crate) telemetry: Telemetry,
@@ -94,6 +95,7 @@ impl Config {
             import: read(root.section("import")),
             journal: read(root.section("journal")),
             server: read(root.section("server")),
+            audit: read(root.section("audit")),
             webhooks: read(root.section("webhooks")),
             log: read(root.section("log")),
             telemetry: read(root.section("telemetry")),
@@ -118,6 +120,7 @@ impl Config {
             ("import", show(&self.import)),
             ("journal", show(&self.journal)),
             ("server", show(&self.server)),
+            ("audit", show(&self.audit)),
             ("webhooks", show(&self.webhooks)),
             ("log", show(&self.log)),
             ("telemetry", show(&self.telemetry)),

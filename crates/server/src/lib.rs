@@ -17,7 +17,8 @@ mod server;
 mod state;
 
 pub use server::{NoTokens, ServeError, Server};
-pub use state::Settings;
+pub use state::identity::{Identity, identify};
 pub use state::notification_accounts::{NotificationAccount, NotificationMethod};
 pub use state::sessions::SessionKeyError;
 pub use state::tokens::{Role, TokensError, new_token};
+pub use state::{ProxyHeader, Settings};

@@ -5,8 +5,9 @@ use axum::extract::Request;
 use axum::middleware;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::api::{events, health, jobs, metrics, notify, openapi, queues};
+use crate::api::{audit, events, health, jobs, metrics, notify, openapi, queues};
 use crate::dashboard;
+use crate::http::client;
 use crate::http::part::Part;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request;
@@ -14,7 +15,7 @@ use crate::state::Shared;
 
 /// All of the interface.
 fn parts() -> Vec<Part> {
-    let work = [jobs::part(), queues::part(), events::part(), notify::part()];
+    let work = [jobs::part(), queues::part(), events::part(), audit::part(), notify::part()];
     let mut parts: Vec<Part> = work.into_iter().chain([health::part(), metrics::part()]).collect();
     parts.push(openapi::part(&parts));
     parts.push(dashboard::pages::part());
@@ -27,6 +28,7 @@ pub(crate) fn router(app: Shared) -> Router {
     routes
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(Shared::clone(&app), client::known))
         .layer(CatchPanicLayer::custom(request::panicked))
         .layer(middleware::from_fn(request::surround))
         .with_state(app)

@@ -3,25 +3,31 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use bursar_domain::Queue;
 use bursar_producer::Producer;
 use bursar_store::Store;
 use bursar_telemetry::Page;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::http::connection::Connection;
+use crate::ops;
 use crate::routes;
+use crate::state::attempts::Attempts;
 use crate::state::job_watch::JobWatch;
 use crate::state::queues::Queues;
 use crate::state::readiness::Readiness;
@@ -117,6 +123,7 @@ impl Server {
             tokens,
             page,
             sessions,
+            attempts: Mutex::new(Attempts::new(Instant::now())),
             job_watch: JobWatch::default(),
             readiness: Readiness::default(),
             drain,
@@ -173,7 +180,7 @@ impl Server {
 }
 
 async fn follow(app: Shared) {
-    app.job_watch.follow(&app.store, app.drain.clone()).await;
+    tokio::join!(app.job_watch.follow(&app.store, app.drain.clone()), ops::audit::write_attempts(&app));
 }
 
 /// The next connection, once there is a place for it.
@@ -194,14 +201,20 @@ async fn accept(
 
 /// Answers one connection's requests.
 async fn answer(stream: TcpStream, router: Router, app: Shared) {
+    let peer = stream.peer_addr().ok();
     stream.set_nodelay(true).ok(); // answers go out at once; a connection that cannot is none the worse
     let client_timeout = app.settings.client_timeout;
     give_up_after(&stream, client_timeout);
     let connection = TokioIo::new(Connection::new(stream, client_timeout));
+    let routes = TowerToHyperService::new(router);
+    let routes = service_fn(move |mut request: hyper::Request<Incoming>| {
+        peer.and_then(|peer| request.extensions_mut().insert(ConnectInfo(peer)));
+        routes.call(request)
+    });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(client_timeout)
-        .serve_connection(connection, TowerToHyperService::new(router));
+        .serve_connection(connection, routes);
     let mut serving = std::pin::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
@@ -227,8 +240,11 @@ fn give_up_after(stream: &TcpStream, client_timeout: Duration) {
 #[cfg(not(target_os = "linux"))]
 fn give_up_after(_: &TcpStream, _: Duration) {}
 
-fn reload(app: &ServerState) {
-    match app.tokens.reload() {
+fn reload(app: &Shared) {
+    let read = app.tokens.reload();
+    let problem = read.as_ref().map_err(ToString::to_string);
+    ops::audit::reloaded(app, &app.settings.tokens_file, problem.copied());
+    match read {
         Ok(tokens) => tracing::info!(tokens, "read the tokens file again"),
         Err(error) => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();

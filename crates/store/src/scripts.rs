@@ -111,6 +111,7 @@ pub(crate) struct Scripts {
     pub(crate) import_resolve: Named,
     pub(crate) balance_lock: Named,
     pub(crate) balance_store: Named,
+    pub(crate) audit: Named,
     pub(crate) probe: Named,
 }
 
@@ -138,6 +139,7 @@ impl Scripts {
             import_resolve: Named::new("import_resolve", include_str!("../lua/import_resolve.lua")),
             balance_lock: Named::new("balance_lock", include_str!("../lua/balance_lock.lua")),
             balance_store: Named::new("balance_store", include_str!("../lua/balance_store.lua")),
+            audit: Named::new("audit", include_str!("../lua/audit.lua")),
             probe: Named::new("probe", include_str!("../lua/probe.lua")),
         }
     }

@@ -11,7 +11,7 @@ use crate::exit::{Context, Exit, Failure, Global};
 use crate::journals::BeginError;
 use crate::preflight::Preflight;
 use crate::signals::Hangup;
-use crate::{journals, logging, role_webhooks, serve, signals, traces};
+use crate::{journals, logging, process_audit, role_webhooks, serve, signals, traces};
 
 #[derive(Debug, Args)]
 #[command(
@@ -39,6 +39,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
     let unfit = preflight.unfit();
     let server =
         serve::listen(&config, NoTokens::Refuse, store.clone(), None, &telemetry, unfit, drain.clone()).await?;
+    process_audit::configuration(&config, global.config.as_deref(), &store, "serve");
     let delivering = role_webhooks::start(&config, store, telemetry.clone(), drain)?;
     tokio::select! {
         () = server.serve() => {}

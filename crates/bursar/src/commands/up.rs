@@ -11,7 +11,7 @@ use clap::Args;
 use crate::config::{Config, RedisUrl};
 use crate::exit::{Context, Exit, Failure, Global};
 use crate::signals::Hangup;
-use crate::{context, journals, logging, role_webhooks, role_worker, serve, signals, traces};
+use crate::{context, journals, logging, process_audit, role_webhooks, role_worker, serve, signals, traces};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar up --embedded --data ./data --config bursar.toml")]
@@ -35,6 +35,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     }
     let store = context::connect(&config).await?;
     journals::begin(&config, &store).await?;
+    process_audit::configuration(&config, global.config.as_deref(), &store, "up");
     let (metrics, traces) = (role_worker::counted(&config), traces::start(&config)?);
     let worker = Some(Arc::clone(&metrics));
     let telemetry = Telemetry { traces: traces.clone(), ..Telemetry::default() };

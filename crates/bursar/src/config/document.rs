@@ -6,7 +6,7 @@ use bursar_domain::GatewayKind;
 
 use super::account::{AccountKeys, gateway_row};
 use super::beingfi::BeingfiKeys;
-use super::sections::{Import, Journal, Log, Redis, Server, Telemetry, Webhooks, Worker};
+use super::sections::{Audit, Import, Journal, Log, Redis, Server, Telemetry, Webhooks, Worker};
 use super::table::{Keys, Row, Setting};
 use super::yzt::YztKeys;
 
@@ -49,6 +49,7 @@ pub(super) fn sections() -> Vec<Chapter> {
         chapter::<Import>("import"),
         chapter::<Journal>("journal"),
         chapter::<Server>("server"),
+        chapter::<Audit>("audit"),
         chapter::<Webhooks>("webhooks"),
         chapter::<Log>("log"),
         chapter::<Telemetry>("telemetry"),

@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bursar_store::Durability;
+use bursar_server::ProxyHeader;
+use bursar_store::{AUDIT_KEEP, Durability};
 use bursar_webhooks::IpNet;
 
 use super::redis_url::RedisUrl;
@@ -146,11 +147,30 @@ section! {
         session_key_file: Option<PathBuf> = file(), optional("session.key");
         /// Requests a second of each token to each process, after a burst of one second's. 0 for no limit.
         rate_per_second: u32 = whole(0..=MAX_REQUESTS), default(500);
+        /// Failed tokens and sign-ins from one address within a minute, after which further ones get 429 until the minute ends; 0 for no limit.
+        /// A token that is known is never refused for this, because others may share its address.
+        failures_per_minute: u32 = whole(0..=MAX_REQUESTS), default(30);
+        /// The reverse proxies before the server. The audit trail has the client's address: that of the connection, or the last one in the
+        /// proxies' header that is none of these networks.
+        trusted_proxies: Vec<IpNet> = networks(), default(Vec::new());
+        /// The header in which those proxies name the client. Name the one that they write: a client can write the other one itself.
+        proxy_header: ProxyHeader = word(PROXY_HEADERS), default(ProxyHeader::XForwardedFor);
         /// The longest time for a request's head, for its body, and for a client to take its response. An idle connection is closed after
         /// this time: behind a balancer, set it longer than the balancer keeps its own connections.
         patience: Duration = duration(SECOND..=SECOND * 600), default(SECOND * 30);
         /// A server that is asked to end waits this long for requests in flight.
         drain: Duration = duration(Duration::ZERO..=HOUR), default(SECOND * 30);
+    }
+}
+
+const PROXY_HEADERS: &[(&str, ProxyHeader)] =
+    &[("x-forwarded-for", ProxyHeader::XForwardedFor), ("forwarded", ProxyHeader::Forwarded)];
+
+section! {
+    /// The audit trail: who did what, from where and why. It is in Redis, in the log, and on a page of the dashboard.
+    pub(crate) struct Audit {
+        /// Events are kept for this time, and nothing else removes them. PCI DSS 10.5.1 asks for twelve months.
+        keep: Duration = duration(DAY..=DAY * 3_650), default(AUDIT_KEEP);
     }
 }
 

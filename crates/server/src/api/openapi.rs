@@ -119,10 +119,11 @@ fn security_schemes() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{events, health, jobs, metrics, notify, queues};
+    use crate::api::{audit, events, health, jobs, metrics, notify, queues};
 
     fn whole() -> Value {
-        let work = [jobs::part(), queues::part(), events::part(), notify::part(), health::part(), metrics::part()];
+        let work = [jobs::part(), queues::part(), events::part(), audit::part(), notify::part()];
+        let work = work.into_iter().chain([health::part(), metrics::part()]).collect::<Vec<_>>();
         let own = part(&[]);
         document(work.iter().chain([&own]))
     }

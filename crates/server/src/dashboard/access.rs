@@ -11,6 +11,7 @@ use super::cookie;
 use super::i18n::language;
 use super::page::{Refused, refuse};
 use super::signed_in::{Guest, SignedIn};
+use crate::http::client::Client;
 use crate::state::{Shared, sessions};
 
 /// The longest form, in bytes: a reason of 1,000 characters, each in twelve bytes, and some names.
@@ -57,11 +58,13 @@ impl FromRequestParts<Shared> for SignedIn {
         let Some(session) = cookie.and_then(|cookie| app.sessions.read(cookie, &app.tokens, sessions::now())) else {
             return Err(to_sign_in(parts, &guest));
         };
+        Client::of(parts).is(&session.bearer);
         if session.bearer.rate.take(app.settings.rate_per_second, Instant::now()).is_err() {
             return Err(refuse(&guest, None, StatusCode::TOO_MANY_REQUESTS, guest.words.too_many));
         }
         let form_token = app.sessions.form_token(&session);
-        Ok(Self { session, form_token, guest })
+        let actor = session.bearer.actor(Client::of(parts).address);
+        Ok(Self { session, form_token, actor, guest })
     }
 }
 

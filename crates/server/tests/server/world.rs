@@ -9,7 +9,7 @@ use std::time::Duration;
 use bursar_domain::{AccountRules, GatewayKind, HistoryEvent, Key, Kind, KindSet, PartyTypes, Queue};
 use bursar_gateways::NotificationReader;
 use bursar_producer::{Outcome, Producer};
-use bursar_server::{NoTokens, NotificationAccount, NotificationMethod, Settings, new_token};
+use bursar_server::{NoTokens, NotificationAccount, NotificationMethod, ProxyHeader, Settings, new_token};
 use bursar_store::{Cursor, Settings as StoreSettings, Store, StoredAs};
 use bursar_telemetry::{Page, Places, Stored};
 use bursar_test_support::api::{Api, Tokens, answer};
@@ -106,6 +106,9 @@ impl World {
             rate_per_second: 500,
             client_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(5),
+            failures_per_minute: 0, // tests of refusals make many
+            trusted_proxies: Vec::new(),
+            proxy_header: ProxyHeader::XForwardedFor,
             notification_accounts: vec![NotificationAccount {
                 name: "main".parse().unwrap(),
                 reader: Arc::new(NotificationReader::new(APP_ID, &platform_public_key()).unwrap()),

@@ -1,9 +1,12 @@
 //! Signing in by a token of the API, and out again.
 
+use std::time::Duration;
+
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use bursar_domain::{AuditAction, AuditResult, AuditTarget};
 use maud::html;
 use serde::Deserialize;
 
@@ -11,9 +14,11 @@ use crate::dashboard::access;
 use crate::dashboard::access::Posted;
 use crate::dashboard::cookie;
 use crate::dashboard::i18n::language::local;
-use crate::dashboard::page::{Answered, Live, Tab, framed, refuse, see};
+use crate::dashboard::page::{Answered, Live, Refused, Tab, framed, refuse, see};
 use crate::dashboard::signed_in::Guest;
 use crate::http::auth::MAX_TOKEN_BYTES;
+use crate::http::client::Client;
+use crate::ops;
 use crate::state::Shared;
 use crate::state::sessions;
 
@@ -59,6 +64,8 @@ fn asking(guest: &Guest, to: &str, tried: Tried) -> Response {
 /// `POST /sign-in`
 pub(super) async fn sign_in(State(app): State<Shared>, guest: Guest, request: Request) -> Answered {
     let headers = request.headers().clone();
+    let (parts, body) = request.into_parts();
+    let (client, request) = (Client::of(&parts), Request::from_parts(parts, body));
     if !access::is_from_here(&headers) {
         return Err(refuse(&guest, None, StatusCode::FORBIDDEN, guest.words.form_foreign));
     }
@@ -67,6 +74,10 @@ pub(super) async fn sign_in(State(app): State<Shared>, guest: Guest, request: Re
     let token = form.text("token");
     let bearer = Some(token).filter(|token| token.len() <= MAX_TOKEN_BYTES).and_then(|token| app.tokens.bearer(token));
     let Some(bearer) = bearer else {
+        app.refused(None, client.address, AuditAction::SignInFailed, "/sign-in");
+        if let Some(wait) = app.must_wait(client.address) {
+            return Err(too_many(&guest, wait));
+        }
         let mut again = asking(&guest, form.text("to"), Tried::Wrong);
         *again.status_mut() = StatusCode::UNAUTHORIZED;
         return Ok(again);
@@ -75,14 +86,24 @@ pub(super) async fn sign_in(State(app): State<Shared>, guest: Guest, request: Re
         .sessions
         .begin(&bearer, sessions::now())
         .map_err(|error| refuse(&guest, None, StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))?;
-    tracing::info!(who = bearer.name, role = bearer.role.as_str(), "signed in to the dashboard");
+    let event = bearer.actor(client.address).intends(AuditAction::SignIn, AuditTarget::default(), None);
+    ops::audit::note(&app, event.ended(AuditResult::Done, None));
     Ok(with_cookie(see(local(form.text("to"))), &cookie::session(&headers, &value)))
 }
 
 /// `POST /sign-out`
 pub(super) async fn sign_out(State(app): State<Shared>, headers: axum::http::HeaderMap, posted: Posted) -> Response {
     app.sessions.end(&posted.signed_in.session, sessions::now());
+    let event = posted.signed_in.actor.intends(AuditAction::SignOut, AuditTarget::default(), None);
+    ops::audit::note(&app, event.ended(AuditResult::Done, None));
     with_cookie(see("/sign-in"), &cookie::session(&headers, ""))
+}
+
+/// The refusal of a network that has failed too often within a minute.
+fn too_many(guest: &Guest, wait: Duration) -> Refused {
+    let mut refused = refuse(guest, None, StatusCode::TOO_MANY_REQUESTS, guest.words.too_many);
+    refused.0.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    refused
 }
 
 fn with_cookie(mut response: Response, cookie: &str) -> Response {
