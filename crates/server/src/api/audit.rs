@@ -22,6 +22,9 @@ const DEFAULT_LIMIT: usize = 100;
 /// Events on one page, at most: about 400 KB of JSON.
 const MAX_LIMIT: usize = 1_000;
 
+/// The longest name in a filter, in characters.
+const MAX_NAME_CHARS: usize = 256;
+
 pub(crate) fn part() -> Part {
     let list = get("audit", list)
         .summary("The audit trail, newest events first, a page at a time")
@@ -44,12 +47,15 @@ struct Parameters {
     /// Only events before this time (RFC 3339).
     until: Option<Millis>,
     /// Only events of the operator of this name.
+    #[schemars(length(min = 1, max = MAX_NAME_CHARS))]
     who: Option<String>,
     /// Only this action.
     action: Option<AuditAction>,
     /// Only events of this queue.
+    #[schemars(length(min = 1, max = MAX_NAME_CHARS))]
     queue: Option<String>,
     /// Only events of this key.
+    #[schemars(length(min = 1, max = MAX_NAME_CHARS))]
     key: Option<String>,
     /// The most events on the page.
     #[schemars(range(min = 1, max = MAX_LIMIT), default = "default_limit")]
@@ -69,16 +75,23 @@ impl Parameters {
         let parameters = Self {
             since: query.time("since"),
             until: query.time("until"),
-            who: query.take("who", |name| Ok(name.to_owned())),
+            who: query.take("who", name),
             action: query.parse("action"),
-            queue: query.take("queue", |queue| Ok(queue.to_owned())),
-            key: query.take("key", |key| Ok(key.to_owned())),
+            queue: query.take("queue", name),
+            key: query.take("key", name),
             limit: query.limit(MAX_LIMIT).unwrap_or(DEFAULT_LIMIT),
             after: query.parse("after"),
         };
         query.finish()?;
         Ok(parameters)
     }
+}
+
+/// A name that an event can have. The names of queues of apalis-redis have few rules, and those of quarantined keys none.
+fn name(text: &str) -> Result<String, String> {
+    let is_fit = |character: char| !character.is_control() && character != char::REPLACEMENT_CHARACTER;
+    let is_name = (1..=MAX_NAME_CHARS).contains(&text.chars().count()) && text.chars().all(is_fit);
+    is_name.then(|| text.to_owned()).ok_or_else(|| format!("must be a text of 1 to {MAX_NAME_CHARS} characters"))
 }
 
 /// A page of the audit trail.

@@ -9,6 +9,7 @@ mod api_follow;
 mod api_operate;
 mod api_schemas;
 mod api_submit;
+mod audit;
 mod dashboard;
 mod dashboard_notifications;
 mod notifications;
