@@ -211,8 +211,6 @@ pub enum AuditAction {
     Adopt,
     /// The binding of a receiver at the gateway.
     Bind,
-    /// A submission by the command line.
-    Submit,
     /// A comparison with the gateway that may let workers query jobs soon.
     ReconcileWake,
     /// The restoration of lost sends from journals.
@@ -225,7 +223,7 @@ pub enum AuditAction {
 
 impl AuditAction {
     /// Every action.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 23] = [
         Self::SignIn,
         Self::SignOut,
         Self::SignInFailed,
@@ -245,7 +243,6 @@ impl AuditAction {
         Self::ImportDrop,
         Self::Adopt,
         Self::Bind,
-        Self::Submit,
         Self::ReconcileWake,
         Self::ReconcileJournal,
         Self::Reload,
@@ -275,7 +272,6 @@ impl AuditAction {
             Self::ImportDrop => "import_drop",
             Self::Adopt => "adopt",
             Self::Bind => "bind",
-            Self::Submit => "submit",
             Self::ReconcileWake => "reconcile_wake",
             Self::ReconcileJournal => "reconcile_journal",
             Self::Reload => "reload",

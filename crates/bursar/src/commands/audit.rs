@@ -1,6 +1,6 @@
 //! `bursar audit`: who did what, from where and why, newest first.
 
-use bursar_domain::{AuditAction, AuditEvent, AuditFilter, Millis};
+use bursar_domain::{AuditAction, AuditEvent, AuditFilter, Millis, without_accounts};
 use bursar_store::Store;
 use clap::Args;
 
@@ -91,7 +91,8 @@ fn as_text(event: &AuditEvent) -> String {
     let list = target.queue.as_deref().or(target.account.as_deref());
     let object: Vec<&str> = [list, target.key.as_deref(), target.file.as_deref()].into_iter().flatten().collect();
     let times = if *count > 1 { format!(" x{count}") } else { String::new() };
-    let tail = |text: &Option<String>| text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+    let tail =
+        |text: &Option<String>| text.as_ref().map(|text| format!(": {}", without_accounts(text))).unwrap_or_default();
     one_line(&format!(
         "{time} {who:<24} {address:<15} {} {} {}{times}{}{}",
         action.as_str(),

@@ -2,7 +2,7 @@
 
 use axum::extract::State as AppState;
 use axum::http::{StatusCode, Uri};
-use bursar_domain::{AuditAction, AuditEvent, AuditFilter, Millis};
+use bursar_domain::{AuditAction, AuditEvent, AuditFilter, Millis, without_accounts};
 use bursar_store::AuditCursor;
 use maud::{Markup, html};
 
@@ -131,10 +131,10 @@ fn row(words: &Words, event: &AuditEvent) -> Markup {
             td data-name=(audit.audit_address) { code { (event.address) } }
             td data-name=(audit.audit_action) { (audit.action(event.action)) }
             td.reason data-name=(audit.audit_object) { @for part in object { code { (part) } " " } }
-            td.reason data-name=(words.reason) { (event.reason.as_deref().unwrap_or("–")) }
+            td.reason data-name=(words.reason) { (without_accounts(event.reason.as_deref().unwrap_or("–"))) }
             td data-name=(audit.audit_result) {
                 (audit.result(event.result))
-                @if let Some(detail) = &event.detail { ": " (detail) }
+                @if let Some(detail) = &event.detail { ": " (without_accounts(detail)) }
                 @if event.count > 1 { " · " (filled(audit.audit_times, &[&event.count.to_string()])) }
             }
         }
