@@ -12,8 +12,9 @@ async fn a_queued_job_is_taken_back_and_never_sent() {
     let later = having(transfer("LATER"), "run_at", json!(jobs::in_days(300).rfc3339()));
     world.submit_new(&[later, transfer("PAUSED"), transfer("STAYS")]).await;
     let _worker = world.worker().await;
+    let ada = world.token_file("ada").await;
     for key in ["LATER", "PAUSED"] {
-        world.ok(&["cancel", key, "--reason", "ordered twice by mistake", "--who", "ada"]).await;
+        world.ok(&["cancel", key, "--reason", "ordered twice by mistake", "--token-file", &ada]).await;
     }
     world.ok(&["resume", "main/transfer", "--reason", "a test"]).await;
     world.until("STAYS", "succeeded").await;

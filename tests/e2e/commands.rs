@@ -256,16 +256,16 @@ async fn a_closed_output_pipe_keeps_no_job_from_submission() {
 #[tokio::test]
 async fn a_reason_of_many_lines_is_kept_whole_and_shown_on_one() {
     let world = Plan::new().start().await;
-    let (reason, who) = ("ordered twice\nmain/transfer FORGED succeeded", "li\u{1b}[2J");
-    world.ok(&["pause", "main/transfer", "--reason", reason, "--who", who]).await;
+    let (reason, li) = ("ordered twice\nmain/transfer FORGED succeeded", world.token_file("li").await);
+    world.ok(&["pause", "main/transfer", "--reason", reason, "--token-file", &li]).await;
     world.submit_new(&[transfer("T")]).await;
     let refused = world.run(&["cancel", "T", "--reason", "gone\u{1b}[2J"]).await;
     assert_eq!(refused.code, Some(2), "a terminal obeys it: {refused:?}");
-    world.ok(&["cancel", "T", "--reason", reason, "--who", who]).await;
+    world.ok(&["cancel", "T", "--reason", reason, "--token-file", &li]).await;
     assert_eq!(world.job("T").await["history"][0]["comment"], reason);
     for arguments in [&["list"][..], &["show", "T"], &["queues"]] {
         let text = world.ok(arguments).await;
-        let wanted = r"li\u{1b}[2J: ordered twice\nmain/transfer FORGED succeeded";
+        let wanted = r"li: ordered twice\nmain/transfer FORGED succeeded";
         assert!(text.contains(wanted) && !text.contains('\u{1b}'), "{arguments:?}: {text}");
     }
     world.books_agree().await;
@@ -275,7 +275,8 @@ async fn a_reason_of_many_lines_is_kept_whole_and_shown_on_one() {
 async fn a_second_action_is_refused_with_the_first() {
     let world = Plan::new().start().await;
     world.submit_new(&[transfer("T")]).await;
-    world.ok(&["cancel", "T", "--reason", "ordered twice", "--who", "li"]).await;
+    let li = world.token_file("li").await;
+    world.ok(&["cancel", "T", "--reason", "ordered twice", "--token-file", &li]).await;
     for act in ["cancel", "send"] {
         let output = world.refused(&[act, "T", "--reason", "I, too"]).await;
         assert!(output.contains("a job that is cancelled cannot be"), "{output}");

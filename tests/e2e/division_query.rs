@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::jobs::{self, split, transfer};
 use crate::plan::Plan;
-use crate::world::World;
+use crate::world::{World, system_user};
 
 async fn with_query() -> World {
     let plan = Plan::new().both("on_ambiguous", "hold").set("accounts.shop.split_query_path", "/api/division/query");
@@ -86,7 +86,7 @@ async fn an_unqueryable_split_is_closed_by_a_person() {
     let job = world.job("STUCK").await;
     assert_eq!(
         (&job["state"], &job["reason"]["message"]),
-        (&json!("succeeded"), &json!("tester: seen in its console")),
+        (&json!("succeeded"), &json!(format!("{}: seen in its console", system_user()))),
         "{job}"
     );
     let said = world.refused(&["resolve", "STUCK", "--as", "failed", "--reason", "no"]).await;

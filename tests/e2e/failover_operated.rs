@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::jobs::{self, now_ms, split};
 use crate::plan::Plan;
-use crate::world::{SOON, World};
+use crate::world::{SOON, World, system_user};
 
 /// The seeds of every run.
 const BASE: Range<u64> = 1..4;
@@ -214,7 +214,7 @@ async fn queues_are_as_confirmed(world: &World, operators: &[Vec<Done>]) {
     for queue in QUEUES {
         let acts = operators.iter().find(|acts| acts.iter().any(|done| done.act.to == queue)).unwrap();
         let shown = listed.iter().find(|shown| shown["queue"] == queue).unwrap();
-        let by_operator = shown["paused"]["operator"] == "tester";
+        let by_operator = shown["paused"]["operator"] == system_user();
         match certain(acts) {
             Some("pause") => assert!(shown["paused"].is_object(), "the pause is lost: {shown}\n{acts:#?}"),
             Some(_) => assert!(!by_operator, "the resume is lost: {shown}\n{acts:#?}"),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::jobs::{bill, split, transfer};
 use crate::plan::Plan;
-use crate::world::World;
+use crate::world::{World, system_user};
 
 /// A world whose accounts hold, and one transfer whose answer was lost.
 async fn one_in_review(plan: Plan) -> World {
@@ -45,8 +45,8 @@ async fn a_gateway_without_keys_gets_one_request_and_a_person_decides() {
     world.ok(&["resolve", "HELD", "--as", "succeeded", "--reason", "seen on the bank's statement"]).await;
     let job = world.job("HELD").await;
     assert_eq!(job["state"], "succeeded", "{job}");
-    assert_eq!(operations(&job), [["resolve", "tester", "seen on the bank's statement"]]);
-    assert_eq!(job["reason"]["message"], "tester: seen on the bank's statement", "{job}");
+    assert_eq!(operations(&job), [["resolve", &system_user(), "seen on the bank's statement"]]);
+    assert_eq!(job["reason"]["message"], format!("{}: seen on the bank's statement", system_user()), "{job}");
     let said = world.refused(&["resolve", "HELD", "--as", "failed", "--reason", "no"]).await;
     assert!(said.contains("a job that is succeeded cannot be resolved"), "{said}");
     world.books_agree().await;
@@ -84,7 +84,8 @@ async fn the_default_pays_once_without_keys_and_uploads_bills() {
 async fn on_a_person_s_word_the_identical_bytes_are_sent_again() {
     let world = one_in_review(Plan::new()).await;
     let _worker = world.worker().await;
-    world.ok(&["send", "HELD", "--reason", "the gateway honours keys", "--who", "ada"]).await;
+    let ada = world.token_file("ada").await;
+    world.ok(&["send", "HELD", "--reason", "the gateway honours keys", "--token-file", &ada]).await;
     let job = world.until("HELD", "succeeded").await;
     assert_eq!(operations(&job), [["send", "ada", "the gateway honours keys"]]);
     assert_eq!(job["attempts"], 2, "{job}");
@@ -98,7 +99,7 @@ async fn a_query_without_a_number_sends_nothing_and_returns_to_review() {
     let _worker = world.worker().await;
     world.ok(&["query", "HELD", "--reason", "perhaps it knows by now"]).await;
     let job = world.until("HELD", "needs_review").await;
-    assert_eq!(operations(&job), [["query", "tester", "perhaps it knows by now"]]);
+    assert_eq!(operations(&job), [["query", &system_user(), "perhaps it knows by now"]]);
     assert_eq!((&job["attempts"], &job["due_at"]), (&json!(1), &Value::Null), "{job}");
     let record = world.books_agree().await.keys["HELD"].clone();
     assert_eq!((record.executions, record.requests, record.queries), (1, 1, 0));
@@ -114,7 +115,7 @@ async fn a_queryable_review_is_queried_on_demand_and_ends() {
     world.life("SLOW", "9-1").await;
     world.ok(&["query", "SLOW", "--reason", "the customer says that it has arrived"]).await;
     let job = world.until("SLOW", "succeeded").await;
-    assert_eq!(operations(&job), [["query", "tester", "the customer says that it has arrived"]]);
+    assert_eq!(operations(&job), [["query", &system_user(), "the customer says that it has arrived"]]);
     assert_eq!(world.books_agree().await.keys["SLOW"].requests, 1);
 }
 

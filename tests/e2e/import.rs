@@ -9,7 +9,7 @@ use bursar_test_support::{eventually, redis, unique_prefix};
 use serde_json::{Value, json};
 
 use crate::plan::Plan;
-use crate::world::{SOON, World};
+use crate::world::{SOON, World, system_user};
 
 #[path = "../../crates/producer/examples/apalis_redis.rs"]
 pub(crate) mod example;
@@ -179,7 +179,8 @@ async fn an_operator_sees_dead_letters_and_retries_or_drops_them() {
     let acts = import.world.ok(&["import", "actions"]).await;
     let acts: Vec<&str> = acts.lines().collect();
     assert!(
-        acts[0].contains(&format!("dropped {wrong} task ")) && acts[0].ends_with(" by tester: a test of the shop"),
+        acts[0].contains(&format!("dropped {wrong} task "))
+            && acts[0].ends_with(&format!(" by {}: a test of the shop", system_user())),
         "{acts:?}"
     );
     assert!(acts[1].contains(&format!("submitted {early} task ")), "{acts:?}");

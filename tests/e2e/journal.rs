@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::jobs::{self, bill, split, transfer};
 use crate::plan::Plan;
-use crate::world::{SOON, World};
+use crate::world::{SOON, World, system_user};
 
 /// A world whose workers keep journals, on a private Redis.
 pub(crate) struct Scene {
@@ -116,7 +116,7 @@ async fn lost_sends_are_restored_and_not_repeated_under_hold() {
         log.as_array()
             .unwrap()
             .iter()
-            .any(|line| line["event"] == "restored_from_journal" && line["operator"] == "tester"),
+            .any(|line| line["event"] == "restored_from_journal" && line["operator"] == system_user()),
         "{log}"
     );
 }

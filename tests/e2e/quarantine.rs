@@ -96,7 +96,7 @@ async fn a_quarantined_job_waits_for_an_operator_and_continues() {
     assert_eq!(json!(fields), json!(["main/transfer", "BROKEN", "job", "unreadable_record"]), "{found}");
     assert!(world.ok(&["queues"]).await.contains("1 in quarantine"));
 
-    let retry = ["quarantine", "retry", "BROKEN", "--queue", "main/transfer", "--reason", "perhaps", "--who", "li"];
+    let retry = ["quarantine", "retry", "BROKEN", "--queue", "main/transfer", "--reason", "perhaps"];
     assert!(world.refused(&retry).await.contains("still cannot be read"));
     let reader = Browser::signed_in(&server, &server.tokens.reader).await;
     reader.get("/").await.says("href=\"/quarantine\"");

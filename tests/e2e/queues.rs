@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::jobs::{bill, split, transfer, transfers};
 use crate::pages::Browser;
 use crate::plan::Plan;
-use crate::world::{SOON, World, simulate};
+use crate::world::{SOON, World, simulate, system_user};
 
 async fn queue(world: &World, name: &str) -> Value {
     let queues = world.ok(&["queues", "--json"]).await;
@@ -25,7 +25,8 @@ async fn a_paused_queue_sends_nothing_and_delays_no_other() {
     let said = world.ok(&["pause", "main/transfer", "--reason", "the gateway announced maintenance"]).await;
     assert_eq!(said, "main/transfer paused");
     let second = world.ok(&["pause", "main/transfer", "--reason", "again"]).await;
-    assert_eq!(second, "main/transfer was paused already: tester: the gateway announced maintenance");
+    let why = format!("{}: the gateway announced maintenance", system_user());
+    assert_eq!(second, format!("main/transfer was paused already: {why}"));
     world.submit_new(&[transfer("WAITS"), bill("B", "100010001"), split("S", "P1")]).await;
     world.until("B", "succeeded").await;
     world.until("S", "succeeded").await;
@@ -34,7 +35,7 @@ async fn a_paused_queue_sends_nothing_and_delays_no_other() {
     let waits = world.job("WAITS").await;
     assert_eq!((&waits["state"], &waits["attempts"]), (&json!("queued"), &json!(0)), "{waits}");
     let paused = queue(&world, "main/transfer").await;
-    assert_eq!(paused["paused"]["message"], "tester: the gateway announced maintenance", "{paused}");
+    assert_eq!(paused["paused"]["message"], why, "{paused}");
     assert_eq!(queue(&world, "main/bill_upload").await["paused"], Value::Null);
 
     assert_eq!(world.ok(&["resume", "main/transfer", "--reason", "over"]).await, "main/transfer resumed");

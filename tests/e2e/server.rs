@@ -76,6 +76,19 @@ impl World {
         Server { process, api: Api::new(address, tokens) }
     }
 
+    /// A file with the token of a new operator of this name, whom commands know from now on.
+    pub(crate) async fn token_file(&self, name: &str) -> String {
+        self.token_file_of(name, "operator", &[]).await
+    }
+
+    /// The same for a token of another role or for these accounts alone.
+    pub(crate) async fn token_file_of(&self, name: &str, role: &str, accounts: &[&str]) -> String {
+        let (token, lines) = token_for(name, role, accounts).await;
+        let known = std::fs::read_to_string(self.tokens_file()).unwrap_or_default();
+        std::fs::write(self.tokens_file(), known + &lines).expect("writing the tokens file");
+        self.file(token + "\n").display().to_string()
+    }
+
     /// Where the server looks for its tokens.
     pub(crate) fn tokens_file(&self) -> std::path::PathBuf {
         self.config().with_file_name("tokens.toml")

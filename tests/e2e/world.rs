@@ -54,6 +54,14 @@ pub(crate) fn bursar(arguments: &[&str]) -> Command {
     command
 }
 
+/// The name of an operator who shows no token: the user who runs the tests, whatever the environment says.
+pub(crate) fn system_user() -> String {
+    let uid = nix::unistd::getuid();
+    let user = nix::unistd::User::from_uid(uid).expect("users can be looked up");
+    let name = user.map_or_else(|| format!("uid {uid}"), |user| user.name);
+    format!("{name} (system user)")
+}
+
 /// Starts a simulator and reads its ready line. Unless `options` say otherwise it has the keys that all tests share, for
 /// making keys takes longer than most tests, and payments that change their status soon.
 pub(crate) async fn simulate(options: &[String]) -> (Process, Value) {

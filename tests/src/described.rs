@@ -214,6 +214,7 @@ impl Route {
     /// The roles that may call it.
     pub fn roles(&self) -> &'static [&'static str] {
         match (self.method.as_str(), self.template.as_str()) {
+            ("GET", "/v1/audit") => &["operator"],
             ("GET", _) => &["producer", "operator", "reader"],
             ("POST", "/v1/jobs") => &["producer"],
             _ => &["operator"],

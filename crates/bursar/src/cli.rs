@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Pause(commands::pause::Arguments),
     /// Resume a queue's sends.
     Resume(commands::pause::Arguments),
+    /// List the audit trail: who did what, from where and why.
+    Audit(commands::audit::Arguments),
     /// List quarantined jobs and webhooks; retry or drop them.
     Quarantine(commands::quarantine::Arguments),
     /// Compare jobs with the gateway, one by one; or restore from journals the writes that Redis lost.

@@ -39,7 +39,7 @@ pub(crate) use sections::{Expect, Journal, Log, LogFormat, Preflight, UnsignedWe
 pub(crate) use yzt::Balance;
 
 use section::Section;
-use sections::{Import, Redis, Server, Telemetry, Worker};
+use sections::{Audit, Import, Redis, Server, Telemetry, Worker};
 use table::Keys;
 
 /// Everything that an operator can set.
@@ -52,6 +52,7 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     /// `[server.oidc]`, if it has any key.
     pub(crate) oidc: Option<OidcKeys>,
+    pub(crate) audit: Audit,
     pub(crate) webhooks: Webhooks,
     pub(crate) log: Log,
     pub(crate) telemetry: Telemetry,
@@ -104,6 +105,7 @@ impl Config {
             server,
             oidc,
             webhooks: read_checked(root.section("webhooks"), Webhooks::check),
+            audit: read(root.section("audit")),
             log: read(root.section("log")),
             telemetry: read(root.section("telemetry")),
             accounts: account::read_all(root.section("accounts")),
@@ -132,6 +134,7 @@ impl Config {
             ("import", show(&self.import)),
             ("journal", show(&self.journal)),
             ("server", server),
+            ("audit", show(&self.audit)),
             ("webhooks", show(&self.webhooks)),
             ("log", show(&self.log)),
             ("telemetry", show(&self.telemetry)),

@@ -1,6 +1,7 @@
 //! Bursar: durable payment jobs. The one executable; every command is a file in `commands/`.
 
 mod accounts;
+mod attribution;
 mod balances;
 mod cli;
 mod commands;
@@ -14,6 +15,7 @@ mod open_files;
 mod output;
 mod preflight;
 mod private_files;
+mod process_audit;
 mod query_rate;
 mod renamed;
 mod role_webhooks;
@@ -63,6 +65,7 @@ async fn run(command: &Command, global: &Global) -> Result<Exit, Failure> {
         Command::Cancel(arguments) => commands::operate::cancel(arguments, global).await,
         Command::Pause(arguments) => commands::pause::pause(arguments, global).await,
         Command::Resume(arguments) => commands::pause::resume(arguments, global).await,
+        Command::Audit(arguments) => commands::audit::run(arguments, global).await,
         Command::Quarantine(arguments) => commands::quarantine::run(arguments, global).await,
         Command::Reconcile(arguments) => commands::reconcile::run(arguments, global).await,
         Command::Balance(arguments) => commands::balance::run(arguments, global).await,

@@ -12,6 +12,7 @@ use crate::accounts::{AccountError, read_file};
 use crate::config::{Config, UnsignedWebhooks, Webhooks};
 use crate::exit::Failure;
 use crate::private_files::{self, Part};
+use crate::process_audit;
 
 /// The key of the file with the signing secrets.
 const SECRETS: &str = "webhooks.secrets_file";
@@ -28,10 +29,11 @@ pub(crate) fn start(
     drain: CancellationToken,
 ) -> Result<JoinHandle<()>, Failure> {
     private_files::warn(config, Part::Server);
+    let audited = store.clone();
     let dispatcher = Dispatcher::new(settings(config)?, telemetry, store, origins(config));
     let dispatcher = dispatcher.map_err(unfit)?;
     let hangup = signal(SignalKind::hangup())?;
-    let renewing = renew(config.webhooks.clone(), dispatcher.secrets(), hangup);
+    let renewing = renew(config.webhooks.clone(), dispatcher.secrets(), hangup, audited);
     Ok(tokio::spawn(async move {
         tokio::select! {
             () = dispatcher.run(drain) => {}
@@ -48,17 +50,19 @@ pub(crate) fn origins(config: &Config) -> Vec<Origin> {
 }
 
 /// Reads the secrets file again at each SIGHUP and never ends. A file that cannot be used changes nothing.
-async fn renew(webhooks: Webhooks, in_use: SigningKeys, mut hangup: Signal) {
+async fn renew(webhooks: Webhooks, in_use: SigningKeys, mut hangup: Signal, store: Store) {
     while hangup.recv().await.is_some() {
         let Some(file) = &webhooks.secrets_file else { continue };
         match secrets(file) {
             Ok(secrets) => {
                 tracing::info!(?secrets, "read the webhooks' secrets again");
+                process_audit::reloaded(&store, file, Ok("webhooks' secrets".to_owned()));
                 in_use.replace(secrets);
             }
             Err(error) => {
                 let chain = bursar_store::chain(&error);
                 tracing::error!("webhooks keep their previous secrets: {chain}");
+                process_audit::reloaded(&store, file, Err(chain));
             }
         }
     }

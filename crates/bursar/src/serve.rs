@@ -50,6 +50,9 @@ pub(crate) async fn listen(
         rate_per_second: config.server.rate_per_second,
         client_timeout: config.server.client_timeout,
         drain: config.server.drain,
+        failures_per_minute: config.server.failures_per_minute,
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        proxy_header: config.server.proxy_header,
         notification_accounts: notification_accounts(config)?,
     };
     let producer = traces::witnessed(producer(config, store.clone()), &telemetry.traces);

@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, draws a random number or talks to anyone: `now`, seeds and facts are arguments.
 
 mod account_rules;
+mod audit;
 mod fair_order;
 mod fields;
 mod history;
@@ -30,6 +31,9 @@ mod view;
 mod webhook;
 
 pub use account_rules::{AccountRules, GatewayKind, KindSet, PartyTypes};
+pub use audit::{
+    Actor, AuditAction, AuditEvent, AuditFilter, AuditResult, AuditRole, AuditTarget, CLI_ADDRESS, PROCESS_ADDRESS,
+};
 pub use fair_order::{FairBy, FairOrder};
 pub use fields::FieldError;
 pub use history::{

@@ -1,5 +1,6 @@
 //! The API: a part of it is a module with its operations.
 
+pub(crate) mod audit;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod jobs;

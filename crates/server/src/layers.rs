@@ -34,7 +34,7 @@ const LAYERS: [Layer; 10] = [
     Layer { name: "dashboard/charts", knows: &["dashboard::i18n", "dashboard::components", "state"], not: &[&HTTP] },
     Layer { name: "dashboard/i18n", knows: &["dashboard::cookie"], not: &[&SERVING, &["maud", "bursar_store"]] },
     Layer { name: "routes", knows: &["state", "http", "api", "dashboard"], not: &[&["maud", "bursar_store"]] },
-    Layer { name: "server", knows: &["state", "routes"], not: &[&["maud", "axum"]] },
+    Layer { name: "server", knows: &["state", "ops", "routes"], not: &[&["maud", "axum"]] },
 ];
 
 /// Files of no layer.

@@ -16,11 +16,13 @@ mod routes;
 mod server;
 mod state;
 
+pub use ipnet::IpNet;
 #[doc(hidden)]
 pub use routes::paths;
 pub use server::{NoTokens, ServeError, Server};
-pub use state::Settings;
+pub use state::identity::{Identity, identify};
 pub use state::notification_accounts::{NotificationAccount, NotificationMethod};
 pub use state::oidc::{OidcError, OidcSettings};
 pub use state::sessions::{SessionKeyError, SessionLimits};
 pub use state::tokens::{KnownToken, Role, TokensError, known_tokens, new_token};
+pub use state::{ProxyHeader, Settings};

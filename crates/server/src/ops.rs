@@ -1,6 +1,7 @@
 //! Operations of the API and the dashboard, without HTTP and HTML. Nothing here decides anything about a job: the producer's validator and the
 //! store's scripts do.
 
+pub(crate) mod audit;
 pub(crate) mod jobs;
 pub(crate) mod notifications;
 pub(crate) mod operate;

@@ -7,8 +7,9 @@ use axum::extract::Request;
 use axum::middleware;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::api::{events, health, jobs, metrics, notify, openapi, queues};
+use crate::api::{audit, events, health, jobs, metrics, notify, openapi, queues};
 use crate::dashboard;
+use crate::http::client;
 use crate::http::part::Part;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request;
@@ -16,7 +17,7 @@ use crate::state::{Settings, Shared};
 
 /// All of the interface.
 fn parts() -> Vec<Part> {
-    let work = [jobs::part(), queues::part(), events::part(), notify::stored_part(), notify::received_part()];
+    let work = [jobs::part(), queues::part(), events::part(), audit::part(), notify::stored_part(), notify::received_part()];
     let mut parts: Vec<Part> = work.into_iter().chain([health::part(), metrics::part()]).collect();
     parts.push(openapi::part(&parts));
     parts.push(dashboard::pages::part());
@@ -55,6 +56,7 @@ fn layered(parts: impl IntoIterator<Item = Part>, app: &Shared) -> Router {
     routes
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(app), client::known))
         .layer(CatchPanicLayer::custom(request::panicked))
         .layer(middleware::from_fn(request::surround))
         .with_state(Arc::clone(app))

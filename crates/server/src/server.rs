@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bursar_domain::Queue;
 use bursar_http_server::{Limits, Listener};
@@ -11,9 +11,12 @@ use bursar_producer::Producer;
 use bursar_store::Store;
 use bursar_telemetry::{ListenerMetrics, Page};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::ops;
 use crate::routes;
+use crate::state::attempts::Attempts;
 use crate::state::job_watch::JobWatch;
 use crate::state::oidc::{Oidc, OidcError};
 use crate::state::queues::Queues;
@@ -128,6 +131,7 @@ impl Server {
             page,
             oidc,
             sessions,
+            attempts: Mutex::new(Attempts::new(Instant::now())),
             job_watch: JobWatch::default(),
             readiness: Readiness::default(),
             drain,
@@ -200,11 +204,14 @@ async fn bound(
 }
 
 async fn follow(app: Shared) {
-    app.job_watch.follow(&app.store, app.drain.clone()).await;
+    tokio::join!(app.job_watch.follow(&app.store, app.drain.clone()), ops::audit::write_attempts(&app));
 }
 
-fn reload(app: &ServerState) {
-    match app.tokens.reload() {
+fn reload(app: &Shared) {
+    let read = app.tokens.reload();
+    let problem = read.as_ref().map_err(ToString::to_string);
+    ops::audit::reloaded(app, &app.settings.tokens_file, problem.copied());
+    match read {
         Ok(tokens) => {
             app.note_known();
             tracing::info!(tokens, "read the tokens file again");

@@ -1,6 +1,9 @@
 //! The state that every request is answered with: the store and the producer, the tokens, and the drain of the server.
 
+pub(crate) mod attempts;
+mod audit;
 pub(crate) mod clock;
+pub(crate) mod identity;
 pub(crate) mod job_watch;
 pub(crate) mod notification_accounts;
 pub(crate) mod oidc;
@@ -13,15 +16,17 @@ pub(crate) mod tokens;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bursar_producer::Producer;
 use bursar_store::{Store, TokenNote};
 use bursar_telemetry::Page;
+use ipnet::IpNet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::state::attempts::Attempts;
 use crate::state::job_watch::JobWatch;
 use crate::state::notification_accounts::NotificationAccount;
 use crate::state::oidc::{Oidc, OidcSettings};
@@ -59,8 +64,24 @@ pub struct Settings {
     pub client_timeout: Duration,
     /// The time limit of requests in flight once the server drains.
     pub drain: Duration,
+    /// Failed tokens and sign-ins of one client within a minute, after which further ones get 429; 0 for no limit.
+    pub failures_per_minute: u32,
+    /// The networks of proxies whose word on a client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header in which they name it.
+    pub proxy_header: ProxyHeader,
     /// The accounts whose gateway may notify them.
     pub notification_accounts: Vec<NotificationAccount>,
+}
+
+/// The header in which trusted proxies name the client. There is one: a proxy that writes one header may pass the other one on as the client
+/// wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyHeader {
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// The state that all handlers share.
@@ -78,6 +99,8 @@ pub(crate) struct ServerState {
     pub(crate) oidc: Option<Oidc>,
     /// The sessions of the dashboard.
     pub(crate) sessions: Sessions,
+    /// Refused attempts.
+    pub(crate) attempts: Mutex<Attempts>,
     /// News of jobs.
     pub(crate) job_watch: JobWatch,
     /// The latest probe of Redis.

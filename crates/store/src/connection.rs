@@ -123,6 +123,8 @@ pub struct Store {
     pub(crate) expected: Expected,
     pub(crate) durability: Durability,
     pub(crate) waits: Option<Waits>,
+    /// The retention of the audit trail.
+    pub(crate) audit_keep: Duration,
 }
 
 impl std::fmt::Debug for Store {
@@ -171,6 +173,7 @@ impl Store {
             expected: Expected::default(),
             durability: Durability::Fast,
             waits: None,
+            audit_keep: crate::audit::AUDIT_KEEP,
         };
         store.with_layout_found().await
     }

@@ -6,6 +6,8 @@
 //! | `PREFIX:queues` | sorted set | the names of all queues, by when a worker last said that it serves each (ms; 0 = none did yet) |
 //! | `PREFIX:incarnation` | string | which Redis this is |
 //! | `PREFIX:incarnations` | hash | earlier ones whose journals have been reconciled with it |
+//! | `PREFIX:audit` | stream | the audit trail, one event an entry: see `audit.rs`; bounded by the age of its events alone |
+//! | `PREFIX:configurations` | hash | roles → the digest of the configuration with which each began last |
 //! | `PREFIX:sync` | string | is written before a wait for disk or replicas |
 //! | `PREFIX:probe`, `PREFIX:{probe}:try` | string | the preflight's trial keys; expire |
 //!
@@ -98,6 +100,16 @@ impl Keys {
     /// The identities that it has replaced and whose journals were reconciled with it.
     pub(crate) fn settled_incarnations(&self) -> String {
         format!("{}:incarnations", self.prefix)
+    }
+
+    /// The audit trail.
+    pub(crate) fn audit(&self) -> String {
+        format!("{}:audit", self.prefix)
+    }
+
+    /// The configurations with which roles began.
+    pub(crate) fn configurations(&self) -> String {
+        format!("{}:configurations", self.prefix)
     }
 
     /// The key that is written to test writing.

@@ -2,6 +2,7 @@
 //!
 //! Every change of a job is one Lua script (`lua/`), atomic and bounded, on the keys of one queue. All time is Redis time.
 
+mod audit;
 mod balance;
 mod clock;
 mod connection;
@@ -29,6 +30,7 @@ mod subscription;
 mod tls;
 mod wakeups;
 
+pub use audit::{AUDIT_KEEP, AuditCursor, AuditPage, Intention};
 pub use balance::{BalanceParts, BalanceStatus};
 pub use clock::RedisClock;
 pub use connection::{Settings, Store};

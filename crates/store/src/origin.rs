@@ -20,6 +20,17 @@ pub enum Origin {
     Notifications(AccountName),
 }
 
+impl Origin {
+    /// The account.
+    #[must_use]
+    pub fn account(&self) -> &AccountName {
+        match self {
+            Self::Jobs(queue) => &queue.account,
+            Self::Notifications(account) => account,
+        }
+    }
+}
+
 impl From<Queue> for Origin {
     fn from(queue: Queue) -> Self {
         Self::Jobs(queue)

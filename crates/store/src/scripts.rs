@@ -113,6 +113,7 @@ pub(crate) struct Scripts {
     pub(crate) balance_store: Named,
     pub(crate) session: Named,
     pub(crate) token_use: Named,
+    pub(crate) audit: Named,
     pub(crate) probe: Named,
 }
 
@@ -142,6 +143,7 @@ impl Scripts {
             balance_store: Named::new("balance_store", include_str!("../lua/balance_store.lua")),
             session: Named::new("session", include_str!("../lua/session.lua")),
             token_use: Named::new("token_use", include_str!("../lua/token_use.lua")),
+            audit: Named::new("audit", include_str!("../lua/audit.lua")),
             probe: Named::new("probe", include_str!("../lua/probe.lua")),
         }
     }

@@ -3,6 +3,7 @@
 //! Counting costs a few atomic operations: a series is looked up by name once, at its first event, and a series without
 //! events has no line on the page. Gauges are computed only when the page is scraped.
 
+mod audit;
 mod families;
 mod health;
 mod listeners;
@@ -14,6 +15,7 @@ mod webhooks;
 mod work;
 mod written;
 
+pub use audit::log_audit;
 pub use health::{Pulse, Unwell};
 pub use listeners::{ConnectionLimit, ListenerMetrics, OfListener};
 pub use page::{Page, TEXT_FORMAT};

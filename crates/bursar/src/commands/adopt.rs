@@ -1,10 +1,11 @@
 //! `bursar adopt OLD NEW --reason …` moves the jobs of a renamed account to its new name.
 
-use bursar_domain::{AccountName, Queue};
+use bursar_domain::{AccountName, AuditAction, AuditTarget, Queue};
 use bursar_store::Adopted;
 use clap::Args;
 use serde_json::json;
 
+use crate::attribution::{Acting, Did};
 use crate::commands::operate::ReasonArg;
 use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global, UsageError};
@@ -27,7 +28,19 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let context = CommandContext::open(global.config.as_deref()).await?;
-    let Arguments { old, new, reason_arg } = arguments;
+    let acting = arguments.reason_arg.acting(&context).await?;
+    let target = AuditTarget::account(&arguments.new);
+    acting.record(AuditAction::Adopt, target, adopt(&context, &acting, arguments, global)).await
+}
+
+async fn adopt(
+    context: &CommandContext,
+    acting: &Acting<'_>,
+    arguments: &Arguments,
+    global: &Global,
+) -> Result<Did, Failure> {
+    let Arguments { old, new, .. } = arguments;
+    let mut moved = 0;
     let Some(account) = context.config.accounts.get(new) else {
         return Err(UsageError(format!("the configuration has no account {new}")).into());
     };
@@ -51,16 +64,17 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
             let open = context.store.status(&from).await?.open_jobs();
             (open > 0).then(|| format!("it has {open} open jobs, and {new} takes no jobs of this kind"))
         } else {
-            other_gateway(&context, &from, &to, &account.identity()).await?
+            other_gateway(context, &from, &to, &account.identity()).await?
         };
         if let Some(why) = obstacle {
             eprintln!("bursar: {from} stays as it is: {why}");
             exit = Exit::No;
         } else if queues.contains(&to) {
-            let adopted = context.store.adopt(&from, &to, reason_arg.operator()).await?;
+            let adopted = context.store.adopt(&from, &to, acting.operator()).await?;
+            moved += adopted.moved;
             report(&from, &to, &adopted, global)?;
             if adopted.is_whole() {
-                let operator = reason_arg.operator();
+                let operator = acting.operator();
                 context.store.set_gateway(&to, None, &account.identity(), operator).await?;
             } else {
                 exit = Exit::No;
@@ -70,7 +84,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
             }
         }
     }
-    Ok(exit)
+    Ok(Did::new(exit, format!("{moved} jobs of {old} moved")))
 }
 
 /// The reason why the two queues are not at one gateway. A queue that was never served fits any gateway; its first worker pauses it until

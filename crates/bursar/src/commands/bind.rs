@@ -3,12 +3,14 @@
 use std::io::Read;
 use std::path::PathBuf;
 
+use bursar_domain::{AuditAction, AuditTarget};
 use bursar_gateways::{Bound, Capability, Receiver, SharedParts};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::attribution::{Did, Identification};
 use crate::commands::balance::{lacks, only_account, report_failure};
-use crate::config::Config;
+use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global, UsageError};
 use crate::output::line;
 
@@ -26,33 +28,41 @@ pub(crate) struct Arguments {
     /// The account. Not needed when only one binds receivers.
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
+    #[command(flatten)]
+    identification: Identification,
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    let config = Config::load(global.config.as_deref())?;
-    let (name, account) = only_account(&config, arguments.account.as_deref(), Capability::Bind)?;
+    let context = CommandContext::open(global.config.as_deref()).await?;
+    let (name, account) = only_account(&context.config, arguments.account.as_deref(), Capability::Bind)?;
     let gateway = account.gateway_settings(name)?.gateway(&SharedParts::default(), None)?;
     account.check_key(name)?;
     let Some(binding) = gateway.bind() else {
         return Err(lacks(name, account, Capability::Bind).into());
     };
     let receiver = read(arguments)?;
-    match binding.bind_receiver(&receiver).await {
+    let acting = arguments.identification.acting(&context, None).await?;
+    let act = async { bound(binding.bind_receiver(&receiver).await, global) };
+    acting.record(AuditAction::Bind, AuditTarget::account(&name), act).await
+}
+
+fn bound(outcome: Bound, global: &Global) -> Result<Did, Failure> {
+    match outcome {
         Bound::Done { receiver_id, .. } => {
             if global.json {
                 line(json!({"receiver_id": receiver_id}))?
             } else {
                 line(format_args!("bound as receiver {receiver_id}"))?
             }
-            Ok(Exit::Done)
+            Ok(Did::new(Exit::Done, format!("receiver {receiver_id}")))
         }
-        Bound::Rejected(parsed) => Ok(report_failure(&parsed)),
+        Bound::Rejected(parsed) => Ok(Did::quietly(report_failure(&parsed))),
         Bound::Unknown(parsed) => {
             report_failure(&parsed);
             eprintln!(
                 "bursar: the outcome is unknown: the receiver may be bound. Look into the gateway's console before you try again; a second receiver would be paid a second time"
             );
-            Ok(Exit::Unreachable)
+            Ok(Did::new(Exit::Unreachable, "the outcome is unknown"))
         }
     }
 }

@@ -1,10 +1,11 @@
 //! `bursar export` prints jobs with their history, one JSON object a line, to keep them before their details expire.
 
-use bursar_domain::{Millis, State};
+use bursar_domain::{AuditFilter, Millis, State};
 use bursar_store::{JobRecord, ScanCursor, Store, StoredAs};
 use clap::Args;
 use futures_util::future::try_join_all;
 
+use crate::commands::audit;
 use crate::commands::show::{Place, object, unreadable, unreadable_object};
 use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
@@ -32,6 +33,9 @@ pub(crate) struct Arguments {
     /// Add the exact bytes that are sent, as text.
     #[arg(long)]
     content: bool,
+    /// Export the audit trail instead, newest events first.
+    #[arg(long, conflicts_with_all = ["account", "kind", "state", "content"])]
+    audit: bool,
 }
 
 /// A time as the interface shows them.
@@ -42,6 +46,13 @@ pub(crate) fn time(text: &str) -> Result<Millis, String> {
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let context = CommandContext::open(global.config.as_deref()).await?;
+    if arguments.audit {
+        let filter = AuditFilter { since: arguments.after, until: arguments.before, ..AuditFilter::default() };
+        let printed =
+            audit::print(&context.store, &filter, usize::MAX, &Global { json: true, ..global.clone() }).await?;
+        eprintln!("bursar: {printed} events exported");
+        return Ok(Exit::Done);
+    }
     let mut printed = 0_u64;
     for queue in context.queues(arguments.place.account.as_deref(), arguments.place.kind)? {
         let mut next = Some(ScanCursor::default());

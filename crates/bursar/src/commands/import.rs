@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use bursar_domain::Millis;
+use bursar_domain::{AuditAction, AuditTarget, Millis};
 use bursar_store::{DeadLetter, DeadLetterAction, ImportStatus, Settled, Store, StoreError, Verdict};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use crate::attribution::{Acting, Did};
 use crate::commands::limit;
 use crate::commands::operate::ReasonArg;
 use crate::context::CommandContext;
@@ -75,6 +76,12 @@ struct Name {
     number: u64,
 }
 
+impl Name {
+    fn target(&self) -> AuditTarget {
+        AuditTarget::entry(&self.queue, &self.number.to_string())
+    }
+}
+
 impl std::str::FromStr for Name {
     type Err = &'static str;
 
@@ -90,9 +97,15 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     match &arguments.action {
         Subcommands::List(listing) => list(&context, listing, global).await,
         Subcommands::Show { name } => show(&context, name).await,
-        Subcommands::Retry { name, reason_arg, .. } => retry(&context, name.as_ref(), reason_arg, global).await,
+        Subcommands::Retry { name, reason_arg, .. } => {
+            let acting = reason_arg.acting(&context).await?;
+            retry(&context, name.as_ref(), &acting, global).await
+        }
         Subcommands::Actions => actions(&context, global).await,
-        Subcommands::Drop { name, reason_arg } => drop(&context, name, reason_arg, global).await,
+        Subcommands::Drop { name, reason_arg } => {
+            let acting = reason_arg.acting(&context).await?;
+            acting.record(AuditAction::ImportDrop, name.target(), drop(&context, name, &acting, global)).await
+        }
     }
 }
 
@@ -191,7 +204,7 @@ async fn show(context: &CommandContext, name: &Name) -> Result<Exit, Failure> {
 async fn retry(
     context: &CommandContext,
     name: Option<&Name>,
-    reason_arg: &ReasonArg,
+    acting: &Acting<'_>,
     global: &Global,
 ) -> Result<Exit, Failure> {
     let mut entries = Vec::new();
@@ -210,31 +223,29 @@ async fn retry(
     let import = role_worker::import(&context.config, "", Arc::default());
     let mut exit = Exit::Done;
     for (queue, entry) in &entries {
-        let name = format!("{queue}/{}", entry.number);
-        match import.retry(&context.store, queue, entry, reason_arg.operator()).await? {
-            Verdict::Accepted => report(&name, "submitted", None, global)?,
-            Verdict::Refused(why) => {
-                exit = Exit::No;
-                report(&name, "refused", Some(&why), global)?;
+        let name = Name { queue: queue.clone(), number: entry.number };
+        let act = async {
+            match import.retry(&context.store, queue, entry, acting.operator()).await? {
+                Verdict::Accepted => report(&name, "submitted", None, global).map(|()| Did::quietly(Exit::Done)),
+                Verdict::Refused(why) => report(&name, "refused", Some(&why), global).map(|()| Did::new(Exit::No, why)),
             }
+            .map_err(Failure::from)
+        };
+        if acting.record(AuditAction::ImportRetry, name.target(), act).await? != Exit::Done {
+            exit = Exit::No;
         }
     }
     Ok(exit)
 }
 
-async fn drop(context: &CommandContext, name: &Name, reason_arg: &ReasonArg, global: &Global) -> Result<Exit, Failure> {
-    if find(context, name).await?.is_none() {
-        return Ok(unknown(name));
+async fn drop(context: &CommandContext, name: &Name, acting: &Acting<'_>, global: &Global) -> Result<Did, Failure> {
+    let is_there = find(context, name).await?.is_some();
+    let (queue, number, operator) = (&name.queue, name.number, acting.operator());
+    if !is_there || !context.store.settle_dead_letter(queue, number, DeadLetterAction::Dropped, operator).await? {
+        return Ok(Did::new(unknown(name), "there is no such dead letter"));
     }
-    if !context
-        .store
-        .settle_dead_letter(&name.queue, name.number, DeadLetterAction::Dropped, reason_arg.operator())
-        .await?
-    {
-        return Ok(unknown(name));
-    }
-    report(&format!("{}/{}", name.queue, name.number), "dropped", None, global)?;
-    Ok(Exit::Done)
+    report(name, "dropped", None, global)?;
+    Ok(Did::quietly(Exit::Done))
 }
 
 async fn actions(context: &CommandContext, global: &Global) -> Result<Exit, Failure> {
@@ -251,10 +262,11 @@ async fn actions(context: &CommandContext, global: &Global) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-fn report(name: &str, outcome: &str, why: Option<&str>, global: &Global) -> std::io::Result<()> {
+fn report(name: &Name, outcome: &str, why: Option<&str>, global: &Global) -> std::io::Result<()> {
+    let name = format!("{}/{}", name.queue, name.number);
     if global.json {
         return line(json!({"name": name, "outcome": outcome, "why": why}));
     }
     let why = why.map(|why| format!(": {}", one_line(why))).unwrap_or_default();
-    line(format_args!("{outcome} {}{why}", one_line(name)))
+    line(format_args!("{outcome} {}{why}", one_line(&name)))
 }

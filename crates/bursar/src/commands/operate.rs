@@ -1,9 +1,10 @@
 //! `bursar query|send|resolve|cancel KEY --reason …`: an operator's action on one job, recorded with operator and reason.
 
-use bursar_domain::{Key, MAX_REASON_CHARS, Operation, State, is_reason, last_action};
-use bursar_store::{Operated, Operator, StoredAs};
+use bursar_domain::{AuditTarget, Key, MAX_REASON_CHARS, Operation, Queue, State, is_reason, last_action};
+use bursar_store::{JobRecord, Operated, StoredAs};
 use clap::Args;
 
+use crate::attribution::{Acting, Did, Identification};
 use crate::commands::show::{Place, show, unreadable};
 use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
@@ -26,9 +27,8 @@ pub(crate) struct ReasonArg {
     /// The reason, in your words. It is recorded with the action.
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
-    /// The operator. Your login if left out.
-    #[arg(long, value_name = "NAME", env = "USER", default_value = "unknown")]
-    who: String,
+    #[command(flatten)]
+    identification: Identification,
 }
 
 fn reason(text: &str) -> Result<String, String> {
@@ -37,8 +37,9 @@ fn reason(text: &str) -> Result<String, String> {
 }
 
 impl ReasonArg {
-    pub(crate) fn operator(&self) -> Operator<'_> {
-        Operator { who: &self.who, why: &self.reason }
+    /// The operator who acts for this reason.
+    pub(crate) async fn acting<'a>(&'a self, context: &'a CommandContext) -> Result<Acting<'a>, Failure> {
+        self.identification.acting(context, Some(&self.reason)).await
     }
 }
 
@@ -77,49 +78,62 @@ pub(crate) async fn cancel(arguments: &Arguments, global: &Global) -> Result<Exi
 
 async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -> Result<Exit, Failure> {
     let context = CommandContext::open(global.config.as_deref()).await?;
+    let acting = arguments.reason_arg.acting(&context).await?;
     let queues = context.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
     let found = context.find(&arguments.key, &queues).await?;
-    let record = match found.as_slice() {
+    let target = match found.as_slice() {
+        [(queue, _)] => AuditTarget::job(queue, &arguments.key),
+        _ => AuditTarget { key: Some(arguments.key.to_string()), ..AuditTarget::default() },
+    };
+    let act = operate_on(&context, &acting, &arguments.key, &found, operation, global);
+    acting.record(operation.into(), target, act).await
+}
+
+/// Operates on the only job that was found.
+async fn operate_on(
+    context: &CommandContext,
+    acting: &Acting<'_>,
+    key: &Key,
+    found: &[(&Queue, StoredAs)],
+    operation: Operation,
+    global: &Global,
+) -> Result<Did, Failure> {
+    let record = match found {
         [(_, StoredAs::Job(record))] => record,
-        [(queue, StoredAs::Unreadable { key, why })] => return Ok(no(unreadable(queue, key, why))),
-        [] => return Ok(no(format_args!("there is no job {}", arguments.key))),
+        [(queue, StoredAs::Unreadable { key, why })] => return Ok(Did::no(unreadable(queue, key, why))),
+        [] => return Ok(Did::no(format_args!("there is no job {key}"))),
         several => {
             let queues: Vec<String> = several.iter().map(|(queue, _)| queue.to_string()).collect();
-            return Ok(no(format_args!(
-                "{} is the key of several jobs ({}): name one with --account and --kind",
-                arguments.key,
+            return Ok(Did::no(format_args!(
+                "{key} is the key of several jobs ({}): name one with --account and --kind",
                 queues.join(", ")
             )));
         }
     };
-    let operator = arguments.reason_arg.operator();
-    Ok(match context.store.operate(&record.queue, &record.key, operation, operator).await? {
+    Ok(match context.store.operate(&record.queue, &record.key, operation, acting.operator()).await? {
         Operated::Done(record) => {
             if global.json {
                 line(serde_json::to_string(&record.view())?)?
             } else {
                 show(&record, &[])?
             }
-            Exit::Done
+            Did::new(Exit::Done, record.state.as_str())
         }
-        Operated::Unknown => no(format_args!("there is no job {}", arguments.key)),
-        Operated::Unreadable(why) => no(unreadable(&record.queue, &record.key, &why)),
-        Operated::Claimed(_) => no(format_args!(
-            "a worker is calling the gateway for {} at this moment: try again when it has finished",
-            arguments.key
+        Operated::Unknown => Did::no(format_args!("there is no job {key}")),
+        Operated::Unreadable(why) => Did::no(unreadable(&record.queue, &record.key, &why)),
+        Operated::Claimed(_) => Did::no(format_args!(
+            "a worker is calling the gateway for {key} at this moment: try again when it has finished"
         )),
-        Operated::Changed => no(format_args!("{} has changed meanwhile: check it and try again", arguments.key)),
-        Operated::Refused(refused) => {
-            let log = context.store.history(record).await?;
-            match last_action(&log) {
-                Some(last) => no(format_args!("{refused}. The last action was {}", one_line(&last.to_string()))),
-                None => no(refused),
-            }
-        }
+        Operated::Changed => Did::no(format_args!("{key} has changed meanwhile: check it and try again")),
+        Operated::Refused(refused) => not_allowed(context, record, &refused.to_string()).await?,
     })
 }
 
-fn no(why: impl std::fmt::Display) -> Exit {
-    eprintln!("bursar: {why}");
-    Exit::No
+/// The rule that refuses the operation, with the last action.
+async fn not_allowed(context: &CommandContext, record: &JobRecord, rule: &str) -> Result<Did, Failure> {
+    let log = context.store.history(record).await?;
+    Ok(match last_action(&log) {
+        Some(last) => Did::no(format_args!("{rule}. The last action was {}", one_line(&last.to_string()))),
+        None => Did::no(rule),
+    })
 }

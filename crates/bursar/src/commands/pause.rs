@@ -1,9 +1,10 @@
 //! `bursar pause|resume QUEUE --reason …` stops or resumes a queue's sends. Jobs that were sent are followed either way.
 
-use bursar_domain::{ActionKind, Queue, Reason};
+use bursar_domain::{ActionKind, AuditAction, AuditTarget, Queue, Reason};
 use clap::Args;
 use serde_json::json;
 
+use crate::attribution::Did;
 use crate::commands::operate::ReasonArg;
 use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
@@ -26,13 +27,15 @@ pub(crate) async fn pause(arguments: &Arguments, global: &Global) -> Result<Exit
     if !known(&context, &arguments.queue) {
         return Ok(Exit::No);
     }
-    let reason = arguments.reason_arg.operator().reason(ActionKind::Pause);
-    let changed = context.store.pause(&arguments.queue, &reason).await?;
-    if changed {
-        return report(&arguments.queue, "paused", None, global);
-    }
-    let first = context.store.status(&arguments.queue).await?.paused;
-    report(&arguments.queue, "was paused already", first.as_ref(), global)
+    let acting = arguments.reason_arg.acting(&context).await?;
+    let act = async {
+        if context.store.pause(&arguments.queue, &acting.operator().reason(ActionKind::Pause)).await? {
+            return report(&arguments.queue, "paused", None, global);
+        }
+        let first = context.store.status(&arguments.queue).await?.paused;
+        report(&arguments.queue, "was paused already", first.as_ref(), global)
+    };
+    acting.record(AuditAction::Pause, AuditTarget::queue(&arguments.queue), act).await
 }
 
 pub(crate) async fn resume(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
@@ -40,9 +43,12 @@ pub(crate) async fn resume(arguments: &Arguments, global: &Global) -> Result<Exi
     if !known(&context, &arguments.queue) {
         return Ok(Exit::No);
     }
-    let reason = arguments.reason_arg.operator().reason(ActionKind::Resume);
-    let changed = context.store.resume(&arguments.queue, &reason).await?;
-    report(&arguments.queue, if changed { "resumed" } else { "was not paused" }, None, global)
+    let acting = arguments.reason_arg.acting(&context).await?;
+    let act = async {
+        let changed = context.store.resume(&arguments.queue, &acting.operator().reason(ActionKind::Resume)).await?;
+        report(&arguments.queue, if changed { "resumed" } else { "was not paused" }, None, global)
+    };
+    acting.record(AuditAction::Resume, AuditTarget::queue(&arguments.queue), act).await
 }
 
 fn known(context: &CommandContext, queue: &Queue) -> bool {
@@ -56,12 +62,12 @@ fn known(context: &CommandContext, queue: &Queue) -> bool {
 }
 
 /// Prints the result, and the reason of an operator who was `first`.
-fn report(queue: &Queue, what: &str, first: Option<&Reason>, global: &Global) -> Result<Exit, Failure> {
+fn report(queue: &Queue, what: &str, first: Option<&Reason>, global: &Global) -> Result<Did, Failure> {
     if global.json {
         line(json!({"queue": queue.to_string(), "outcome": what, "first": first.map(Reason::view)}))?;
     } else {
         let why = first.map(|first| format!(": {}", one_line(&first.to_string()))).unwrap_or_default();
         line(format_args!("{queue} {what}{why}"))?;
     }
-    Ok(Exit::Done)
+    Ok(Did::new(Exit::Done, what))
 }

@@ -1,11 +1,12 @@
 //! `bursar quarantine` lists keys whose records no build could read, jobs at which several workers died, and webhooks without a
 //! receiver. An operator retries or drops them.
 
-use bursar_domain::{JobView, Millis, Queue};
+use bursar_domain::{AuditAction, AuditTarget, JobView, Millis, Queue};
 use bursar_store::{Dropped, Origin, Quarantined, Retried};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use crate::attribution::{Acting, Did};
 use crate::commands::limit;
 use crate::commands::operate::ReasonArg;
 use crate::context::CommandContext;
@@ -68,6 +69,12 @@ struct Name {
     queue: Origin,
 }
 
+impl Name {
+    fn target(&self) -> AuditTarget {
+        AuditTarget::entry(&self.queue, &self.key).of(self.queue.account())
+    }
+}
+
 /// The two types of entries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Of {
@@ -88,9 +95,21 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     let context = CommandContext::open(global.config.as_deref()).await?;
     match &arguments.act {
         Act::List { account, limit } => list(&context, account.as_deref(), *limit, global).await,
-        Act::Retry { name, webhook: false, reason_arg } => retry(&context, name, reason_arg, global).await,
-        Act::Retry { name, webhook: true, reason_arg } => retry_webhook(&context, name, reason_arg, global).await,
-        Act::Drop { name, reason_arg } => drop(&context, name, reason_arg, global).await,
+        Act::Retry { name, webhook: false, reason_arg } => {
+            let acting = reason_arg.acting(&context).await?;
+            let act = retry(&context, name, &acting, global);
+            acting.record(AuditAction::QuarantineRetry, name.target(), act).await
+        }
+        Act::Retry { name, webhook: true, reason_arg } => {
+            let acting = reason_arg.acting(&context).await?;
+            let act = retry_webhook(&context, name, &acting, global);
+            acting.record(AuditAction::QuarantineDeliver, name.target(), act).await
+        }
+        Act::Drop { name, reason_arg } => {
+            let acting = reason_arg.acting(&context).await?;
+            let act = drop(&context, name, &acting, global);
+            acting.record(AuditAction::QuarantineDrop, name.target(), act).await
+        }
     }
 }
 
@@ -154,14 +173,9 @@ fn of_jobs(name: &Name) -> Result<&Queue, UsageError> {
     }
 }
 
-async fn retry(
-    context: &CommandContext,
-    name: &Name,
-    reason_arg: &ReasonArg,
-    global: &Global,
-) -> Result<Exit, Failure> {
+async fn retry(context: &CommandContext, name: &Name, acting: &Acting<'_>, global: &Global) -> Result<Did, Failure> {
     let queue = of_jobs(name)?;
-    Ok(match context.store.retry_quarantined(queue, &name.key, reason_arg.operator()).await? {
+    Ok(match context.store.retry_quarantined(queue, &name.key, acting.operator()).await? {
         Retried::Back(state) => done(name, &format!("is {state} again"), global)?,
         Retried::WasBack(state) => done(name, &format!("was back already, and is {state}"), global)?,
         Retried::NotThere => no(name, "is not in quarantine"),
@@ -173,18 +187,18 @@ async fn retry(
 async fn retry_webhook(
     context: &CommandContext,
     name: &Name,
-    reason_arg: &ReasonArg,
+    acting: &Acting<'_>,
     global: &Global,
-) -> Result<Exit, Failure> {
-    if context.store.retry_delivery(&name.queue, &name.key, reason_arg.operator()).await? {
+) -> Result<Did, Failure> {
+    if context.store.retry_delivery(&name.queue, &name.key, acting.operator()).await? {
         return done(name, "has its webhook retried", global);
     }
     Ok(no(name, "has no webhook in quarantine"))
 }
 
-async fn drop(context: &CommandContext, name: &Name, reason_arg: &ReasonArg, global: &Global) -> Result<Exit, Failure> {
+async fn drop(context: &CommandContext, name: &Name, acting: &Acting<'_>, global: &Global) -> Result<Did, Failure> {
     let queue = of_jobs(name)?;
-    Ok(match context.store.drop_quarantined(queue, &name.key, reason_arg.operator()).await? {
+    Ok(match context.store.drop_quarantined(queue, &name.key, acting.operator()).await? {
         Dropped::Done => done(name, "is left alone from now on", global)?,
         Dropped::NotThere => no(name, "is not in quarantine"),
         Dropped::Readable => no(name, "has a job that this build or a newer one can read: `bursar quarantine retry`"),
@@ -192,16 +206,15 @@ async fn drop(context: &CommandContext, name: &Name, reason_arg: &ReasonArg, glo
     })
 }
 
-fn done(name: &Name, what: &str, global: &Global) -> Result<Exit, Failure> {
+fn done(name: &Name, what: &str, global: &Global) -> Result<Did, Failure> {
     if global.json {
         line(json!({"queue": name.queue.to_string(), "key": name.key, "outcome": what}))?;
     } else {
         line(format_args!("{} {} {what}", name.queue, one_line(&name.key)))?;
     }
-    Ok(Exit::Done)
+    Ok(Did::new(Exit::Done, what))
 }
 
-fn no(name: &Name, why: &str) -> Exit {
-    eprintln!("bursar: {} of {} {why}", one_line(&name.key), name.queue);
-    Exit::No
+fn no(name: &Name, why: &str) -> Did {
+    Did::no(format_args!("{} of {} {why}", one_line(&name.key), name.queue))
 }

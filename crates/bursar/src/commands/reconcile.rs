@@ -9,9 +9,10 @@ mod verdict;
 
 use std::path::PathBuf;
 
-use bursar_domain::Millis;
+use bursar_domain::{AuditAction, AuditTarget, Millis};
 use clap::Args;
 
+use crate::attribution::{Did, Identification};
 use crate::commands::export::time;
 use crate::commands::show::Place;
 use crate::context::CommandContext;
@@ -45,16 +46,27 @@ pub(crate) struct Arguments {
     /// With --journal: change nothing, print what would be done.
     #[arg(long, requires = "journal")]
     dry_run: bool,
-    /// With --journal: the operator, for the jobs' histories. Your login if left out.
-    #[arg(long, value_name = "NAME", env = "USER", default_value = "unknown")]
-    who: String,
+    #[command(flatten)]
+    identification: Identification,
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let context = CommandContext::open(global.config.as_deref()).await?;
-    if arguments.journal.is_empty() {
-        period::run(&context, arguments, global).await
-    } else {
-        journal::run(&context, arguments, global).await
+    let acting = arguments.identification.acting(&context, None).await?;
+    let done = |exit| Did::quietly(exit);
+    match (arguments.journal.is_empty(), arguments.dry_run, arguments.wake) {
+        // Nothing is changed.
+        (true, _, false) => period::run(&context, arguments, global).await,
+        (false, true, _) => journal::run(&context, arguments, acting.operator(), global).await,
+        (true, _, true) => {
+            let target = arguments.place.target();
+            let act = async { period::run(&context, arguments, global).await.map(done) };
+            acting.record(AuditAction::ReconcileWake, target, act).await
+        }
+        (false, false, _) => {
+            let target = arguments.journal.first().map(|file| AuditTarget::file(&file.display())).unwrap_or_default();
+            let act = async { journal::run(&context, arguments, acting.operator(), global).await.map(done) };
+            acting.record(AuditAction::ReconcileJournal, target, act).await
+        }
     }
 }

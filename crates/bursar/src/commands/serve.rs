@@ -13,7 +13,7 @@ use crate::open_files::{Calls, OpenFiles};
 use crate::preflight::Preflight;
 use crate::serve::Process;
 use crate::signals::Hangup;
-use crate::{journals, logging, role_webhooks, serve, signals, traces};
+use crate::{journals, logging, process_audit, role_webhooks, serve, signals, traces};
 
 #[derive(Debug, Args)]
 #[command(
@@ -41,6 +41,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
     let files = OpenFiles::divided(&config, Calls::Webhooks);
     let process = Process { worker: None, unfit: preflight.unfit(), files };
     let server = serve::listen(&config, NoTokens::Refuse, store.clone(), &telemetry, process, drain.clone()).await?;
+    process_audit::configuration(&config, global.config.as_deref(), &store, "serve");
     let delivering = role_webhooks::start(&config, store, telemetry.clone(), drain)?;
     tokio::select! {
         () = server.serve() => {}

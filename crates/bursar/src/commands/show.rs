@@ -1,6 +1,6 @@
 //! `bursar show KEY` shows a job's state and history.
 
-use bursar_domain::{HistoryEvent, Key, Kind, Millis, Queue};
+use bursar_domain::{AuditTarget, HistoryEvent, Key, Kind, Millis, Queue};
 use bursar_store::{JobRecord, StoredAs, Unreadable};
 use clap::Args;
 use serde_json::{Value, json};
@@ -27,6 +27,14 @@ pub(crate) struct Place {
     /// Only this kind.
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Option<Kind>,
+}
+
+impl Place {
+    /// The same in the audit trail.
+    pub(crate) fn target(&self) -> AuditTarget {
+        let queue = self.account.as_ref().zip(self.kind).map(|(account, kind)| format!("{account}/{kind}"));
+        AuditTarget { account: self.account.clone(), queue, ..AuditTarget::default() }
+    }
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {

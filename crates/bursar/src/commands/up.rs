@@ -13,7 +13,7 @@ use crate::exit::{Context, Exit, Failure, Global};
 use crate::open_files::{Calls, OpenFiles};
 use crate::serve::Process;
 use crate::signals::Hangup;
-use crate::{context, journals, logging, role_webhooks, role_worker, serve, signals, traces};
+use crate::{context, journals, logging, process_audit, role_webhooks, role_worker, serve, signals, traces};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar up --embedded --data ./data --config bursar.toml")]
@@ -37,6 +37,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     }
     let store = context::connect(&config).await?;
     journals::begin(&config, &store).await?;
+    process_audit::configuration(&config, global.config.as_deref(), &store, "up");
     let (metrics, traces) = (role_worker::counted(&config), traces::start(&config)?);
     let files = OpenFiles::divided(&config, Calls::Both);
     let telemetry = Telemetry { traces: traces.clone(), ..Telemetry::default() };

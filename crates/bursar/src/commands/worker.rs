@@ -6,7 +6,7 @@ use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
 use crate::open_files::{Calls, OpenFiles};
 use crate::signals::Hangup;
-use crate::{logging, role_worker, signals, traces};
+use crate::{logging, process_audit, role_worker, signals, traces};
 
 #[derive(Debug, Args)]
 #[command(
@@ -18,6 +18,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
     let drain = signals::drain_on_signal(Hangup::Drains)?;
     let CommandContext { config, store } = CommandContext::open(global.config.as_deref()).await?;
     logging::start(&config.log);
+    process_audit::configuration(&config, global.config.as_deref(), &store, "worker");
     let (metrics, traces) = (role_worker::counted(&config), traces::start(&config)?);
     let files = OpenFiles::divided(&config, Calls::Gateways);
     let worked = role_worker::run(&config, store, metrics, traces.clone(), files, drain).await;

@@ -7,7 +7,7 @@ use bursar_domain::GatewayKind;
 use super::account::{AccountKeys, gateway_row};
 use super::beingfi::BeingfiKeys;
 use super::oidc::OidcKeys;
-use super::sections::{Import, Journal, Log, Redis, Server, Telemetry, Webhooks, Worker};
+use super::sections::{Audit, Import, Journal, Log, Redis, Server, Telemetry, Webhooks, Worker};
 use super::table::{Keys, Row, Setting};
 use super::yzt::YztKeys;
 
@@ -51,6 +51,7 @@ pub(super) fn sections() -> Vec<Chapter> {
         chapter::<Journal>("journal"),
         chapter::<Server>("server"),
         chapter::<OidcKeys>("server.oidc"),
+        chapter::<Audit>("audit"),
         chapter::<Webhooks>("webhooks"),
         chapter::<Log>("log"),
         chapter::<Telemetry>("telemetry"),

@@ -4,14 +4,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bursar_store::Durability;
+use bursar_server::{IpNet, ProxyHeader};
+use bursar_store::{AUDIT_KEEP, Durability};
 use bursar_webhooks::{AllowedNetwork, Authorities};
 
 use super::redis_url::RedisUrl;
 use super::rules::{DAY, HOUR, MINUTE, SECOND, duration, flag, whole, word};
 use super::section::Section;
 use super::table::section;
-use super::texts::{CA_ONLY, base_url, file, listen, name, networks, queues, redis_url};
+use super::texts::{CA_ONLY, base_url, file, listen, name, networks, networks_with_ports, queues, redis_url};
 
 section! {
     /// The Redis that keeps the jobs.
@@ -171,8 +172,27 @@ section! {
         /// at most. An idle connection is closed after this time: behind a balancer, set it longer than the balancer keeps its own
         /// connections.
         client_timeout: Duration = duration(SECOND..=SECOND * 600), default(SECOND * 30);
+        /// Failed tokens and sign-ins from one address within a minute, after which further ones get 429 until the minute ends; 0 for no limit.
+        /// A token that is known is never refused for this, because others may share its address.
+        failures_per_minute: u32 = whole(0..=MAX_REQUESTS), default(30);
+        /// The reverse proxies before the server. The audit trail has the client's address: that of the connection, or the last one in the
+        /// proxies' header that is none of these networks.
+        trusted_proxies: Vec<IpNet> = networks(), default(Vec::new());
+        /// The header in which those proxies name the client. Name the one that they write: a client can write the other one itself.
+        proxy_header: ProxyHeader = word(PROXY_HEADERS), default(ProxyHeader::XForwardedFor);
         /// A server that is asked to end waits this long for requests in flight.
         drain: Duration = duration(Duration::ZERO..=HOUR), default(SECOND * 30);
+    }
+}
+
+const PROXY_HEADERS: &[(&str, ProxyHeader)] =
+    &[("x-forwarded-for", ProxyHeader::XForwardedFor), ("forwarded", ProxyHeader::Forwarded)];
+
+section! {
+    /// The audit trail: who did what, from where and why. It is in Redis, in the log, and on a page of the dashboard.
+    pub(crate) struct Audit {
+        /// Events are kept for this time, and nothing else removes them. PCI DSS 10.5.1 asks for twelve months.
+        keep: Duration = duration(DAY..=DAY * 3_650), default(AUDIT_KEEP);
     }
 }
 
@@ -193,7 +213,7 @@ section! {
         ///
         /// `"10.20.0.0/16"` is a network with the ports 80 and 443; `"10.20.0.0/16:8443"`, `"10.20.1.7:8443"` and `"[fd00::/8]:8443"` have
         /// one other port; `"10.20.1.7:*"` has all. `http://` goes to these networks only, and `https://` to any public address, too.
-        allow: Vec<AllowedNetwork> = networks(), default(Vec::new());
+        allow: Vec<AllowedNetwork> = networks_with_ports(), default(Vec::new());
         /// Trust this certificate authority (PEM) besides the system's.
         ca_file: Option<PathBuf> = file(), optional("ca.pem");
         /// Trust the authority of `ca_file` alone: a receiver with a certificate by a public authority is refused.

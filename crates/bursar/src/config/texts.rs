@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use bursar_domain::PartyTypes;
 use bursar_store::Settings;
+use bursar_server::IpNet;
 use bursar_webhooks::AllowedNetwork;
 use toml::Value as Toml;
 use url::{Host, Url};
@@ -195,8 +196,19 @@ pub(super) fn queues() -> Rule<Vec<String>> {
     listed("a list of texts", make, Vec::clone)
 }
 
+/// Networks: `10.0.0.0/8`, or one address.
+pub(super) fn networks() -> Rule<Vec<IpNet>> {
+    let network = |(index, text): (usize, String)| {
+        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        network.map_err(|_| format!("entry {}: must be a network, for example \"10.20.0.0/16\"", index + 1))
+    };
+    let make = move |texts: Vec<String>| texts.into_iter().enumerate().map(network).collect();
+    let show = |networks: &Vec<IpNet>| networks.iter().map(ToString::to_string).collect();
+    listed("a list of networks, for example [\"10.20.0.0/16\"]", make, show)
+}
+
 /// Networks, each with its ports: `10.0.0.0/8`, `10.0.0.0/8:8443`, or one address.
-pub(super) fn networks() -> Rule<Vec<AllowedNetwork>> {
+pub(super) fn networks_with_ports() -> Rule<Vec<AllowedNetwork>> {
     let network = |(index, text): (usize, String)| {
         text.parse::<AllowedNetwork>().map_err(|error| format!("entry {}: {error}", index + 1))
     };

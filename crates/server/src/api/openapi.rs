@@ -119,11 +119,11 @@ fn security_schemes() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{events, health, jobs, metrics, notify, queues};
+    use crate::api::{audit, events, health, jobs, metrics, notify, queues};
 
     fn whole() -> Value {
         let notifications = [notify::stored_part(), notify::received_part()];
-        let work = [jobs::part(), queues::part(), events::part(), health::part(), metrics::part()];
+        let work = [jobs::part(), queues::part(), events::part(), audit::part(), health::part(), metrics::part()];
         let own = part(&[]);
         document(work.iter().chain(&notifications).chain([&own]))
     }

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use bursar_domain::{Queue, QueueView};
-use bursar_store::Operator;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -15,6 +14,7 @@ use crate::http::part::Part;
 use crate::http::path::QueueName;
 use crate::http::problem::{Kind, Problem};
 use crate::http::query::NoQuery;
+use crate::ops::audit::Acting;
 use crate::ops::queues::{QueueAction, QueueActionError, pause_or_resume};
 use crate::state::Shared;
 
@@ -44,8 +44,8 @@ fn turning(wanted: QueueAction) -> Operation {
                               JsonBody(body): JsonBody|
                 -> Result<Json<QueueView>, Problem> {
         let ActionRequest { reason } = ActionRequest::read(&body)?;
-        let operator = Operator { who: &who.bearer.name, why: &reason };
-        match pause_or_resume(&app, &queue, wanted, operator).await {
+        let acting = Acting { actor: &who.actor, reason: &reason };
+        match pause_or_resume(&app, &queue, wanted, acting).await {
             Ok(status) => Ok(Json(status.view(&queue))),
             Err(QueueActionError::Already(status)) => Err(already(&queue, wanted, status.view(&queue))),
             Err(QueueActionError::Refused(refusal)) => Err(refusal.into()),

@@ -11,6 +11,7 @@ use super::cookie;
 use super::i18n::language;
 use super::page::{Refused, refuse};
 use super::signed_in::{Guest, SignedIn};
+use crate::http::client::Client;
 use crate::state::Shared;
 use crate::state::sessions::{NoSession, Presence};
 
@@ -58,6 +59,7 @@ impl FromRequestParts<Shared> for SignedIn {
         let Some(session) = cookie.and_then(|cookie| app.session(cookie)) else {
             return Err(to_sign_in(parts, &guest));
         };
+        Client::of(parts).is(&session.bearer);
         if session.bearer.rate.take(app.settings.rate_per_second, Instant::now()).is_err() {
             return Err(refuse(&guest, None, StatusCode::TOO_MANY_REQUESTS, guest.words.too_many));
         }
@@ -70,7 +72,8 @@ impl FromRequestParts<Shared> for SignedIn {
         }
         app.note_use(&session.bearer);
         let form_token = app.sessions.form_token(&session);
-        Ok(Self { session, form_token, guest })
+        let actor = session.bearer.actor(Client::of(parts).address);
+        Ok(Self { session, form_token, actor, guest })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every text of the dashboard, in every language. A language is one value of [`Words`]: the compiler does not let it lack
 //! one. `{0}`, `{1}` are what is filled in.
 
+pub(super) mod audit;
 mod chinese;
 mod chinese_reasons;
 mod english;
@@ -12,6 +13,7 @@ use bursar_domain::{
     ActionKind, DeliveryError, DeliveryOutcome, HeldReason, NotificationOutcome, Operation, Outcome, Reason, State,
 };
 
+pub(super) use audit::AuditWords;
 pub(super) use chinese::CHINESE;
 pub(super) use english::ENGLISH;
 
@@ -28,6 +30,7 @@ pub(super) struct Words {
     /// A link for readers of screens.
     pub(super) skip: &'static str,
     pub(super) navigation: &'static str,
+    pub(super) audit: &'static AuditWords,
     pub(super) queues: &'static str,
     pub(super) jobs: &'static str,
     pub(super) review: &'static str,

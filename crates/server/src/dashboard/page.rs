@@ -23,6 +23,7 @@ pub(super) enum Tab {
     Review,
     Notifications,
     Charts,
+    Audit,
     /// None of them.
     None,
 }
@@ -92,12 +93,13 @@ fn top(guest: &Guest, signed_in: Option<&SignedIn>, tab: Tab) -> Markup {
         (Tab::Review, "/review", words.review),
         (Tab::Notifications, "/notifications", words.notifications),
         (Tab::Charts, "/charts", words.charts),
+        (Tab::Audit, "/audit", words.audit.audit),
     ];
     html! {
         a.brand href="/" { "Bursar" }
-        @if signed_in.is_some() {
+        @if let Some(signed_in) = signed_in {
             nav aria-label=(words.navigation) {
-                @for (each, address, name) in tabs {
+                @for (each, address, name) in tabs.into_iter().filter(|(each, ..)| *each != Tab::Audit || signed_in.may_operate()) {
                     a href=(address) aria-current=[(each == tab).then_some("page")] { (name) }
                 }
             }

@@ -1,5 +1,6 @@
 //! The pages, each with its handlers.
 
+mod audit;
 mod charts;
 mod job;
 mod job_actions;
@@ -33,6 +34,7 @@ pub(crate) fn part() -> Part {
         .page("/quarantine/{account}/{kind}/{key}/{act}", get(quarantine::query).post(quarantine::perform))
         .page("/notifications", get(notifications::show))
         .page("/notifications/{account}/{id}", get(notification::show))
+        .page("/audit", get(audit::show))
         .page("/charts", get(charts::show))
         .page("/live", get(live::events))
         .page("/sign-in", get(sign_in::show).post(sign_in::sign_in))

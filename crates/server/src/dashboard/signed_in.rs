@@ -1,7 +1,10 @@
 //! The reader of a page.
 
+use bursar_domain::Actor;
+
 use super::i18n::Words;
 use crate::http::auth::{Operate, Right};
+use crate::ops::audit::Acting;
 use crate::state::sessions::Session;
 use crate::state::tokens::Bearer;
 
@@ -16,12 +19,19 @@ pub(super) struct Guest {
 pub(super) struct SignedIn {
     pub(super) session: Session,
     pub(super) form_token: String,
+    /// The reader as the audit trail names it.
+    pub(super) actor: Actor,
     pub(super) guest: Guest,
 }
 
 impl SignedIn {
     pub(super) fn words(&self) -> &'static Words {
         self.guest.words
+    }
+
+    /// The reader who acts for this reason.
+    pub(super) fn acting<'a>(&'a self, reason: &'a str) -> Acting<'a> {
+        Acting { actor: &self.actor, reason }
     }
 
     /// The token's name, recorded with each action.

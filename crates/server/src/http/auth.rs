@@ -6,9 +6,10 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
-use bursar_domain::Millis;
+use bursar_domain::{Actor, AuditAction, Millis};
 use tokio::time::Instant;
 
+use crate::http::client::Client;
 use crate::http::problem::{Kind, Problem};
 use crate::state::tokens::{Bearer, NoBearer, Role};
 use crate::state::{ServerState, Shared, clock};
@@ -46,6 +47,8 @@ impl Right for Operate {
 pub(crate) struct Allowed<R> {
     /// The token's bearer.
     pub(crate) bearer: Arc<Bearer>,
+    /// The bearer as the audit trail names it.
+    pub(crate) actor: Actor,
     right: PhantomData<R>,
 }
 
@@ -61,7 +64,8 @@ impl<R: Right> FromRequestParts<Shared> for Allowed<R> {
                 format!("{} has the role {}; this is for {}", bearer.name, bearer.role.as_str(), roles.join(" or "));
             return Err(Problem::new(Kind::WrongRole, detail));
         }
-        Ok(Self { bearer, right: PhantomData })
+        let actor = bearer.actor(Client::of(parts).address);
+        Ok(Self { bearer, actor, right: PhantomData })
     }
 }
 
@@ -71,6 +75,14 @@ impl ServerState {
         let given = parts.headers.get(header::AUTHORIZATION);
         let token = given.and_then(|value| value.to_str().ok()).and_then(bearer_token);
         let known = self.bearer_of(token.unwrap_or_default());
+        let client = Client::of(parts);
+        if given.is_some() && known.is_err() {
+            self.refused(None, client.address, AuditAction::TokenFailed, parts.uri.path());
+            if let Some(wait) = self.must_wait(client.address) {
+                let detail = "too many tokens from this address are not known here";
+                return Err(Problem::new(Kind::TooMany, detail).retry_after(wait));
+            }
+        }
         let bearer = known.map_err(|no_bearer| {
             let detail = match (given, no_bearer) {
                 (None, _) => "send Authorization: Bearer TOKEN; `bursar token` makes one",
@@ -80,6 +92,7 @@ impl ServerState {
             let challenge = HeaderValue::from_static("Bearer realm=\"bursar\"");
             Problem::new(Kind::NoToken, detail).header(header::WWW_AUTHENTICATE, challenge)
         })?;
+        client.is(&bearer);
         bearer.rate.take(self.settings.rate_per_second, Instant::now()).map_err(|wait| {
             let per_second = self.settings.rate_per_second;
             let detail = format!("{} may make {per_second} requests a second here; send jobs in batches", bearer.name);

@@ -52,7 +52,7 @@ pub(crate) enum Kind {
     /// Rules are broken; `errors` names all of them.
     #[serde(rename = "urn:bursar:problem:invalid")]
     Invalid,
-    /// The token's rate is used up.
+    /// The token's rate is used up, or too many unknown tokens came from this address within a minute.
     #[serde(rename = "urn:bursar:problem:rate-limited")]
     TooMany,
     /// Redis cannot do it now. It is safe to repeat the request.
@@ -96,7 +96,7 @@ impl Kind {
             Self::TooLarge => "the body is over the limit",
             Self::WrongContentType => "the body must be JSON",
             Self::Invalid => "rules are broken",
-            Self::TooMany => "the token's rate is used up",
+            Self::TooMany => "too many requests or failures",
             Self::Unavailable => "Redis cannot do it now",
             Self::UnreadableRecord => "this build cannot read the job's record",
             Self::Internal => "the server has failed",

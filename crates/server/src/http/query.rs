@@ -6,7 +6,7 @@ use std::str::FromStr;
 use axum::extract::FromRequestParts;
 use axum::http::Uri;
 use axum::http::request::Parts;
-use bursar_domain::FieldError;
+use bursar_domain::{FieldError, Millis};
 
 use crate::http::problem::Problem;
 use crate::state::Shared;
@@ -57,6 +57,12 @@ impl Query {
     /// The value of `name` as its type reads it.
     pub(crate) fn parse<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         self.take(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
+    }
+
+    /// The value of `name` as a time.
+    pub(crate) fn time(&mut self, name: &str) -> Option<Millis> {
+        let rule = "must be an RFC 3339 time with an offset: 2026-01-01T08:00:00+08:00";
+        self.take(name, |text| Millis::parse_rfc3339(text).ok_or_else(|| rule.to_owned()))
     }
 
     /// The value of `limit`, at most `max`.

@@ -1,8 +1,9 @@
 //! An operator's action on one job, recorded with a name and a reason. Of two operators, the second one gets the first one's action.
 
-use bursar_domain::{Key, Operation, OperatorAction, Queue, last_action};
+use bursar_domain::{AuditResult, AuditTarget, Key, Operation, OperatorAction, Queue, last_action};
 use bursar_store::{JobRecord, Operated, Operator, StoreError, StoredAs};
 
+use crate::ops::audit::{self, Acting, NotDone};
 use crate::state::ServerState;
 use crate::state::refusal::Refusal;
 
@@ -41,11 +42,32 @@ impl From<StoreError> for NotOperated {
     }
 }
 
-/// Does it, if the state allows it and the job is still as the operator `saw` it, where that is known; returns the job as it is then.
+impl NotDone for NotOperated {
+    fn result(&self) -> (AuditResult, String) {
+        match self {
+            Self::NotNow(refused) => (AuditResult::Refused, refused.detail.clone()),
+            Self::Refused(refusal) => audit::result_of(refusal),
+        }
+    }
+}
+
+/// Does it and records it in the audit trail, if the state allows it and the job is still as the operator `saw` it, where that is known; returns the job as it is then.
 ///
 /// # Errors
 /// [`NotOperated`]: nothing was done, or Redis did not answer.
 pub(crate) async fn operate(
+    app: &ServerState,
+    (queue, key): (&Queue, &Key),
+    operation: Operation,
+    acting: Acting<'_>,
+    saw: Option<&JobRecord>,
+) -> Result<Box<JobRecord>, NotOperated> {
+    let act = act(app, (queue, key), operation, acting.operator(), saw);
+    let what = (operation.into(), AuditTarget::job(queue, key));
+    audit::recorded(app, acting, what, act, |record| record.state.to_string()).await
+}
+
+async fn act(
     app: &ServerState,
     (queue, key): (&Queue, &Key),
     operation: Operation,

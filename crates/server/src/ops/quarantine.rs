@@ -1,8 +1,9 @@
 //! The quarantine, and the actions of operators on a key in it.
 
-use bursar_domain::Queue;
+use bursar_domain::{AuditAction, AuditResult, AuditTarget, Queue};
 use bursar_store::{Dropped, Operator, Origin, Quarantined, Retried, StoreError, Unreadable};
 
+use crate::ops::audit::{self, Acting};
 use crate::state::ServerState;
 use crate::state::notification_accounts::notification_accounts;
 use crate::state::refusal::Refusal;
@@ -83,11 +84,51 @@ pub(crate) async fn found(app: &ServerState, bearer: &Bearer, limit: usize) -> R
     Ok(found)
 }
 
-/// Does it.
+impl From<Refusal> for NotDone {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl audit::NotDone for NotDone {
+    fn result(&self) -> (AuditResult, String) {
+        let refused = |why: &str| (AuditResult::Refused, why.to_owned());
+        match self {
+            Self::NotThere => refused("it is not in quarantine"),
+            Self::Unreadable(why) => (AuditResult::Refused, why.to_string()),
+            Self::Readable => refused("its record can be read"),
+            Self::Changed => refused("it changed while it was read"),
+            Self::Refused(refusal) => audit::result_of(refusal),
+        }
+    }
+}
+
+impl From<QuarantineAction> for AuditAction {
+    fn from(action: QuarantineAction) -> Self {
+        match action {
+            QuarantineAction::Retry => Self::QuarantineRetry,
+            QuarantineAction::Deliver => Self::QuarantineDeliver,
+            QuarantineAction::Drop => Self::QuarantineDrop,
+        }
+    }
+}
+
+/// Does it and records it in the audit trail.
 ///
 /// # Errors
 /// [`NotDone`]: nothing was done, or Redis did not answer.
 pub(crate) async fn perform(
+    app: &ServerState,
+    (origin, key): (&Origin, &str),
+    act: QuarantineAction,
+    acting: Acting<'_>,
+) -> Result<(), NotDone> {
+    let perform = perform_unrecorded(app, (origin, key), act, acting.operator());
+    let what = (act.into(), AuditTarget::entry(origin, key).of(origin.account()));
+    audit::recorded(app, acting, what, perform, |()| String::new()).await
+}
+
+async fn perform_unrecorded(
     app: &ServerState,
     (origin, key): (&Origin, &str),
     act: QuarantineAction,

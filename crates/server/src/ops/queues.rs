@@ -1,8 +1,9 @@
 //! Pausing and resuming a queue.
 
-use bursar_domain::{ActionKind, Queue};
+use bursar_domain::{ActionKind, AuditAction, AuditResult, AuditTarget, Queue};
 use bursar_store::{Operator, QueueStatus, StoreError};
 
+use crate::ops::audit::{self, Acting, NotDone};
 use crate::state::ServerState;
 use crate::state::refusal::Refusal;
 
@@ -43,11 +44,46 @@ impl From<StoreError> for QueueActionError {
     }
 }
 
-/// Pauses or resumes a queue; returns the queue as it is then.
+impl NotDone for QueueActionError {
+    fn result(&self) -> (AuditResult, String) {
+        match self {
+            Self::Already(_) => (AuditResult::Refused, "it was so already".to_owned()),
+            Self::Refused(refusal) => audit::result_of(refusal),
+        }
+    }
+}
+
+impl From<Refusal> for QueueActionError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<QueueAction> for AuditAction {
+    fn from(action: QueueAction) -> Self {
+        match action {
+            QueueAction::Pause => Self::Pause,
+            QueueAction::Resume => Self::Resume,
+        }
+    }
+}
+
+/// Pauses or resumes a queue and records it in the audit trail; returns the queue as it is then.
 ///
 /// # Errors
 /// [`QueueActionError`]: nothing was done, or Redis did not answer.
 pub(crate) async fn pause_or_resume(
+    app: &ServerState,
+    queue: &Queue,
+    wanted: QueueAction,
+    acting: Acting<'_>,
+) -> Result<Box<QueueStatus>, QueueActionError> {
+    let turn = turn(app, queue, wanted, acting.operator());
+    let what = (wanted.into(), AuditTarget::queue(queue));
+    audit::recorded(app, acting, what, turn, |_| String::new()).await
+}
+
+async fn turn(
     app: &ServerState,
     queue: &Queue,
     wanted: QueueAction,

@@ -91,6 +91,14 @@ impl Accounts {
             Self::Only(accounts) => accounts.contains(account),
         }
     }
+
+    /// The same for the account of this name; `None` is what belongs to no account.
+    pub(crate) fn have_named(&self, account: Option<&str>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(accounts) => accounts.iter().any(|known| Some(known.as_str()) == account),
+        }
+    }
 }
 
 /// Why there are no tokens. The operator acts next; a server that runs keeps the ones it has.

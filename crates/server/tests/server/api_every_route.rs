@@ -172,7 +172,11 @@ async fn a_parameter_that_is_wrong_unknown_or_there_twice_is_named() {
 
 /// Values that a parameter of this schema cannot have.
 fn wrong_values(schema: &Value) -> Vec<String> {
-    let mut wrong = vec!["%21nonsense%E2%88%9E".to_owned(), "%FF".to_owned(), "x".repeat(5_000)];
+    let mut wrong = vec!["%FF".to_owned(), "x".repeat(5_000)];
+    // A text with a length and no other rule may be any name.
+    if schema["maxLength"].is_null() || schema["pattern"].is_string() {
+        wrong.push("%21nonsense%E2%88%9E".to_owned());
+    }
     if schema["minimum"].is_number() {
         wrong.extend(["", "1.5", "1e3", "0x1", "99999999999999999999999"].map(str::to_owned));
         let number = |bound: &str, by: i64| schema[bound].as_i64().map(|bound| (bound + by).to_string());

@@ -65,6 +65,8 @@ async fn every_operation_answers_by_its_schema() {
     queues(&judged).await;
     notifications(&judged).await;
     events(&judged).await;
+    let page = judged.get("/v1/audit", "/v1/audit?who=li&limit=1000", 200).await;
+    assert!(page["events"].as_array().is_some_and(|events| events.len() > 3), "{page}");
     for template in ["/healthz", "/metrics", "/openapi.json"] {
         judged.get(template, template, 200).await;
     }

@@ -25,6 +25,7 @@ async fn nothing_is_shown_or_done_without_signing_in() {
         "/notifications",
         "/notifications/main/1",
         "/charts",
+        "/audit",
         "/live",
     ] {
         let page = stranger.get(path).await;
@@ -198,7 +199,7 @@ async fn oversized_or_foreign_forms_and_wrong_methods_are_refused() {
     assert_eq!(long.status, 413, "{long:?}");
     let json = browser.client.post(format!("{}{path}", browser.address)).body(Value::Null.to_string());
     assert_eq!(browser.answer(json).await.status, 415);
-    for path in ["/", "/jobs", "/notifications", "/notifications/main/1", "/charts", "/live"] {
+    for path in ["/", "/jobs", "/notifications", "/notifications/main/1", "/charts", "/audit", "/live"] {
         assert_eq!(browser.post(path, &[]).await.status, 405, "{path}");
     }
     assert_eq!(browser.get("/sign-out").await.status, 405, "a link does not sign out");

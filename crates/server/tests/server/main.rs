@@ -10,6 +10,7 @@ mod api_operate;
 mod api_schemas;
 mod api_submit;
 mod api_waits;
+mod audit;
 mod dashboard;
 mod dashboard_hostile_texts;
 mod dashboard_notifications;

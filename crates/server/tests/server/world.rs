@@ -8,13 +8,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{AccountRules, GatewayKind, HistoryEvent, Key, Kind, KindSet, PartyTypes, Queue};
+use bursar_domain::{AccountRules, AuditFilter, GatewayKind, HistoryEvent, Key, Kind, KindSet, PartyTypes, Queue};
 use bursar_gateways::NotificationReader;
 use bursar_producer::{Outcome, Producer};
 use bursar_server::{
     NoTokens, NotificationAccount, NotificationMethod, SessionLimits, Settings, known_tokens, new_token,
 };
 use bursar_store::{Cursor, Settings as StoreSettings, Store, StoredAs, TokenUse};
+use bursar_server::{NoTokens, NotificationAccount, NotificationMethod, ProxyHeader, Settings, new_token};
+use bursar_store::{Cursor, Settings as StoreSettings, Store, StoredAs};
 use bursar_telemetry::{Page, Places, Stored};
 use bursar_test_support::api::{Api, Tokens, answer};
 use bursar_test_support::notifications::{BILLS, platform_public_key};
@@ -35,6 +37,7 @@ const A_DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// One test's world.
 pub(crate) struct World {
+    prefix: String,
     store: Store,
     producer: Producer,
     queues: Vec<Queue>,
@@ -100,6 +103,8 @@ impl World {
     pub(crate) async fn on(url: String, adjust: impl FnOnce(&mut Settings)) -> Self {
         let settings = StoreSettings { url, prefix: unique_prefix() };
         let store = Store::connect(&settings).await.unwrap();
+        let store_settings = StoreSettings { url: redis().await.url.clone(), prefix: unique_prefix() };
+        let store = Store::connect(&store_settings).await.unwrap();
         let rules = |gateway| AccountRules {
             gateway,
             max_amount: None,
@@ -125,6 +130,9 @@ impl World {
             rate_per_second: 500,
             client_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(5),
+            failures_per_minute: 0, // tests of refusals make many
+            trusted_proxies: Vec::new(),
+            proxy_header: ProxyHeader::XForwardedFor,
             notification_accounts: vec![NotificationAccount {
                 name: "main".parse().unwrap(),
                 reader: Arc::new(NotificationReader::new(APP_ID, &platform_public_key()).unwrap()),
@@ -140,7 +148,7 @@ impl World {
         };
         adjust(&mut settings);
         let queues = QUEUES.iter().map(|queue| queue.parse().unwrap()).collect();
-        Self { store, producer, queues, settings, folder, accepted: RefCell::default() }
+        Self { prefix: store_settings.prefix, store, producer, queues, settings, folder, accepted: RefCell::default() }
     }
 
     /// Writes the tokens file and starts a server.
@@ -251,6 +259,34 @@ impl World {
             }
         }
         found
+    }
+
+    /// The audit trail, newest events first.
+    pub(crate) async fn audit(&self) -> Vec<Value> {
+        let page = self.store.audit_page(&AuditFilter::default(), None, 1_000).await.unwrap();
+        page.events.iter().map(|event| serde_json::to_value(event).unwrap()).collect()
+    }
+
+    /// Removes every event of every queue, as their cap does in time.
+    pub(crate) async fn trim_events(&self) {
+        for queue in &self.queues {
+            let events = format!("{}:{{{}}}:events", self.prefix, self.store.partition_of(queue));
+            self.command(&["XTRIM", &events, "MAXLEN", "0"]).await;
+        }
+    }
+
+    /// Puts something else where the audit trail is: nothing can be written to it.
+    pub(crate) async fn break_audit(&self) {
+        let audit = format!("{}:audit", self.prefix);
+        self.command(&["DEL", &audit]).await;
+        self.command(&["SET", &audit, "no stream"]).await;
+    }
+
+    async fn command(&self, words: &[&str]) {
+        let client = ::redis::Client::open(redis().await.url.as_str()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let mut command = ::redis::cmd(words[0]);
+        let _: ::redis::Value = command.arg(&words[1..]).query_async(&mut connection).await.unwrap();
     }
 
     /// Checks that the jobs that were accepted are stored, and no others, and that none has been sent.

@@ -8,7 +8,7 @@ use bursar_domain::{
     State, Transition, business_key, restored_from_journal,
 };
 use bursar_gateways::{Gateway, GatewayRequest, SharedParts};
-use bursar_store::{JobRecord, JournalDiff, JournalView, Restored, Store, StoredAs, Unreadable};
+use bursar_store::{JobRecord, JournalDiff, JournalView, Operator, Restored, Store, StoredAs, Unreadable};
 use comfy_table::{Table, presets};
 use serde_json::{Map, Value, json};
 
@@ -57,13 +57,19 @@ struct Reconciler<'a> {
     store: &'a Store,
     memory: &'a Memory,
     arguments: &'a Arguments,
+    operator: &'a str,
     queue: &'a Queue,
     gateway: Arc<dyn Gateway>,
     policy: Policy,
     now: Millis,
 }
 
-pub(super) async fn run(context: &CommandContext, arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    context: &CommandContext,
+    arguments: &Arguments,
+    operator: Operator<'_>,
+    global: &Global,
+) -> Result<Exit, Failure> {
     let memory = Memory::of(&arguments.journal)?;
     if memory.files.is_empty() {
         return Err(UsageError("there is no journal in what --journal names".into()).into());
@@ -85,6 +91,7 @@ pub(super) async fn run(context: &CommandContext, arguments: &Arguments, global:
             store: &context.store,
             memory: &memory,
             arguments,
+            operator: operator.who,
             queue,
             gateway: gateway(queue.account.as_str(), account, &parts)?,
             policy: account.policy.for_kind(queue.kind),
@@ -226,7 +233,7 @@ impl Reconciler<'_> {
             let was = record.map(|record| record.state);
             let event = RestoredFromJournal {
                 at: Millis::default(),
-                operator: self.arguments.who.clone(),
+                operator: self.operator.to_owned(),
                 was,
                 sends: sends.sends,
                 // A response of a newer build stays in the journal.
@@ -275,7 +282,7 @@ impl Reconciler<'_> {
         if self.arguments.dry_run {
             return Ok(None);
         }
-        let rival = self.store.send_rival_to_review(self.queue, key, view, &self.arguments.who).await?;
+        let rival = self.store.send_rival_to_review(self.queue, key, view, self.operator).await?;
         Ok(rival.map(|rival| format!("{rival} has the same business key and was moved to review")))
     }
 

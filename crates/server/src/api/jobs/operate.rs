@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State as AppState;
 use bursar_domain::{HistoryEvent, JobView, Operation as Action};
-use bursar_store::Operator;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -17,6 +16,7 @@ use crate::http::path::JobName;
 use crate::http::problem::{Kind, Problem};
 use crate::http::query::NoQuery;
 use crate::ops;
+use crate::ops::audit::Acting;
 use crate::ops::operate::{NotNow, NotOperated};
 use crate::state::{ServerState, Shared};
 
@@ -63,8 +63,8 @@ async fn operate(
     action: Action,
     reason: &str,
 ) -> Result<Json<JobView>, Problem> {
-    let operator = Operator { who: &who.bearer.name, why: reason };
-    match ops::operate::operate(app, (&name.queue, &name.key), action, operator, None).await {
+    let acting = Acting { actor: &who.actor, reason };
+    match ops::operate::operate(app, (&name.queue, &name.key), action, acting, None).await {
         Ok(record) => Ok(Json(record.view())),
         Err(NotOperated::NotNow(refused)) => Err(not_now(name, *refused)),
         Err(NotOperated::Refused(refusal)) => Err(refusal.into()),

@@ -9,6 +9,7 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
     language: "中文",
     skip: "跳到内容",
     navigation: "导航",
+    audit: &super::audit::CHINESE,
     queues: "队列",
     jobs: "任务",
     review: "人工复核",

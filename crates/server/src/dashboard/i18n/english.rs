@@ -10,6 +10,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
     language: "English",
     skip: "Skip to content",
     navigation: "Parts of the dashboard",
+    audit: &super::audit::ENGLISH,
     queues: "Queues",
     jobs: "Jobs",
     review: "Review",

@@ -5,7 +5,7 @@ use axum::extract::{Path, State as AppState};
 use axum::http::StatusCode;
 use axum::response::Response;
 use bursar_domain::{Due, HistoryEvent, Millis, Operation, State, is_reason, without_accounts_but};
-use bursar_store::{JobRecord, Operator, StoredAs};
+use bursar_store::{JobRecord, StoredAs};
 use maud::{Markup, html};
 
 use crate::dashboard::access::Posted;
@@ -66,9 +66,8 @@ pub(super) async fn perform(AppState(app): AppState<Shared>, path: Path4, posted
     if !is_reason(reason) {
         return Ok(asking(&signed_in, &wanted, Some(words.reason_rule), StatusCode::UNPROCESSABLE_ENTITY));
     }
-    let operator = Operator { who: signed_in.name(), why: reason };
-    match operate(&app, (&wanted.name.queue, &wanted.name.key), wanted.operation, operator, Some(&wanted.record)).await
-    {
+    let acting = signed_in.acting(reason);
+    match operate(&app, (&wanted.name.queue, &wanted.name.key), wanted.operation, acting, Some(&wanted.record)).await {
         Ok(_) => Ok(see(&job_address(&wanted.name.queue, wanted.name.key.as_str()))),
         Err(NotOperated::NotNow(refused)) => {
             let away = |error| refuse_problem(&signed_in, error);

@@ -14,6 +14,7 @@ use crate::dashboard::cookie;
 use crate::dashboard::i18n::language::local;
 use crate::dashboard::page::{Answered, Live, Refused, Tab, framed, refuse, see};
 use crate::dashboard::signed_in::Guest;
+use crate::http::client::Client;
 use crate::state::oidc::{ATTEMPT_LASTS, Attempt, NotSignedIn, Oidc, Returned};
 use crate::state::sessions::Whose;
 use crate::state::{Shared, clock};
@@ -44,7 +45,7 @@ pub(super) async fn leave(
 pub(super) async fn come_back(
     State(app): State<Shared>,
     guest: Guest,
-    headers: HeaderMap,
+    (client, headers): (Client, HeaderMap),
     back: Result<Query<Returned>, QueryRejection>,
 ) -> Answered {
     let oidc = configured(&app, &guest)?;
@@ -54,7 +55,7 @@ pub(super) async fn come_back(
     let attempt: Attempt = app.sessions.opened(PURPOSE, sealed).ok_or_else(|| refused(NotSignedIn::NotBegun))?;
     let person = oidc.finish(&attempt, &back, clock::now()).await.map_err(refused)?;
     let bearer = oidc.people.bearer(&person);
-    let session = begin(&app, &guest, &headers, &bearer, Whose::Person(person)).await?;
+    let session = begin(&app, &guest, (&headers, &client), &bearer, Whose::Person(person)).await?;
     let page = with_cookie(lead_on(&guest, local(&attempt.to)), &session);
     Ok(with_cookie(page, &cookie::attempt(&headers, "", Duration::ZERO)))
 }

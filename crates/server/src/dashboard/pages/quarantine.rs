@@ -5,7 +5,7 @@ use axum::extract::{Path, State as AppState};
 use axum::http::StatusCode;
 use axum::response::Response;
 use bursar_domain::{JobView, Millis, is_reason};
-use bursar_store::{Operator, Origin, Quarantined};
+use bursar_store::{Origin, Quarantined};
 use maud::{Markup, html};
 
 use crate::dashboard::access::Posted;
@@ -111,8 +111,8 @@ pub(super) async fn perform(AppState(app): AppState<Shared>, path: Path4, posted
     if !is_reason(reason) {
         return Ok(asking(&signed_in, &wanted, Some(words.reason_rule), StatusCode::UNPROCESSABLE_ENTITY));
     }
-    let operator = Operator { who: signed_in.name(), why: reason };
-    match quarantine::perform(&app, (&wanted.origin, &wanted.key), wanted.act, operator).await {
+    let acting = signed_in.acting(reason);
+    match quarantine::perform(&app, (&wanted.origin, &wanted.key), wanted.act, acting).await {
         Ok(()) => Ok(see(ADDRESS)),
         Err(NotDone::Refused(refusal)) => Err(refuse_problem(&signed_in, refusal)),
         Err(NotDone::NotThere) => Err(conflict(&signed_in, &filled(words.not_in_quarantine, &[&wanted.key]))),

@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use bursar_domain::{Queue, is_reason};
-use bursar_store::{Operator, QueueStatus};
+use bursar_store::QueueStatus;
 use maud::html;
 
 use crate::dashboard::access::Posted;
@@ -37,8 +37,8 @@ pub(super) async fn perform(State(app): State<Shared>, name: Name, posted: Poste
         *again.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         return Ok(again);
     }
-    let operator = Operator { who: signed_in.name(), why: reason };
-    match pause_or_resume(&app, &queue, wanted, operator).await {
+    let acting = signed_in.acting(reason);
+    match pause_or_resume(&app, &queue, wanted, acting).await {
         Ok(_) => Ok(see("/")),
         // Another operator was faster: the page has the name and the reason.
         Err(QueueActionError::Already(status)) => {

@@ -7,6 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use bursar_domain::{AuditAction, AuditResult, AuditTarget};
 use maud::html;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -18,6 +19,8 @@ use crate::dashboard::i18n::language::local;
 use crate::dashboard::page::{Answered, Live, Refused, Tab, framed, refuse, refuse_problem, see};
 use crate::dashboard::signed_in::Guest;
 use crate::http::auth::MAX_TOKEN_BYTES;
+use crate::http::client::Client;
+use crate::ops;
 use crate::state::sessions::Whose;
 use crate::state::tokens::{Bearer, NoBearer};
 use crate::state::{Shared, clock};
@@ -73,6 +76,8 @@ fn asking(app: &Shared, guest: &Guest, to: &str, tried: Tried) -> Response {
 /// `POST /sign-in`
 pub(super) async fn sign_in(State(app): State<Shared>, guest: Guest, request: Request) -> Answered {
     let headers = request.headers().clone();
+    let (parts, body) = request.into_parts();
+    let (client, request) = (Client::of(&parts), Request::from_parts(parts, body));
     if !access::is_from_here(&headers) {
         return Err(refuse(&guest, None, StatusCode::FORBIDDEN, guest.words.form_foreign));
     }
@@ -81,12 +86,16 @@ pub(super) async fn sign_in(State(app): State<Shared>, guest: Guest, request: Re
     let tried = match app.bearer_of(form.text("token")) {
         Ok(bearer) => {
             let whose = Whose::Token(bearer.name.clone());
-            let cookie = begin(&app, &guest, &headers, &bearer, whose).await?;
+            let cookie = begin(&app, &guest, (&headers, &client), &bearer, whose).await?;
             return Ok(with_cookie(see(local(form.text("to"))), &cookie));
         }
         Err(NoBearer::Unknown) => Tried::Wrong,
         Err(NoBearer::Expired(_)) => Tried::Expired,
     };
+    app.refused(None, client.address, AuditAction::SignInFailed, "/sign-in");
+    if let Some(wait) = app.must_wait(client.address) {
+        return Err(too_many(&guest, wait));
+    }
     let mut again = asking(&app, &guest, form.text("to"), tried);
     *again.status_mut() = StatusCode::UNAUTHORIZED;
     Ok(again)
@@ -96,7 +105,7 @@ pub(super) async fn sign_in(State(app): State<Shared>, guest: Guest, request: Re
 pub(super) async fn begin(
     app: &Shared,
     guest: &Guest,
-    headers: &HeaderMap,
+    (headers, client): (&HeaderMap, &Client),
     bearer: &Arc<Bearer>,
     whose: Whose,
 ) -> Result<String, Refused> {
@@ -109,7 +118,8 @@ pub(super) async fn begin(
     let begun = app.sessions.begin(&app.store, &session).await;
     begun.map_err(|_| refused(StatusCode::SERVICE_UNAVAILABLE, guest.words.redis_away))?;
     app.note_use(bearer);
-    tracing::info!(who = bearer.name, role = bearer.role.as_str(), "signed in to the dashboard");
+    let event = bearer.actor(client.address).intends(AuditAction::SignIn, AuditTarget::default(), None);
+    ops::audit::note(app, event.ended(AuditResult::Done, None));
     Ok(cookie::session(headers, &app.sessions.cookie(&session), app.sessions.limits.lifetime))
 }
 
@@ -118,6 +128,8 @@ pub(super) async fn sign_out(State(app): State<Shared>, headers: HeaderMap, post
     let signed_in = &posted.signed_in;
     let ended = app.sessions.end(&app.store, &signed_in.session).await;
     ended.map_err(|refusal| refuse_problem(signed_in, refusal))?;
+    let event = signed_in.actor.intends(AuditAction::SignOut, AuditTarget::default(), None);
+    ops::audit::note(&app, event.ended(AuditResult::Done, None));
     Ok(with_cookie(see("/sign-in"), &cookie::session(&headers, "", Duration::ZERO)))
 }
 
@@ -131,4 +143,11 @@ pub(super) fn with_cookie(mut response: Response, cookie: &str) -> Response {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
+}
+
+/// The refusal of a network that has failed too often within a minute.
+fn too_many(guest: &Guest, wait: Duration) -> Refused {
+    let mut refused = refuse(guest, None, StatusCode::TOO_MANY_REQUESTS, guest.words.too_many);
+    refused.0.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    refused
 }

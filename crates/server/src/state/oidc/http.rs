@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use bursar_http_client::{Client, Request, causes, hardened, trusting};
+use bursar_http_client::{Authorities, Client, Request, Trust, causes, hardened};
 use openidconnect::{HttpRequest, HttpResponse, http};
 
 use super::OidcError;
@@ -27,11 +27,8 @@ pub(super) struct Http(Client);
 impl Http {
     pub(super) fn new(ca_pem: Option<&str>) -> Result<Self, OidcError> {
         let wrong = |problem: String| OidcError::Wrong { key: "ca_file", problem };
-        let builder = hardened().timeout(TIMEOUT);
-        let builder = match ca_pem {
-            Some(pem) => trusting(builder, pem).map_err(|error| wrong(error.to_string()))?,
-            None => builder,
-        };
+        let trust = Trust::of(ca_pem.map(str::to_owned), Authorities::Also);
+        let builder = trust.apply(hardened().timeout(TIMEOUT)).map_err(|error| wrong(error.to_string()))?;
         builder.build().map(Self).map_err(|error| wrong(causes(&error)))
     }
 

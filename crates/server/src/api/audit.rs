@@ -1,0 +1,115 @@
+//! `GET /v1/audit`: the audit trail, newest events first, a page at a time.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use bursar_domain::{AuditAction, AuditEvent, AuditFilter, Millis};
+use bursar_store::AuditCursor;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::http::auth::{Allowed, Operate};
+use crate::http::operation::get;
+use crate::http::part::Part;
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use crate::ops;
+use crate::state::Shared;
+
+/// Events on one page, where the client does not say.
+const DEFAULT_LIMIT: usize = 100;
+
+/// Events on one page, at most: about 400 KB of JSON.
+const MAX_LIMIT: usize = 1_000;
+
+/// The longest name in a filter, in characters.
+const MAX_NAME_CHARS: usize = 256;
+
+pub(crate) fn part() -> Part {
+    let list = get("audit", list)
+        .summary("The audit trail, newest events first, a page at a time")
+        .description(
+            "For operators. A token for single accounts sees the events of those accounts alone. A page may be empty and have a next one. \
+             Refused attempts of one client are one event a minute, with their count; it comes when the minute has ended.",
+        )
+        .allowed::<Operate>()
+        .query::<Parameters>()
+        .answers::<Page>(200, "A page.")
+        .stored();
+    Part::described("audit", "Who did what, from where and why.").route("/v1/audit", [list])
+}
+
+/// The parameters of the query.
+#[derive(JsonSchema)]
+struct Parameters {
+    /// Only events of this time (RFC 3339) or later.
+    since: Option<Millis>,
+    /// Only events before this time (RFC 3339).
+    until: Option<Millis>,
+    /// Only events of the operator of this name.
+    #[schemars(length(min = 1, max = MAX_NAME_CHARS))]
+    who: Option<String>,
+    /// Only this action.
+    action: Option<AuditAction>,
+    /// Only events of this queue.
+    #[schemars(length(min = 1, max = MAX_NAME_CHARS))]
+    queue: Option<String>,
+    /// Only events of this key.
+    #[schemars(length(min = 1, max = MAX_NAME_CHARS))]
+    key: Option<String>,
+    /// The most events on the page.
+    #[schemars(range(min = 1, max = MAX_LIMIT), default = "default_limit")]
+    limit: usize,
+    /// The `next` of the page before.
+    #[schemars(with = "Option<String>")]
+    after: Option<AuditCursor>,
+}
+
+const fn default_limit() -> usize {
+    DEFAULT_LIMIT
+}
+
+impl Parameters {
+    fn read(uri: &Uri) -> Result<Self, Problem> {
+        let mut query = Query::of(uri);
+        let parameters = Self {
+            since: query.time("since"),
+            until: query.time("until"),
+            who: query.take("who", name),
+            action: query.parse("action"),
+            queue: query.take("queue", name),
+            key: query.take("key", name),
+            limit: query.limit(MAX_LIMIT).unwrap_or(DEFAULT_LIMIT),
+            after: query.parse("after"),
+        };
+        query.finish()?;
+        Ok(parameters)
+    }
+}
+
+/// A name that an event can have. The names of queues of apalis-redis have few rules, and those of quarantined keys none.
+fn name(text: &str) -> Result<String, String> {
+    let is_fit = |character: char| !character.is_control() && character != char::REPLACEMENT_CHARACTER;
+    let is_name = (1..=MAX_NAME_CHARS).contains(&text.chars().count()) && text.chars().all(is_fit);
+    is_name.then(|| text.to_owned()).ok_or_else(|| format!("must be a text of 1 to {MAX_NAME_CHARS} characters"))
+}
+
+/// A page of the audit trail.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AuditPage")]
+struct Page {
+    /// The events, newest first.
+    events: Vec<AuditEvent>,
+    /// The `after` of the next page; `null` on the last page.
+    next: Option<String>,
+    /// The number of entries of the trail that this build cannot read.
+    unreadable: u64,
+}
+
+async fn list(who: Allowed<Operate>, State(app): State<Shared>, uri: Uri) -> Result<Json<Page>, Problem> {
+    let Parameters { since, until, who: operator, action, queue, key, limit, after } = Parameters::read(&uri)?;
+    let filter = AuditFilter { since, until, operator, action, queue, key };
+    let page = ops::audit::page(&app, &who.bearer, &filter, after, limit).await?;
+    let next = page.next.map(|next| next.to_string());
+    Ok(Json(Page { events: page.events, next, unreadable: page.unreadable }))
+}
