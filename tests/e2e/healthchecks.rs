@@ -36,7 +36,7 @@ async fn code(world: &World, arguments: &[&str]) -> Option<i32> {
 }
 
 #[tokio::test]
-async fn the_check_asks_the_process_and_not_redis() {
+async fn the_check_is_of_the_process_and_not_of_redis() {
     let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
     let world = Plan::new().on_redis(redis.url()).start().await;
     let finished = world.run(&WORKER).await;
