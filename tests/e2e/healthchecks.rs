@@ -36,14 +36,14 @@ async fn code(world: &World, arguments: &[&str]) -> Option<i32> {
 }
 
 #[tokio::test]
-async fn the_check_asks_the_process_and_not_redis() {
+async fn the_check_is_of_the_process_and_not_of_redis() {
     let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
     let world = Plan::new().on_redis(redis.url()).start().await;
     let finished = world.run(&WORKER).await;
     assert_eq!(finished.code, Some(2), "{finished:?}");
     assert!(finished.stderr.contains("worker.listen"), "{finished:?}");
-    world.set("worker.listen", toml::Value::from(format!("127.0.0.1:{}", free_port())));
-    world.set("server.admin_listen", toml::Value::from(format!("127.0.0.1:{}", free_port())));
+    world.set("worker.listen", toml::Value::from(format!("127.0.0.1:{}", free_port().unwrap())));
+    world.set("server.admin_listen", toml::Value::from(format!("127.0.0.1:{}", free_port().unwrap())));
     assert_eq!(code(&world, &WORKER).await, Some(1), "no worker runs");
     let worker = world.worker().await;
     listener(&worker).await;

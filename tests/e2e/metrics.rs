@@ -94,7 +94,7 @@ async fn unknown_outcomes_are_counted_as_in_doubt() {
 }
 
 /// Metrics without a line on a day without faults. The tests of `bursar-telemetry` cover each of them.
-const NOT_HAPPENING: [&str; 15] = [
+const NOT_HAPPENING: [&str; 17] = [
     "bursar_account_balance_failures_total",
     "bursar_webhook_due_age_seconds",
     "bursar_webhook_tried_age_seconds",
@@ -110,6 +110,8 @@ const NOT_HAPPENING: [&str; 15] = [
     "bursar_other_gateway",
     "bursar_sends_skipped_total",
     "bursar_stale_commits_total",
+    "bursar_connections_displaced_total",
+    "bursar_connections_refused_total",
 ];
 
 /// Dashboards and alerts are written against the table of names; it and the page must name the same.

@@ -15,8 +15,8 @@ const KEY: &str = "worker.listen";
 /// The time limit of a head, of an idle connection, and of a scraper that does not read: Prometheus scrapes each minute at the latest.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A shutdown does not wait for a scrape.
-const DRAIN: Duration = Duration::ZERO;
+/// The time for a scrape that is answered when the worker ends, which does not wait for it.
+const DRAIN: Duration = Duration::from_secs(1);
 
 /// Starts the listener, which takes this many connections. It ends with the returned guard.
 pub(crate) async fn start(address: SocketAddr, connections: usize, page: Page) -> Result<DropGuard, Failure> {

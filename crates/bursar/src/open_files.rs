@@ -114,7 +114,7 @@ mod tests {
             ("", Calls::Both, 1_024, 64, 672),
             (apart, Calls::Webhooks, 1_024, 64, 368),
             (apart, Calls::Both, 1_024, 64, 272),
-            (apart, Calls::Gateways, 1_024, 64, 800),
+            (apart, Calls::Gateways, 1_024, 64, 736),
             (apart, Calls::Gateways, 256, 32, 8),
             ("worker.concurrency = 4096", Calls::Both, 1_024, 8, 8),
         ] {

@@ -45,7 +45,7 @@ impl<'a> Preflight<'a> {
 
     /// A server sends nothing, and is not ready on a Redis that its workers would refuse.
     pub(crate) fn of_server(config: &'a Config, store: Store) -> Self {
-        for advice in config.server_advice() {
+        if let Some(advice) = config.server_advice() {
             tracing::warn!(check = "configuration", "{} {}", advice.key, advice.text);
         }
         let unfit = Arc::new(AtomicBool::new(true));

@@ -92,7 +92,9 @@ impl<C> Places<C> {
     }
 
     fn reached(&mut self, peer: Peer) -> Option<Reached> {
-        if let Some(of_peer) = self.peers.get_mut(&peer).filter(|of_peer| of_peer.open >= self.per_address) {
+        let is_bounded = self.per_address < self.connections;
+        let of_peer = self.peers.get_mut(&peer).filter(|of_peer| is_bounded && of_peer.open >= self.per_address);
+        if let Some(of_peer) = of_peer {
             let is_news = !std::mem::replace(&mut of_peer.is_full, true);
             return Some(Reached { limit: ConnectionLimit::Address, is_news });
         }

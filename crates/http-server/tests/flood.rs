@@ -73,7 +73,7 @@ async fn an_honest_client_is_answered_through_a_flood_of_idle_ones() {
     let (address, _serving, _) = served(limits(places, places)).await;
     let mut idle = Vec::new();
     for number in 0..flood {
-        // Also from the address of the flood: it has no limit of its own here.
+        // Also from the address of the flood: there is no limit of an address here.
         idle.push(connect(STRANGER, address).await);
         if number % 200 == 0 {
             is_answered(Ipv4Addr::LOCALHOST, address).await;

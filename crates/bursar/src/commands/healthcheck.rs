@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_role_is_asked_at_its_own_address() {
+    fn each_role_answers_at_its_own_address() {
         let admin = "server.admin_listen = \"0.0.0.0:9101\"";
         for (text, role, expected) in [
             ("", Role::Serve, Some("127.0.0.1:8080")),

@@ -1,7 +1,7 @@
 //! The rules of texts: names, files, addresses, and lists of them.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use bursar_domain::PartyTypes;

@@ -25,6 +25,14 @@ fn seats(limits: Limits) -> Arc<Seats> {
     Arc::new(Seats { name: "server.listen", limits, metrics, places })
 }
 
+#[test]
+fn the_page_for_operators_names_the_bounds() {
+    let bounds = format!("a whole head of at most {} KB within {} s", MAX_HEAD_BYTES / 1024, FIRST_HEAD.as_secs());
+    let page =
+        include_str!("../../../../docs/operations.md").replace("A connection\nmust send ", "A connection must send ");
+    assert!(page.contains(&bounds), "{bounds}");
+}
+
 /// A connection that is served.
 fn connected(seats: &Arc<Seats>) -> (DuplexStream, tokio::task::JoinHandle<()>) {
     let (client, server) = duplex(PIPE_BYTES);

@@ -363,6 +363,14 @@ mod tests {
     }
 
     #[test]
+    fn pages_name_the_bounds_of_a_token() {
+        let (waits, streams) = (WAITS_PER_TOKEN, STREAMS_PER_TOKEN);
+        let operations = include_str!("../../../../docs/operations.md");
+        assert!(operations.contains(&format!("wait for {waits} jobs (`?wait`) and follow {streams} streams at once")));
+        assert!(include_str!("../../../../docs/http-api.md").contains(&format!("wait for {waits} jobs at once")));
+    }
+
+    #[test]
     fn a_token_is_known_by_its_hash_and_no_other_is() {
         let (token, hash) = new_token().unwrap();
         let tokens = tokens(&entry("shop", &hash, ""));

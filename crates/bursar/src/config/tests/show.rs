@@ -82,7 +82,7 @@ ca_file = 'ca.pem'
 
 #[test]
 fn every_key_that_has_a_value_is_shown() {
-    let sections = "[redis]\nca_file = 'ca.pem'\npartitions = 1\n[journal]\ndir = 'j'\n[webhooks]\nca_file = 'ca.pem'\nsecrets_file = 'secrets'\n[server]\nsession_key_file = 'key'\n";
+    let sections = "[redis]\nca_file = 'ca.pem'\npartitions = 1\n[journal]\ndir = 'j'\n[webhooks]\nca_file = 'ca.pem'\nsecrets_file = 'secrets'\n[server]\nsession_key_file = 'key'\npublic_listen = '127.0.0.1:1'\nadmin_listen = '127.0.0.1:2'\n";
     let sections = format!("{sections}{OIDC}");
     let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}{FURTHER_BEINGFI}{sections}{OBSERVED}"), &[]).shown();
     let mut keys: Vec<String> = Vec::new();
