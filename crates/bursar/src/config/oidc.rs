@@ -30,25 +30,32 @@ section! {
         /// The claim with a person's groups or roles: a text, or a list of texts. Dots lead into objects: `realm_access.roles`.
         roles_claim: Option<String> = text(), optional("groups");
         /// Values of that claim that make an operator.
-        operator_values: Vec<String> = texts(), default(Vec::new());
+        operator_values: Option<Vec<String>> = texts(), optional(vec!["payments-operators"]);
         /// Values of that claim that make a reader.
-        reader_values: Vec<String> = texts(), default(Vec::new());
+        reader_values: Option<Vec<String>> = texts(), optional(vec!["payments-readers"]);
         /// Trust this certificate authority (PEM) besides the system's.
         ca_file: Option<PathBuf> = super::texts::file(), optional("ca.pem");
     }
 }
 
-/// The provider, unless the section is empty. What is missing is noted.
+/// The keys that a provider needs.
+const NEEDED: [&str; 5] = ["issuer", "client_id", "client_secret_file", "redirect_url", "roles_claim"];
+
+/// The keys that have no default besides.
+const FURTHER: [&str; 3] = ["operator_values", "reader_values", "ca_file"];
+
+/// The provider, unless no key without a default is given. What is missing is noted.
 pub(super) fn read(mut section: Section<'_>) -> Option<OidcKeys> {
     let keys = OidcKeys::read(&mut section);
-    let is_given = OidcKeys::NAMES.iter().any(|name| section.has(name));
+    let is_given = NEEDED.iter().chain(&FURTHER).any(|name| section.has(name));
     if is_given {
-        for needed in ["issuer", "client_id", "client_secret_file", "redirect_url", "roles_claim"] {
+        for needed in NEEDED {
             if !section.has(needed) {
-                section.wrong(needed, "is required where [server.oidc] has any key");
+                section.wrong(needed, "is required for a sign-in by a provider");
             }
         }
-        if keys.operator_values.is_empty() && keys.reader_values.is_empty() {
+        let values = keys.operator_values.iter().chain(&keys.reader_values).flatten();
+        if values.count() == 0 {
             section.wrong("operator_values", "or reader_values must name a value: nobody would have a role");
         }
     }
@@ -68,8 +75,8 @@ impl OidcKeys {
             scopes,
             name_claim: self.name_claim.clone(),
             roles_claim: self.roles_claim.clone().unwrap_or_default(),
-            operator_values: self.operator_values.clone(),
-            reader_values: self.reader_values.clone(),
+            operator_values: self.operator_values.clone().unwrap_or_default(),
+            reader_values: self.reader_values.clone().unwrap_or_default(),
             ca_file: self.ca_file.clone(),
         }
     }

@@ -18,8 +18,8 @@ use openidconnect::core::{
 };
 use openidconnect::{
     AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
-    EndpointNotSet, EndpointSet, IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
-    SignatureVerificationError, TokenResponse,
+    EndpointNotSet, EndpointSet, IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError,
+    Scope, SignatureVerificationError, TokenResponse,
 };
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -253,10 +253,10 @@ impl Oidc {
         let request = request.set_pkce_verifier(PkceCodeVerifier::new(attempt.verifier.clone()));
         let http = self.http.calls();
         let response = request.request_async(&http).await.map_err(|error| match error {
-            openidconnect::RequestTokenError::ServerResponse(refusal) => {
-                NotSignedIn::Refused(claims::word(refusal.error().as_ref()))
-            }
-            other => away(&other),
+            RequestTokenError::ServerResponse(refusal) => NotSignedIn::Refused(claims::word(refusal.error().as_ref())),
+            RequestTokenError::Parse(..) => NotSignedIn::Refused("the provider's ID token cannot be read".to_owned()),
+            RequestTokenError::Request(error) => away(&error),
+            RequestTokenError::Other(problem) => NotSignedIn::ProviderAway(problem),
         })?;
         let none = || NotSignedIn::Refused("the provider gave no ID token".to_owned());
         response.id_token().cloned().ok_or_else(none)

@@ -26,7 +26,7 @@ fn a_whole_section_is_taken_and_an_empty_one_is_none() {
     );
     assert_eq!(oidc.client_secret_file.to_str(), Some("/etc/bursar/oidc.secret"));
     assert_eq!(config.server.rate_per_second, 7);
-    for empty in ["", "[server.oidc]\n", "[server]\n"] {
+    for empty in ["", "[server.oidc]\n", "[server]\n", "[server.oidc]\nname_claim = 'email'\n"] {
         assert_eq!(right(empty, &[]).oidc, None, "{empty}");
     }
 }
@@ -71,6 +71,7 @@ fn the_environment_can_hold_the_whole_section() {
         ("BURSAR_SERVER__OIDC__READER_VALUES", "auditors,finance"),
     ];
     let oidc = right("", &variables).oidc.expect("it is configured");
+    let oidc = oidc.settings();
     assert_eq!(oidc.reader_values, ["auditors", "finance"]);
-    assert_eq!(oidc.settings().client_secret_file.to_str(), Some("/run/secrets/oidc"));
+    assert_eq!(oidc.client_secret_file.to_str(), Some("/run/secrets/oidc"));
 }

@@ -30,7 +30,7 @@ const FURTHER_BEINGFI: &str = "environment = 'production'\nchannel = 'wxpay'\nsp
 const OBSERVED: &str = "[worker]\nlisten = '127.0.0.1:9100'\n[telemetry]\notlp_endpoint = 'http://127.0.0.1:4318'\n";
 
 /// The provider by which people sign in.
-const OIDC: &str = "\n[server.oidc]\nissuer = 'https://login.example'\nclient_id = 'bursar'\nclient_secret_file = 'oidc.secret'\nredirect_url = 'https://bursar.example/sign-in/return'\nroles_claim = 'groups'\nreader_values = ['auditors']\nca_file = 'ca.pem'\n";
+const OIDC: &str = "\n[server.oidc]\nissuer = 'https://login.example'\nclient_id = 'bursar'\nclient_secret_file = 'oidc.secret'\nredirect_url = 'https://bursar.example/sign-in/return'\nroles_claim = 'groups'\noperator_values = ['ops']\nreader_values = ['auditors']\nca_file = 'ca.pem'\n";
 
 #[test]
 fn what_is_shown_reads_back_as_the_same() {
@@ -66,7 +66,7 @@ client_id = 'bursar'
 client_secret_file = 'oidc.secret'
 redirect_url = 'https://bursar.example/sign-in/return'
 roles_claim = 'groups'
-reader_values = ['auditors']
+operator_values = ['ops']\nreader_values = ['auditors']
 ca_file = 'ca.pem'
 ";
     for text in [
