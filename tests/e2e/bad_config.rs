@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use bursar_test_support::{Finished, Process};
+use bursar_test_support::{Finished, Process, private_file};
 use toml::Value;
 
 use crate::jobs::transfer;
@@ -169,5 +169,46 @@ async fn a_key_file_that_this_user_may_not_read_is_named() {
     world.set("accounts.main.private_key_file", Value::from(locked.display().to_string()));
     // Root may read everything: then it is a file that holds no key.
     all_refuse(&world, "accounts.main.private_key_file", "").await;
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn a_key_that_every_user_can_read_signs_nothing_unless_allowed() {
+    let world = Plan::new().start().await;
+    let private = "accounts.main.private_key_file";
+    let right = std::fs::read(world.setting(private).unwrap().as_str().unwrap()).unwrap();
+    let key = world.file(right);
+    world.set(private, Value::from(key.display().to_string()));
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let open = format!("is open to every user (mode 644): chmod 600 {}", key.display());
+    all_refuse(&world, private, &open).await;
+
+    world.set("accounts.main.allow_readable_keys", Value::from(true));
+    let checked = world.ok(&["config", "check"]).await;
+    let warning = checked.lines().find(|line| line.starts_with("warning: ") && line.contains(private));
+    assert!(warning.is_some_and(|line| line.contains(&open)), "{checked}");
+    let worker = world.worker().await;
+    worker.wait_line(SOON, "the file", |line| line.contains(private) && line.contains(&open)).await;
+    world.submit_new(&[transfer("T")]).await;
+    world.until("T", "succeeded").await;
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_sign_its_webhooks_does_not_start() {
+    let world = Plan::new().unset("webhooks.secrets_file").start().await;
+    private_file(&world.tokens_file(), world.ok(&["token", "audit", "--role", "reader"]).await);
+    for arguments in [&["serve"][..], &["up"], &["config", "check"]] {
+        let refused = world.run(arguments).await;
+        let said = format!("{}{}", refused.stdout, refused.stderr);
+        assert_eq!(refused.code, Some(2), "{arguments:?}: {said}");
+        assert!(said.contains("webhooks.secrets_file is required"), "{arguments:?}: {said}");
+    }
+    let doctor = world.run(&["doctor"]).await.stdout;
+    assert!(doctor.lines().any(|line| line.starts_with("warn") && line.contains("webhooks.secrets_file")), "{doctor}");
+    // A worker delivers none.
+    let _worker = world.worker().await;
+    world.submit_new(&[transfer("T")]).await;
+    world.until("T", "succeeded").await;
     world.books_agree().await;
 }

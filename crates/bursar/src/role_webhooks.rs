@@ -102,3 +102,36 @@ fn secrets(file: &Path) -> Result<Secrets, AccountError> {
 fn unfit(error: bursar_webhooks::SettingsError) -> AccountError {
     AccountError::Unfit { key: format!("webhooks.{}", error.key), problem: error.rule }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const ACCOUNT: &str =
+        "[accounts.shop]\ngateway = 'beingfi'\nbase_url = 'https://h'\nmch_no = 'M'\napp_id = '1'\nsecret_file = 's'\n";
+
+    #[test]
+    fn a_server_that_may_deliver_needs_a_secret_or_leave() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("secrets"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+        let fault = |text: &str| {
+            let config = Config::parse(text, &folder.path().join("bursar.toml"), std::iter::empty()).unwrap();
+            faults(&config).map(|error| error.to_string())
+        };
+        let signed = "[webhooks]\nsecrets_file = 'secrets'\n";
+        let allowed = "[webhooks]\nallow_unsigned = true\n";
+        assert_eq!(fault(ACCOUNT), Some(format!("{SECRETS} {UNSIGNED}")));
+        for right in ["", signed, allowed, &format!("{signed}{ACCOUNT}"), &format!("{allowed}{ACCOUNT}")] {
+            assert_eq!(fault(right), None, "{right}");
+        }
+        // A file that is named is never waived.
+        let missing = fault(&format!("[webhooks]\nsecrets_file = 'none'\nallow_unsigned = true\n{ACCOUNT}"));
+        assert!(missing.is_some_and(|fault| fault.contains("cannot read")));
+        assert_eq!(
+            faults(&Config::parse("", Path::new(""), std::iter::empty()).unwrap()).map(|error| error.to_string()),
+            None
+        );
+    }
+}

@@ -18,6 +18,15 @@ const HOSTILE: &str = "'\"><xss7 onload=\"xss7\" onclick='xss7'>";
 /// The same in an address.
 const IN_ADDRESS: &str = "%27%22%3E%3Cxss7%20onload%3D%22xss7%22%20onclick%3D%27xss7%27%3E";
 
+/// The same where white space is refused, as in keys.
+const KEY: &str = "'\"><xss7>";
+
+/// The key in an address.
+const KEY_IN_ADDRESS: &str = "%27%22%3E%3Cxss7%3E";
+
+/// As much of it as fits where the gateway's page has eight characters.
+const SHORT: &str = "'\"><xss7";
+
 /// A worker's losses, at most, until its job is in quarantine.
 const LOSSES: u64 = 300;
 
@@ -37,19 +46,20 @@ fn is_text(page: &Page, path: &str) {
     }
 }
 
-fn body(job: Value, fields: &[&str]) -> Value {
-    fields.iter().fold(job, |job, field| with(job, field, json!(HOSTILE)))
+fn body(job: Value, fields: &[(&str, &str)]) -> Value {
+    fields.iter().fold(job, |job, (field, text)| with(job, field, json!(text)))
 }
 
 /// Jobs in review, cancelled, in quarantine and with a delivery that failed, whose every foreign field is hostile.
 async fn jobs(world: &World, server: &Server) {
     let callback = |job: Value| having(job, "callback_url", json!(format!("https://shop.example/{HOSTILE}")));
-    let fields = ["payer_store_no", "payee_store_no", "node_id"];
+    let fields = [("payer_store_no", HOSTILE), ("payee_store_no", KEY), ("node_id", SHORT)];
+    let of_bill = [("store_id", KEY), ("user_id", SHORT), ("trade_no", KEY)];
     let all = [
-        callback(body(transfer(HOSTILE), &fields)),
-        callback(body(transfer(&format!("{HOSTILE}2")), &fields)),
-        callback(body(bill(HOSTILE, HOSTILE), &["store_id", "user_id", "trade_no"])),
-        callback(split(HOSTILE, HOSTILE)),
+        callback(body(transfer(KEY), &fields)),
+        callback(body(transfer(&format!("{KEY}2")), &fields)),
+        callback(body(bill(KEY, KEY), &of_bill)),
+        callback(split(KEY, KEY)),
     ];
     world.submit_new(&all).await;
     let queue = "main/transfer".parse().unwrap();
@@ -72,7 +82,7 @@ async fn jobs(world: &World, server: &Server) {
     world.store().commit(&queue, &[commit]).await.unwrap();
     quarantined(world).await;
     let operator = Browser::signed_in(server, &server.tokens.operator).await;
-    let path = format!("/jobs/shop/split/{IN_ADDRESS}/cancel");
+    let path = format!("/jobs/shop/split/{KEY_IN_ADDRESS}/cancel");
     let done = operator.act(&path, &[("reason", HOSTILE)]).await;
     assert_eq!(done.status, 303, "{done:?}");
     world.store().pause(&queue, &Reason::Misconfigured(text)).await.unwrap();
@@ -119,12 +129,12 @@ fn paths() -> Vec<String> {
         paths.push(format!("/jobs?queue=shop%2Fsplit&state={state}"));
     }
     for (queue, key) in [("main/transfer", ""), ("main/transfer", "2"), ("main/bill_upload", ""), ("shop/split", "")] {
-        let job = format!("/jobs/{queue}/{IN_ADDRESS}{key}");
+        let job = format!("/jobs/{queue}/{KEY_IN_ADDRESS}{key}");
         paths.extend(["/send", "/query", "/resolve", "/cancel", "/unknown"].map(|act| format!("{job}{act}")));
         paths.push(job);
     }
     for act in ["retry", "drop", "deliver"] {
-        paths.push(format!("/quarantine/main/bill_upload/{IN_ADDRESS}/{act}"));
+        paths.push(format!("/quarantine/main/bill_upload/{KEY_IN_ADDRESS}/{act}"));
     }
     paths.extend((1..=4).map(|id| format!("/notifications/main/{id}")));
     paths.extend(["main/transfer", "shop/split", "main/bill_upload"].map(|queue| format!("/queues/{queue}/pause")));
@@ -193,7 +203,7 @@ async fn no_foreign_text_becomes_markup_on_any_page() {
         );
     }
     for shown in ["main/transfer", "shop/split"] {
-        let job = format!("/jobs/{shown}/{IN_ADDRESS}");
+        let job = format!("/jobs/{shown}/{KEY_IN_ADDRESS}");
         assert!(with_text.contains(&job), "{job} shows no foreign text: {with_text:?}");
     }
 }
