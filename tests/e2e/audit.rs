@@ -128,7 +128,7 @@ async fn a_start_with_another_configuration_is_an_event() {
 }
 
 #[tokio::test]
-async fn refused_attempts_and_acts_are_in_the_log_with_their_addresses() {
+async fn the_log_has_attempts_and_acts_with_their_addresses() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     server.request("GET", "/v1/queues", "bursar_wrong").send().await.unwrap();

@@ -43,7 +43,7 @@ pub struct AuditEvent {
     pub result: AuditResult,
     /// What the action did, or why it was refused.
     pub detail: Option<String>,
-    /// The number of attempts that the event stands for: refused attempts of one address are counted for a minute.
+    /// The number of attempts in the event: refused attempts of one address are counted for a minute.
     pub count: u64,
 }
 

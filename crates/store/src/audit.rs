@@ -176,8 +176,8 @@ impl Store {
         Ok(page)
     }
 
-    /// The entries after a place, oldest first, `limit` at most, each with its place: an intention and its result are two. For whoever copies
-    /// the trail elsewhere.
+    /// The entries after a place, oldest first, `limit` at most, each with its place: an intention and its result are two. For a copy of
+    /// the trail in files.
     ///
     /// # Errors
     /// [`StoreError`].

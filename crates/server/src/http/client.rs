@@ -1,5 +1,5 @@
 //! The client of a request: its address, and its bearer once that is known. A request that is answered with 403 is an event of the audit
-//! trail, whoever refuses it.
+//! trail, whichever handler refuses it.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

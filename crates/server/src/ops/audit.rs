@@ -117,7 +117,7 @@ async fn write(app: &ServerState, mut events: Vec<AuditEvent>) {
         if let Err(error) = app.store.audit_attempts(&event).await {
             tracing::warn!(error = %error.chain(), "refused attempts wait for the audit trail");
             events.push(event);
-            app.attempts.lock().unwrap_or_else(PoisonError::into_inner).put_back(events);
+            app.attempts.lock().unwrap_or_else(PoisonError::into_inner).release(events);
             return;
         }
         if event.count > 1 {

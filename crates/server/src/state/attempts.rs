@@ -11,10 +11,10 @@ use tokio::time::Instant;
 /// The time over which attempts are counted.
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
-/// Clients with an event of their own in one minute. The attempts of all others are counted together, by action.
+/// Clients with a separate event in one minute. The attempts of all others are counted together, by action.
 const NAMED_A_MINUTE: usize = 20;
 
-/// Minutes in which clients have events of their own share this number of them: 240 events an hour are 2 MB a day.
+/// Separate events of clients in one hour: 240 are 2 MB a day.
 const NAMED_AN_HOUR: usize = 240;
 
 /// Networks whose failures are counted at a time. All further ones share one count until the minute ends.
@@ -69,9 +69,8 @@ impl Attempts {
         self.turn(now);
         let Attempt { actor, address, action, target } = attempt;
         let network = network(address);
-        match action {
-            AuditAction::TokenFailed | AuditAction::SignInFailed => self.count_failure(network),
-            _ => {}
+        if [AuditAction::TokenFailed, AuditAction::SignInFailed].contains(&action) {
+            self.count_failure(network);
         }
         let key = (actor.name.clone(), network.to_string(), action);
         let is_full = self.counted.len() >= NAMED_A_MINUTE || self.named_in_hour >= NAMED_AN_HOUR;
@@ -107,8 +106,8 @@ impl Attempts {
         std::mem::take(&mut self.waiting)
     }
 
-    /// Puts events back that could not be written.
-    pub(crate) fn put_back(&mut self, mut events: Vec<AuditEvent>) {
+    /// Takes events back that could not be written.
+    pub(crate) fn release(&mut self, mut events: Vec<AuditEvent>) {
         events.append(&mut self.waiting);
         events.truncate(MAX_WAITING);
         self.waiting = events;
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_of_strangers_makes_few_events_and_every_attempt_counts() {
+    fn a_crowd_makes_few_events_and_every_attempt_counts() {
         let mut now = Instant::now();
         let mut attempts = Attempts::new(now);
         let (mut events, mut count) = (0, 0);
@@ -229,7 +228,7 @@ mod tests {
         assert_eq!((attempts.failures.len(), attempts.other_failures), (MAX_NETWORKS, 100));
         assert!(attempts.counted.len() <= NAMED_A_MINUTE + 1, "{}", attempts.counted.len());
         let event = Actor::process().intends(AuditAction::Reload, AuditTarget::default(), None);
-        attempts.put_back(vec![event; MAX_WAITING + 100]);
+        attempts.release(vec![event; MAX_WAITING + 100]);
         assert_eq!(attempts.take_all().len(), MAX_WAITING);
     }
 }

@@ -102,7 +102,7 @@ async fn pages_of_the_trail_follow_each_other() {
 }
 
 #[tokio::test]
-async fn refused_attempts_are_counted_by_client_and_written_when_the_server_ends() {
+async fn refused_attempts_are_counted_by_client_until_the_end() {
     let world = World::start().await;
     let server = world.serve().await;
     let browser = Browser::new(&server);

@@ -31,21 +31,21 @@ pub(in crate::dashboard) struct AuditWords {
 
 impl AuditWords {
     pub(in crate::dashboard) fn action(&self, action: AuditAction) -> &'static str {
-        at(&AuditAction::ALL, &self.audit_actions, action, action.as_str())
+        at(&AuditAction::ALL, &self.audit_actions, &action, action.as_str())
     }
 
     pub(in crate::dashboard) fn role(&self, role: AuditRole) -> &'static str {
-        at(&AuditRole::ALL, &self.audit_roles, role, role.as_str())
+        at(&AuditRole::ALL, &self.audit_roles, &role, role.as_str())
     }
 
     pub(in crate::dashboard) fn result(&self, result: AuditResult) -> &'static str {
-        at(&AuditResult::ALL, &self.audit_results, result, result.as_str())
+        at(&AuditResult::ALL, &self.audit_results, &result, result.as_str())
     }
 }
 
 /// The text at the place of a value among all.
-fn at<T: PartialEq>(all: &[T], texts: &[&'static str], value: T, word: &'static str) -> &'static str {
-    let place = all.iter().position(|known| *known == value);
+fn at<T: PartialEq>(all: &[T], texts: &[&'static str], value: &T, word: &'static str) -> &'static str {
+    let place = all.iter().position(|known| known == value);
     place.and_then(|place| texts.get(place).copied()).unwrap_or(word)
 }
 
