@@ -9,7 +9,7 @@ use bursar_gateways::{
     ContentType, Gateway, QueryKey, ResponseSign, Secret, SubCodes, Transport, UnsignedErrors, UploadMethod, Yzt,
     YztSettings,
 };
-use bursar_server::{NoTokens, Server};
+use bursar_server::{NoTokens, ProxyHeader, Server, SessionLimits};
 use bursar_simulator::{Options, Ready, Simulator};
 use bursar_store::{Settings as StoreSettings, Store};
 use bursar_telemetry::{Page, Places, Stored};
@@ -23,6 +23,8 @@ use crate::options::{ServerArguments, WorkerArguments};
 use crate::workers::{Worker, accounts_at};
 
 /// The response time of the gateway.
+const A_DAY: Duration = Duration::from_secs(24 * 3_600);
+
 const LATENCY: Duration = Duration::from_millis(20);
 
 /// A child of this program; killed when it is dropped.
@@ -80,9 +82,14 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
         admin_connections: 64,
         tokens_file,
         session_key_file: None,
+        oidc: None,
+        session_limits: SessionLimits { idle: A_DAY, lifetime: A_DAY },
         rate_per_second: 0,
         client_timeout: Duration::from_secs(30),
         drain: Duration::from_secs(1),
+        failures_per_minute: 0,
+        trusted_proxies: Vec::new(),
+        proxy_header: ProxyHeader::XForwardedFor,
         notification_accounts: Vec::new(),
     };
     let accounts = jobs::accounts(arguments.accounts);
