@@ -22,9 +22,10 @@ use crate::jobs;
 use crate::options::{ServerArguments, WorkerArguments};
 use crate::workers::{Worker, accounts_at};
 
-/// The response time of the gateway.
+/// The longest session. No run lasts longer.
 const A_DAY: Duration = Duration::from_secs(24 * 3_600);
 
+/// The response time of the gateway.
 const LATENCY: Duration = Duration::from_millis(20);
 
 /// A child of this program; killed when it is dropped.
