@@ -12,11 +12,9 @@ use bursar_domain::{AccountRules, AuditFilter, GatewayKind, HistoryEvent, Key, K
 use bursar_gateways::NotificationReader;
 use bursar_producer::{Outcome, Producer};
 use bursar_server::{
-    NoTokens, NotificationAccount, NotificationMethod, SessionLimits, Settings, known_tokens, new_token,
+    NoTokens, NotificationAccount, NotificationMethod, ProxyHeader, SessionLimits, Settings, known_tokens, new_token,
 };
 use bursar_store::{Cursor, Settings as StoreSettings, Store, StoredAs, TokenUse};
-use bursar_server::{NoTokens, NotificationAccount, NotificationMethod, ProxyHeader, Settings, new_token};
-use bursar_store::{Cursor, Settings as StoreSettings, Store, StoredAs};
 use bursar_telemetry::{Page, Places, Stored};
 use bursar_test_support::api::{Api, Tokens, answer};
 use bursar_test_support::notifications::{BILLS, platform_public_key};
@@ -101,9 +99,7 @@ impl World {
 
     /// A world on this Redis.
     pub(crate) async fn on(url: String, adjust: impl FnOnce(&mut Settings)) -> Self {
-        let settings = StoreSettings { url, prefix: unique_prefix() };
-        let store = Store::connect(&settings).await.unwrap();
-        let store_settings = StoreSettings { url: redis().await.url.clone(), prefix: unique_prefix() };
+        let store_settings = StoreSettings { url, prefix: unique_prefix() };
         let store = Store::connect(&store_settings).await.unwrap();
         let rules = |gateway| AccountRules {
             gateway,
