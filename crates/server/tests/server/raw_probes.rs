@@ -75,7 +75,7 @@ fn heads() -> Vec<Probe> {
     vec![
         (
             "a folded header",
-            format!("GET /v1/queues HTTP/1.1\r\nHost: x\r\nX-A: 1\r\n Authorization: Bearer {{token}}\r\n\r\n"),
+            "GET /v1/queues HTTP/1.1\r\nHost: x\r\nX-A: 1\r\n Authorization: Bearer {token}\r\n\r\n".to_owned(),
             &[400],
         ),
         ("bare LF", "GET /healthz HTTP/1.1\nHost: x\n\n".to_owned(), &[200, 200]),
