@@ -170,3 +170,22 @@ async fn a_command_does_nothing_that_cannot_be_put_on_record() {
     world.until("T", "succeeded").await; // no payment waits for the trail
     world.books_agree().await;
 }
+
+#[tokio::test]
+async fn secrets_that_are_read_again_are_an_event() {
+    let world = Plan::new().start().await;
+    let secrets = world.file("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").display().to_string();
+    world.set("webhooks.secrets_file", toml::Value::from(secrets.clone()));
+    let server = world.serve().await;
+    server.hang_up();
+    eventually(SOON, "both files on record", async || {
+        let events: Vec<Value> = trail(&world).await.into_iter().filter(|event| event["action"] == "reload").collect();
+        let mut files: Vec<Value> = shown(&events, &["file", "result", "role"]);
+        files.sort_by_key(ToString::to_string);
+        let mut expected =
+            [world.tokens_file().display().to_string(), secrets.clone()].map(|file| json!([file, "done", "process"]));
+        expected.sort_by_key(ToString::to_string);
+        if files == expected { Ok(()) } else { Err(files) }
+    })
+    .await;
+}
