@@ -68,7 +68,7 @@ fn finding(token: &Token, now: Millis) -> Option<Finding> {
                 return None;
             }
             format!(
-                "{name}: the token was not used for {} days. Remove it if nobody needs it",
+                "{name}: the token was not used for {} days. Remove it if no one needs it",
                 UNUSED.as_secs() / DAY.as_secs()
             )
         }
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_that_expire_or_that_nobody_uses_are_reported() {
+    fn expiring_and_unused_tokens_are_reported() {
         let now = Millis(1_000 * 24 * 3_600 * 1_000);
         let ago = |days: u32| Some(Millis(now.0 - u64::try_from((DAY * days).as_millis()).unwrap()));
         let ahead = |days: u32| Some(now.plus(DAY * days));

@@ -17,7 +17,8 @@ use crate::state::{Settings, Shared};
 
 /// All of the interface.
 fn parts() -> Vec<Part> {
-    let work = [jobs::part(), queues::part(), events::part(), audit::part(), notify::stored_part(), notify::received_part()];
+    let work =
+        [jobs::part(), queues::part(), events::part(), audit::part(), notify::stored_part(), notify::received_part()];
     let mut parts: Vec<Part> = work.into_iter().chain([health::part(), metrics::part()]).collect();
     parts.push(openapi::part(&parts));
     parts.push(dashboard::pages::part());

@@ -56,7 +56,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<OidcKeys> {
         }
         let values = keys.operator_values.iter().chain(&keys.reader_values).flatten();
         if values.count() == 0 {
-            section.wrong("operator_values", "or reader_values must name a value: nobody would have a role");
+            section.wrong("operator_values", "or reader_values must name a value: no one would have a role");
         }
     }
     section.finish();

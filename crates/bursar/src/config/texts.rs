@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use bursar_domain::PartyTypes;
-use bursar_store::Settings;
 use bursar_server::IpNet;
+use bursar_store::Settings;
 use bursar_webhooks::AllowedNetwork;
 use toml::Value as Toml;
 use url::{Host, Url};

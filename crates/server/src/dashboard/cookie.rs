@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, header};
 const PLAIN_SESSION: &str = "bursar_session";
 
 /// The session's cookie over HTTPS. A browser takes a cookie with this prefix from this very host alone, over HTTPS alone, so no neighbouring
-/// host and nobody on the way can put another one in its place.
+/// host and no one on the way can put another one in its place.
 const HOST_SESSION: &str = "__Host-bursar_session";
 
 /// The same two for an attempt to sign in by a provider.
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_cookie_is_http_only_and_bound_to_the_host_behind_tls() {
+    fn a_session_cookie_is_http_only_and_bound_to_its_host() {
         let mut headers = HeaderMap::new();
         let plain = session(&headers, "v", HOUR);
         assert_eq!(plain, "bursar_session=v; Path=/; Max-Age=3600; HttpOnly; SameSite=Strict");

@@ -81,7 +81,7 @@ pub struct OidcSettings {
     pub ca_file: Option<PathBuf>,
 }
 
-/// Why nobody could sign in by the provider. The operator acts next.
+/// Why no one could sign in by the provider. The operator acts next.
 #[derive(Debug, thiserror::Error)]
 pub enum OidcError {
     /// A file cannot be read.

@@ -158,7 +158,7 @@ impl Sessions {
         (now < until).then_some(session)
     }
 
-    /// A value that the browser keeps for one purpose and gives back unchanged.
+    /// A value that the browser keeps for one purpose and returns unchanged.
     pub(crate) fn sealed(&self, purpose: &str, value: &impl Serialize) -> String {
         let said = serde_json::to_string(value).map(|said| URL_SAFE_NO_PAD.encode(said)).unwrap_or_default();
         let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, format!("{purpose} {said}").as_bytes()));

@@ -188,7 +188,7 @@ impl Bearer {
         self.is_person
     }
 
-    /// The bearer's name in Redis, by which nobody finds the token.
+    /// The bearer's name in Redis, by which no one finds the token.
     pub(crate) fn id(&self) -> String {
         id(&self.hash, &self.name)
     }

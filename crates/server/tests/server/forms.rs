@@ -92,7 +92,7 @@ async fn a_form_is_taken_from_our_page_with_its_own_token_only() {
 }
 
 #[tokio::test]
-async fn another_site_signs_nobody_in() {
+async fn another_site_signs_no_one_in() {
     let world = World::with(|settings| settings.rate_per_second = 0).await;
     let server = world.serve().await;
     let stranger = Browser::new(&server);
@@ -121,5 +121,5 @@ async fn a_link_does_nothing() {
         assert_ne!(page.status, 303, "{path}: {page:?}");
     }
     assert_eq!(world.job("T").await["state"], "queued");
-    assert_eq!(browser.get("/").await.status, 200, "a link signs nobody out");
+    assert_eq!(browser.get("/").await.status, 200, "a link signs no one out");
 }

@@ -49,7 +49,7 @@ async fn tried(server: &Server) -> (Browser, Page) {
 }
 
 #[tokio::test]
-async fn an_operator_signs_in_by_the_provider_and_acts_under_the_name_there() {
+async fn an_operator_acts_under_the_name_at_the_provider() {
     let (world, server, _provider) = scene().await;
     world.submit_new(&[transfer("T")]).await;
     let asking = Browser::new(&server).get("/sign-in?to=/jobs").await;
@@ -83,7 +83,7 @@ async fn a_reader_by_the_provider_only_reads() {
 }
 
 #[tokio::test]
-async fn an_id_token_with_anything_wrong_in_it_signs_nobody_in() {
+async fn an_id_token_with_a_fault_signs_no_one_in() {
     let (_world, server, provider) = scene().await;
     type Change = fn(&mut Value);
     let wrong: [(&str, Signed, Change); 20] = [
@@ -200,7 +200,7 @@ async fn a_provider_that_is_away_stops_neither_the_server_nor_tokens() {
     drop(closed);
     let mut other = provider.settings();
     other.issuer = provider.issuer.replace("127.0.0.1", "localhost");
-    for (what, oidc) in [("nobody listens", away), ("the provider says that it is another one", other)] {
+    for (what, oidc) in [("no one listens", away), ("the provider says that it is another one", other)] {
         let world = World::with(|settings| settings.oidc = Some(oidc)).await;
         let server = world.serve().await;
         let page = Browser::new(&server).get("/sign-in/provider").await;

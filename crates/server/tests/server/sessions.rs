@@ -63,25 +63,25 @@ async fn a_sign_out_holds_at_other_replicas_and_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_session_that_no_person_uses_ends_although_its_page_renews_itself() {
+async fn a_session_without_its_person_ends_though_pages_renew() {
     let mut world = World::start().await;
     world.share_session_key();
-    let patient = world.serve().await;
+    let lenient = world.serve().await;
     world.adjust(|settings| settings.session_limits.idle = SHORT);
     let strict = world.serve().await;
     let [used, left] = [
         Browser::signed_in(&strict, &strict.tokens.operator).await,
         Browser::signed_in(&strict, &strict.tokens.operator).await,
     ];
-    assert_eq!(at(&patient, &used).get("/").await.status, 200, "its person is there, and is given a day");
-    let left = at(&patient, &left);
+    assert_eq!(at(&lenient, &used).get("/").await.status, 200, "its person is there, and is given a day");
+    let left = at(&lenient, &left);
     eventually(SOON, "the session to end", async || {
         let page = renewed(&left).await;
         if page.status == 303 { Ok(()) } else { Err(page.status) }
     })
     .await;
     assert_eq!(left.get("/").await.status, 303, "what has ended does not come back");
-    assert_eq!(at(&patient, &used).get("/").await.status, 200);
+    assert_eq!(at(&lenient, &used).get("/").await.status, 200);
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn a_cookie_counts_under_the_name_of_its_way_only() {
 }
 
 #[tokio::test]
-async fn while_redis_is_away_nobody_is_let_in_and_nobody_is_signed_out() {
+async fn while_redis_is_away_no_one_is_let_in_or_signed_out() {
     let own = private_redis(|options| options);
     let world = World::on(own.url().to_owned(), |_| {}).await;
     let server = world.serve().await;

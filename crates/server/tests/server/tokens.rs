@@ -7,7 +7,7 @@ use crate::pages::Browser;
 use crate::world::{World, hang_up, token};
 
 #[tokio::test]
-async fn an_expired_token_is_answered_with_401_and_signs_nobody_in() {
+async fn an_expired_token_gets_401_and_signs_no_one_in() {
     let world = World::start().await;
     let (expired, lines) = token("old", "operator", &[]);
     let (fresh, others) = token("new", "operator", &[]);
@@ -57,5 +57,5 @@ async fn the_last_use_of_a_token_is_known_to_all() {
     for (name, who) in [("audit", "a caller of the API"), ("li", "a person in the dashboard")] {
         eventually(SOON, who, async || world.token_uses().await[name].used_at).await;
     }
-    assert_eq!(world.token_uses().await["shop"].used_at, None, "nobody has used it");
+    assert_eq!(world.token_uses().await["shop"].used_at, None, "no one has used it");
 }

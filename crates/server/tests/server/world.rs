@@ -1,8 +1,8 @@
 //! One test's world: jobs in a part of the shared Redis, and servers for them.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;

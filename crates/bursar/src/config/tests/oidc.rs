@@ -39,8 +39,8 @@ fn what_is_missing_or_wrong_is_named() {
         let faults = faults(&section(&lines), &[]);
         assert!(faults.len() == 1 && faults[0].contains(&format!(": server.oidc.{name} is required")), "{faults:?}");
     }
-    let nobody = faults(&section(&WHOLE[..5]), &[]);
-    assert!(nobody.len() == 1 && nobody[0].contains("nobody would have a role"), "{nobody:?}");
+    let no_role = faults(&section(&WHOLE[..5]), &[]);
+    assert!(no_role.len() == 1 && no_role[0].contains("no one would have a role"), "{no_role:?}");
     for url in
         ["http://login.example", "ftp://x", "login.example", "https://u:p@login.example", "https://login.example#x"]
     {

@@ -78,7 +78,7 @@ fn lead_on(guest: &Guest, to: &str) -> Response {
 
 /// The page of an attempt that failed, and the end of the attempt.
 fn not_signed_in(guest: &Guest, headers: &HeaderMap, why: &NotSignedIn) -> Refused {
-    tracing::warn!("nobody was signed in by the provider: {why}");
+    tracing::warn!("no one was signed in by the provider: {why}");
     let words = guest.words;
     let (status, text) = match why {
         NotSignedIn::ProviderAway(_) => (StatusCode::SERVICE_UNAVAILABLE, words.provider_away.to_owned()),
