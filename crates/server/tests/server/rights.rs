@@ -21,9 +21,11 @@ enum For {
     People,
     /// People who are signed in, to act: operators alone.
     Operators,
+    /// Operators who are signed in, for what belongs to no account.
+    Auditors,
 }
 
-use For::{Anybody, Operators, People, Tokens};
+use For::{Anybody, Auditors, Operators, People, Tokens};
 
 /// Every role.
 const ALL: &[&str] = &["producer", "operator", "reader"];
@@ -32,7 +34,7 @@ const ALL: &[&str] = &["producer", "operator", "reader"];
 type Row = (&'static str, &'static str, For, u16, u16);
 
 /// The routes of programs.
-const API: [Row; 21] = [
+const API: [Row; 22] = [
     ("GET", "/healthz", Anybody, 200, 200),
     ("GET", "/readyz", Anybody, 200, 200),
     ("GET", "/metrics", Anybody, 200, 200),
@@ -50,6 +52,7 @@ const API: [Row; 21] = [
     ("POST", "/v1/queues/{account}/{kind}/pause", Tokens(&["operator"]), 200, 404),
     ("POST", "/v1/queues/{account}/{kind}/resume", Tokens(&["operator"]), 200, 404),
     ("GET", "/v1/events", Tokens(ALL), 200, 200),
+    ("GET", "/v1/audit", Tokens(&["operator"]), 200, 200),
     ("GET", "/v1/notifications", Tokens(ALL), 200, 422),
     ("GET", "/v1/notifications/{account}/{id}", Tokens(ALL), 404, 404),
     ("GET", "/v1/jobs?account={account}", Tokens(ALL), 200, 404),
@@ -57,7 +60,7 @@ const API: [Row; 21] = [
 ];
 
 /// The routes of people. A form is empty: 422 says that it was looked at, 409 that it does not say which state its reader saw.
-const PAGES: [Row; 20] = [
+const PAGES: [Row; 21] = [
     ("GET", "/", People, 200, 200),
     ("GET", "/queues/{account}/{kind}/{act}", Operators, 200, 404),
     ("POST", "/queues/{account}/{kind}/{act}", Operators, 422, 404),
@@ -72,6 +75,7 @@ const PAGES: [Row; 20] = [
     ("GET", "/notifications", People, 200, 200),
     ("GET", "/notifications/{account}/{id}", People, 404, 404),
     ("GET", "/charts", People, 200, 200),
+    ("GET", "/audit", Auditors, 200, 200),
     ("GET", "/live", People, 200, 200),
     ("GET", "/sign-in", Anybody, 200, 200),
     ("GET", "/sign-in/provider", Anybody, 404, 404),
@@ -186,7 +190,7 @@ async fn programs_do_what_their_role_and_accounts_allow() {
                             elsewhere
                         }
                     }
-                    People | Operators => unreachable!("a page"),
+                    People | Operators | Auditors => unreachable!("a page"),
                 };
                 let status = called(&server, (method, route), &token, &key).await;
                 assert_eq!(status, expected, "{method} {route} by a {role}, for all accounts: {is_whole}");
@@ -229,7 +233,8 @@ async fn people_see_and_do_what_their_role_and_accounts_allow() {
             for (method, route, whose, allowed, elsewhere) in PAGES {
                 let expected = match whose {
                     Operators if role != "operator" && is_whole => 403, // of another account nothing is said at all
-                    Operators | People | Anybody => {
+                    Auditors if role != "operator" => 403,
+                    Operators | Auditors | People | Anybody => {
                         if is_whole {
                             allowed
                         } else {
