@@ -145,8 +145,10 @@ fn files_of(config: &Config, part: Part) -> Vec<(String, &Path)> {
         Part::Server => {
             let session_key = config.server.session_key_file.as_deref().map(|path| ("server.session_key_file", path));
             let secrets = config.webhooks.secrets_file.as_deref().map(|path| ("webhooks.secrets_file", path));
+            let oidc = config.oidc.as_ref().and_then(|oidc| oidc.client_secret_file.as_deref());
+            let oidc = oidc.map(|path| ("server.oidc.client_secret_file", path));
             let tokens = ("server.tokens_file", config.server.tokens_file.as_path());
-            let named = [Some(tokens), session_key, secrets].into_iter().flatten();
+            let named = [Some(tokens), session_key, oidc, secrets].into_iter().flatten();
             files.extend(named.map(|(key, path)| (key.to_owned(), path)));
         }
     }
@@ -233,10 +235,13 @@ mod tests {
         assert!(found.to_string().contains("chmod 440 "), "{found}");
     }
 
+    const OIDC: &str = "[server.oidc]\nissuer = 'https://id'\nclient_id = 'bursar'\nclient_secret_file = 'oidc'\n\
+        redirect_url = 'https://b/sign-in/return'\nroles_claim = 'groups'\nreader_values = ['staff']\n";
+
     /// A configuration whose files are all there, with this mode.
     fn configured(folder: &Path, mode: u32, more: &str) -> Config {
         let text = format!(
-            "[redis]\nurl = 'redis://:hunter2@h/0'\n[journal]\ndir = 'journal'\n[server]\nsession_key_file = 'session'\n\
+            "[redis]\nurl = 'redis://:hunter2@h/0'\n[journal]\ndir = 'journal'\n[server]\nsession_key_file = 'session'\n{OIDC}\
              [webhooks]\nsecrets_file = 'secrets'\n\
              [accounts.main]\ngateway = 'yzt'\nbase_url = 'https://h'\napp_id = '1'\nprivate_key_file = 'app.pem'\n\
              platform_public_key_file = 'platform.pub.pem'\napp_auth_token_file = 'token'\n{more}\n\
@@ -245,7 +250,7 @@ mod tests {
         let file = folder.join("bursar.toml");
         fs::write(&file, &text).unwrap();
         with_mode(&file, mode);
-        for name in ["session", "secrets", "app.pem", "platform.pub.pem", "token", "secret", "tokens.toml"] {
+        for name in ["session", "oidc", "secrets", "app.pem", "platform.pub.pem", "token", "secret", "tokens.toml"] {
             fs::write(folder.join(name), "x").unwrap();
             with_mode(&folder.join(name), mode);
         }
@@ -258,8 +263,13 @@ mod tests {
         advice(config, &[part]).into_iter().map(|advice| advice.key).collect()
     }
 
-    const OF_SERVER: [&str; 4] =
-        ["server.tokens_file", "server.session_key_file", "webhooks.secrets_file", "redis.url"];
+    const OF_SERVER: [&str; 5] = [
+        "server.tokens_file",
+        "server.session_key_file",
+        "server.oidc.client_secret_file",
+        "webhooks.secrets_file",
+        "redis.url",
+    ];
 
     #[test]
     fn each_open_file_is_named_once_with_its_mode() {
