@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, draws a random number or talks to anyone: `now`, seeds and facts are arguments.
 
 mod account_rules;
+mod approvals;
 mod fair_order;
 mod fields;
 mod history;
@@ -30,6 +31,10 @@ mod view;
 mod webhook;
 
 pub use account_rules::{AccountRules, GatewayKind, KindSet, PartyTypes};
+pub use approvals::{
+    ApprovalAction, ApprovalRefused, ApprovalRule, Approvals, Proposal, ProposalSeen, ProposalView, VouchedBy,
+    answers_for_lost_writes,
+};
 pub use fair_order::{FairBy, FairOrder};
 pub use fields::FieldError;
 pub use history::{

@@ -41,6 +41,7 @@ mod notifications;
 mod operate;
 mod outage;
 mod preflight;
+mod proposals;
 mod purge;
 mod quarantine;
 mod queues;
