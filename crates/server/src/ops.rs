@@ -4,6 +4,7 @@
 pub(crate) mod jobs;
 pub(crate) mod notifications;
 pub(crate) mod operate;
+pub(crate) mod proposals;
 pub(crate) mod quarantine;
 pub(crate) mod queues;
 pub(crate) mod submit;

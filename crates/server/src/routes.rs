@@ -5,7 +5,7 @@ use axum::extract::Request;
 use axum::middleware;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::api::{events, health, jobs, metrics, notify, openapi, queues};
+use crate::api::{events, health, jobs, metrics, notify, openapi, proposals, queues};
 use crate::dashboard;
 use crate::http::part::Part;
 use crate::http::problem::{Kind, Problem};
@@ -14,7 +14,7 @@ use crate::state::Shared;
 
 /// All of the interface.
 fn parts() -> Vec<Part> {
-    let work = [jobs::part(), queues::part(), events::part(), notify::part()];
+    let work = [jobs::part(), queues::part(), proposals::part(), events::part(), notify::part()];
     let mut parts: Vec<Part> = work.into_iter().chain([health::part(), metrics::part()]).collect();
     parts.push(openapi::part(&parts));
     parts.push(dashboard::pages::part());

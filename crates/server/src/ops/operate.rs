@@ -1,8 +1,9 @@
 //! An operator's action on one job, recorded with a name and a reason. Of two operators, the second one gets the first one's action.
 
 use bursar_domain::{Key, Operation, OperatorAction, Queue, last_action};
-use bursar_store::{JobRecord, Operated, Operator, StoreError, StoredAs};
+use bursar_store::{JobRecord, OpenProposal, Operated, Operator, StoreError, StoredAs};
 
+use crate::ops::proposals::{NotProposed, proposed};
 use crate::state::ServerState;
 use crate::state::refusal::Refusal;
 
@@ -14,6 +15,10 @@ const UNKNOWN: &str = "the action may have been done; read the job before you re
 pub(crate) enum NotOperated {
     /// The job's state does not allow the action, or no longer.
     NotNow(Box<NotNow>),
+    /// A second operator must approve it: it is proposed.
+    Proposed(Box<OpenProposal>),
+    /// A second operator must approve it, and it could not be proposed.
+    NotProposed(NotProposed),
     /// Anything else.
     Refused(Refusal),
 }
@@ -68,6 +73,10 @@ pub(crate) async fn operate(
             let record = app.store.job(queue, key).await?;
             Err(not_now(app, "the job has changed since you read it: nothing was done".to_owned(), record).await)
         }
+        Operated::NeedsSecond(needed) => Err(match proposed(needed) {
+            Ok(open) => NotOperated::Proposed(open),
+            Err(refused) => NotOperated::NotProposed(refused),
+        }),
         Operated::Refused(refused) => {
             let record = app.store.job(queue, key).await?;
             Err(not_now(app, refused.to_string(), record).await)

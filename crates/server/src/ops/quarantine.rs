@@ -3,6 +3,7 @@
 use bursar_domain::Queue;
 use bursar_store::{Dropped, Operator, Origin, Quarantined, Retried, StoreError, Unreadable};
 
+use crate::ops::proposals::{NotProposed, proposed};
 use crate::state::ServerState;
 use crate::state::notification_accounts::notification_accounts;
 use crate::state::refusal::Refusal;
@@ -53,6 +54,10 @@ pub(crate) enum NotDone {
     Readable,
     /// The job changed at each attempt to read it.
     Changed,
+    /// A second operator must approve it: it is proposed.
+    Proposed,
+    /// A second operator must approve it, and it could not be proposed.
+    NotProposed(NotProposed),
     /// Anything else.
     Refused(Refusal),
 }
@@ -109,6 +114,9 @@ pub(crate) async fn perform(
                 Dropped::NotThere => Err(NotDone::NotThere),
                 Dropped::Readable => Err(NotDone::Readable),
                 Dropped::Changed => Err(NotDone::Changed),
+                Dropped::NeedsSecond(needed) => {
+                    Err(proposed(needed).map_or_else(NotDone::NotProposed, |_| NotDone::Proposed))
+                }
             }
         }
         (QuarantineAction::Deliver, _) => {
