@@ -65,5 +65,6 @@ pub(crate) async fn connect(config: &Config) -> Result<Store, Failure> {
         Some(partitions) => store.with_partitions(partitions).await?,
         None => store,
     };
+    let store = store.with_approvals(config.server.approval_rule());
     Ok(store.with_fair_orders(config.fair_orders()).with_durability(config.redis.durability()).await?)
 }

@@ -20,4 +20,4 @@ pub use server::{NoTokens, ServeError, Server};
 pub use state::Settings;
 pub use state::notification_accounts::{NotificationAccount, NotificationMethod};
 pub use state::sessions::SessionKeyError;
-pub use state::tokens::{Role, TokensError, new_token};
+pub use state::tokens::{KnownToken, Role, TokensError, known_token_of, known_tokens, new_token};

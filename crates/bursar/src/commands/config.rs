@@ -7,7 +7,7 @@ use crate::accounts::{AccountError, read_file};
 use crate::config::{self, Advice, Config, ConfigError, Fault};
 use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
-use crate::role_webhooks;
+use crate::{approvals, role_webhooks};
 
 #[derive(Debug, Args)]
 #[command(
@@ -121,6 +121,8 @@ fn findings(config: &Config) -> Vec<Finding> {
     let parts = SharedParts::default();
     let accounts = config.accounts.iter();
     let errors = accounts.flat_map(|(name, account)| account.faults(name.as_str(), &parts)).map(of_error);
+    let of_approvals = |text| Finding { level: Level::Error, key: Some("server.approvals".to_owned()), text };
     let files = redis.into_iter().chain(role_webhooks::faults(&config.webhooks)).map(of_error);
-    files.chain(errors).chain(config.advice().into_iter().map(of_advice)).collect()
+    let approvals = approvals::faults(config).into_iter().map(of_approvals);
+    files.chain(errors).chain(approvals).chain(config.advice().into_iter().map(of_advice)).collect()
 }

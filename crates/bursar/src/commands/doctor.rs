@@ -13,7 +13,7 @@ use crate::config::{Account, Advice, Config};
 use crate::context::{self, CommandContext};
 use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
-use crate::{journals, preflight, role_worker, unlisted};
+use crate::{approvals, journals, preflight, role_worker, unlisted};
 
 #[derive(Debug, Args)]
 #[command(
@@ -30,6 +30,8 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
         Err(error) => findings.push(finding(Severity::Refuse, "redis.expect", format!("cannot be read: {error:#}"))),
     }
     findings.extend(config.advice().iter().map(advised));
+    let approvals = approvals::faults(&config).into_iter();
+    findings.extend(approvals.map(|text| finding(Severity::Refuse, "server.approvals", text)));
     if config.accounts.is_empty() {
         findings.push(finding(Severity::Warn, "accounts", "no account is configured: there is nothing to do".into()));
     }

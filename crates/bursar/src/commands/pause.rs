@@ -1,10 +1,13 @@
 //! `bursar pause|resume QUEUE --reason …` stops or resumes a queue's sends. Jobs that were sent are followed either way.
 
 use bursar_domain::{ActionKind, Queue, Reason};
+use bursar_store::Resumed;
 use clap::Args;
 use serde_json::json;
 
-use crate::commands::operate::ReasonArg;
+use crate::approvals::token_name;
+use crate::commands::approvals;
+use crate::commands::operate::{AsSecond, ReasonArg};
 use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
@@ -21,6 +24,15 @@ pub(crate) struct Arguments {
     reason_arg: ReasonArg,
 }
 
+/// Resuming, as the first operator or the second one.
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    #[command(flatten)]
+    on: Arguments,
+    #[command(flatten)]
+    as_second: AsSecond,
+}
+
 pub(crate) async fn pause(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let context = CommandContext::open(global.config.as_deref()).await?;
     if !known(&context, &arguments.queue) {
@@ -35,14 +47,29 @@ pub(crate) async fn pause(arguments: &Arguments, global: &Global) -> Result<Exit
     report(&arguments.queue, "was paused already", first.as_ref(), global)
 }
 
-pub(crate) async fn resume(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
+pub(crate) async fn resume(arguments: &Resume, global: &Global) -> Result<Exit, Failure> {
     let context = CommandContext::open(global.config.as_deref()).await?;
-    if !known(&context, &arguments.queue) {
+    let Arguments { queue, reason_arg } = &arguments.on;
+    if !known(&context, queue) {
         return Ok(Exit::No);
     }
-    let reason = arguments.reason_arg.operator().reason(ActionKind::Resume);
-    let changed = context.store.resume(&arguments.queue, &reason).await?;
-    report(&arguments.queue, if changed { "resumed" } else { "was not paused" }, None, global)
+    if arguments.as_second.approve {
+        let Some(open) = context.store.proposal_about(queue, None).await? else {
+            eprintln!("bursar: no proposal to resume {queue} is open (`bursar approvals`)");
+            return Ok(Exit::No);
+        };
+        return approvals::approve(&context, &open, reason_arg, global).await;
+    }
+    let name = token_name(&context.config, &queue.account)?;
+    match context.store.resume_by(queue, reason_arg.operator_named(name.as_deref())).await? {
+        Resumed::Done => report(queue, "resumed", None, global),
+        Resumed::NotPaused => report(queue, "was not paused", None, global),
+        Resumed::Changed => {
+            eprintln!("bursar: {queue} changes at this moment: check it and try again");
+            Ok(Exit::No)
+        }
+        Resumed::NeedsSecond(needed) => approvals::proposed(&needed, global),
+    }
 }
 
 fn known(context: &CommandContext, queue: &Queue) -> bool {

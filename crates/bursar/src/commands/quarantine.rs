@@ -1,13 +1,14 @@
 //! `bursar quarantine` lists keys whose records no build could read, jobs at which several workers died, and webhooks without a
 //! receiver. An operator retries or drops them.
 
-use bursar_domain::{JobView, Millis, Queue};
+use bursar_domain::{ApprovalAction, JobView, Millis, Queue};
 use bursar_store::{Dropped, Origin, Quarantined, Retried};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::commands::limit;
-use crate::commands::operate::ReasonArg;
+use crate::approvals::token_name;
+use crate::commands::operate::{AsSecond, ReasonArg};
+use crate::commands::{approvals, limit};
 use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global, UsageError};
 use crate::output::{line, one_line};
@@ -55,6 +56,8 @@ enum Act {
         name: Name,
         #[command(flatten)]
         reason_arg: ReasonArg,
+        #[command(flatten)]
+        as_second: AsSecond,
     },
 }
 
@@ -90,7 +93,17 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
         Act::List { account, limit } => list(&context, account.as_deref(), *limit, global).await,
         Act::Retry { name, webhook: false, reason_arg } => retry(&context, name, reason_arg, global).await,
         Act::Retry { name, webhook: true, reason_arg } => retry_webhook(&context, name, reason_arg, global).await,
-        Act::Drop { name, reason_arg } => drop(&context, name, reason_arg, global).await,
+        Act::Drop { name, reason_arg, as_second: AsSecond { approve: false } } => {
+            drop(&context, name, reason_arg, global).await
+        }
+        Act::Drop { name, reason_arg, as_second: AsSecond { approve: true } } => {
+            match context.store.proposal_about(of_jobs(name)?, Some(&name.key)).await? {
+                Some(open) if open.proposal.action == ApprovalAction::QuarantineDrop => {
+                    approvals::approve(&context, &open, reason_arg, global).await
+                }
+                Some(_) | None => Ok(no(name, "is in no open proposal to drop it (`bursar approvals`)")),
+            }
+        }
     }
 }
 
@@ -184,11 +197,14 @@ async fn retry_webhook(
 
 async fn drop(context: &CommandContext, name: &Name, reason_arg: &ReasonArg, global: &Global) -> Result<Exit, Failure> {
     let queue = of_jobs(name)?;
-    Ok(match context.store.drop_quarantined(queue, &name.key, reason_arg.operator()).await? {
+    let token_name = token_name(&context.config, &queue.account)?;
+    let operator = reason_arg.operator_named(token_name.as_deref());
+    Ok(match context.store.drop_quarantined(queue, &name.key, operator).await? {
         Dropped::Done => done(name, "is left alone from now on", global)?,
         Dropped::NotThere => no(name, "is not in quarantine"),
         Dropped::Readable => no(name, "has a job that this build or a newer one can read: `bursar quarantine retry`"),
         Dropped::Changed => no(name, "changed while it was read: try again"),
+        Dropped::NeedsSecond(needed) => approvals::proposed(&needed, global)?,
     })
 }
 

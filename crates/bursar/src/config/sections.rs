@@ -4,13 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bursar_domain::{ApprovalAction, ApprovalRule, Approvals};
 use bursar_store::Durability;
 use bursar_webhooks::IpNet;
 
 use super::redis_url::RedisUrl;
 use super::rules::{DAY, HOUR, MINUTE, SECOND, duration, whole, word};
 use super::table::section;
-use super::texts::{base_url, file, listen, name, networks, queues, redis_url};
+use super::texts::{approval_actions, base_url, file, listen, name, networks, queues, redis_url};
 
 section! {
     /// The Redis that keeps the jobs.
@@ -141,6 +142,18 @@ section! {
         /// The tokens of the API. `bursar token NAME --role ROLE` makes one and prints the lines for this file: name, role (producer, operator
         /// or reader) and sha256. With `--account main` the token sees and uses that account only. SIGHUP reads the file again.
         tokens_file: PathBuf = file(), in_folder("tokens.toml");
+        /// The operators whom the actions of `approvals_for` need. 2: one proposes (`bursar send`, API, dashboard), and another one approves
+        /// (`--approve`, `bursar approvals`). Both names are recorded. The commands of operators obey it, too: give every machine on which they
+        /// run the same configuration.
+        approvals: u8 = whole(1..=2), default(1);
+        /// Jobs of more than this amount need two operators, in fen. 0: jobs of every amount. A job whose amount cannot be read needs two, and so
+        /// does an action that is about no job.
+        approvals_above: i64 = whole(0..=MAX_APPROVALS_ABOVE), default(0);
+        /// The actions that need two operators: `"send"`, `"resolve"`, `"resume_lost_writes"` (resuming a queue whose Redis has lost writes),
+        /// `"quarantine_drop"`.
+        approvals_for: Vec<ApprovalAction> = approval_actions(), default(ApprovalAction::ALL.to_vec());
+        /// A proposal that is not approved within this time expires.
+        approvals_within: Duration = duration(MINUTE..=DAY * 7), default(HOUR);
         /// The dashboard's sessions are signed with this secret: any file of 32 bytes or more. Give all replicas the same one, so that a
         /// person who signs in at one is known to the others. Left out, each process makes its own key.
         session_key_file: Option<PathBuf> = file(), optional("session.key");
@@ -151,6 +164,21 @@ section! {
         patience: Duration = duration(SECOND..=SECOND * 600), default(SECOND * 30);
         /// A server that is asked to end waits this long for requests in flight.
         drain: Duration = duration(Duration::ZERO..=HOUR), default(SECOND * 30);
+    }
+}
+
+/// Ten billion yuan, in fen: above every job.
+const MAX_APPROVALS_ABOVE: i64 = 1_000_000_000_000;
+
+impl Server {
+    /// The rule of four eyes.
+    pub(crate) fn approval_rule(&self) -> ApprovalRule {
+        ApprovalRule {
+            operators: if self.approvals > 1 { Approvals::Two } else { Approvals::One },
+            above_fen: self.approvals_above,
+            actions: self.approvals_for.clone(),
+            within: self.approvals_within,
+        }
     }
 }
 

@@ -282,6 +282,48 @@ fn accounts_of(named: Option<Vec<String>>, configured: &BTreeSet<AccountName>) -
     accounts.collect::<Result<_, _>>().map(Accounts::Only)
 }
 
+/// A token of the tokens file, for a command that is given one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownToken {
+    /// Its name.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    accounts: Accounts,
+}
+
+impl KnownToken {
+    /// True if the token is for this account.
+    #[must_use]
+    pub fn is_for(&self, account: &AccountName) -> bool {
+        self.accounts.have(account)
+    }
+}
+
+/// Every token of the tokens file. `configured` are the accounts that a token may be for.
+///
+/// # Errors
+/// [`TokensError`].
+pub fn known_tokens(path: &Path, configured: &BTreeSet<AccountName>) -> Result<Vec<KnownToken>, TokensError> {
+    Ok(read(path, configured)?.iter().map(|bearer| known_token(bearer)).collect())
+}
+
+/// The token of the tokens file that this is; `None` if it is none of them.
+///
+/// # Errors
+/// [`TokensError`].
+pub fn known_token_of(
+    path: &Path,
+    configured: &BTreeSet<AccountName>,
+    token: &str,
+) -> Result<Option<KnownToken>, TokensError> {
+    Ok(Tokens::read(path, configured.clone())?.bearer(token).map(|bearer| known_token(&bearer)))
+}
+
+fn known_token(bearer: &Bearer) -> KnownToken {
+    KnownToken { name: bearer.name.clone(), role: bearer.role, accounts: bearer.accounts.clone() }
+}
+
 /// A new token, and its hash for the tokens file. The token is stored nowhere.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ mod api_submit;
 mod dashboard;
 mod dashboard_notifications;
 mod notifications;
+mod proposals;
 mod world;
 
 use bursar_test_support::{described, jobs, pages};
