@@ -132,7 +132,7 @@ pub enum ApprovalRefused {
     #[error("{0} made the proposal: another operator must approve it")]
     SameOperator(String),
     /// No token vouches for the operator.
-    #[error("{0} has given no operator's token: whoever approves must have one")]
+    #[error("{0} has given no operator's token: an approval needs one")]
     NoToken(String),
 }
 

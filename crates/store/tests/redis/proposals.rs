@@ -242,7 +242,7 @@ async fn one_proposal_is_open_about_a_job_until_the_job_changes() {
 }
 
 #[tokio::test]
-async fn a_proposal_is_withdrawn_by_its_operator_or_rejected_by_another() {
+async fn its_operator_withdraws_a_proposal_and_another_rejects_it() {
     for (operator, expected, event) in
         [(OPERATOR, Dismissed::Withdrawn, "proposal_withdrawn"), (WANG, Dismissed::Rejected, "proposal_rejected")]
     {
@@ -260,7 +260,7 @@ async fn a_proposal_is_withdrawn_by_its_operator_or_rejected_by_another() {
 }
 
 #[tokio::test]
-async fn a_resume_after_lost_writes_needs_two_and_another_one_does_not() {
+async fn only_a_resume_after_lost_writes_needs_two() {
     let (scene, store) = under(two(), State::NeedsReview).await;
     store.pause(&scene.queue, &pause()).await.unwrap();
     assert_eq!(store.resume_by(&scene.queue, OPERATOR).await.unwrap(), Resumed::Done);
