@@ -15,7 +15,7 @@ const PAGE: usize = 500;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar audit --since 2026-01-01T00:00:00+08:00 --who li\n  bursar audit --action send --queue main/transfer --json\n\nNewest first. An event is `intended` if its process ended before the result was written: check the job or the queue. Refused attempts of\none address are one event a minute, with their count."
+    after_help = "Example:\n  bursar audit --since 2026-01-01T00:00:00+08:00 --who li\n  bursar audit --action send --queue main/transfer --json\n\nNewest first. An event is `intended` if its process ended before the result was written: check the job or the queue. Refused attempts of one address are one event a minute, with their count."
 )]
 pub(crate) struct Arguments {
     /// Only events of this time (RFC 3339) or later.

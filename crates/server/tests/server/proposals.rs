@@ -168,10 +168,10 @@ async fn a_queues_page_shows_its_proposal_in_both_languages() {
     assert_eq!(open(&server).await.len(), 0);
 }
 
-/// The events of the trail about one operator's or another's proposals, oldest first.
+/// The events of the trail about the job, oldest first.
 async fn trail(server: &Server) -> Vec<Value> {
-    let page = server.read("/v1/audit?key=T").await;
-    page["events"].as_array().unwrap().iter().rev().cloned().collect()
+    let page = answer(server.request("GET", "/v1/audit?key=T", &server.tokens.operator)).await;
+    page.body["events"].as_array().unwrap().iter().rev().cloned().collect()
 }
 
 #[tokio::test]
