@@ -123,7 +123,7 @@ pub fn answers_for_lost_writes(era: u64, resumed_era: u64, paused: Option<&Reaso
 /// The proof of an operator's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VouchedBy {
-    /// A token of the tokens file, whose role is operator.
+    /// A token of the tokens file, or a sign-in with the provider, whose role is operator.
     Token,
     /// The system's user on the command line, whom a token does not vouch for.
     System,

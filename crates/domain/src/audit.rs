@@ -153,7 +153,7 @@ pub enum AuditResult {
     Intended,
     /// It was done.
     Done,
-    /// It needs a second operator and was proposed: nothing was done yet. The approval is an event of its own.
+    /// It needs a second operator and was proposed: nothing was done yet. Its approval is another event.
     Proposed,
     /// It was refused, and nothing was done.
     Refused,

@@ -52,6 +52,8 @@ async fn only_another_operator_for_the_account_approves() {
     let id = propose(&server).await;
     let reason = json!({"reason": "seen, too"});
     assert_eq!(open(&server).await.len(), 1);
+    let metrics = server.request("GET", "/metrics", "").send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("\nbursar_proposals_waiting{queue=\"main/transfer\"} 1\n"), "{metrics}");
     for (who, token, status, kind) in [
         ("a producer", &server.tokens.producer, 403, "forbidden"),
         ("a reader", &server.tokens.reader, 403, "forbidden"),
