@@ -9,6 +9,7 @@ mod api_operate;
 mod api_outages;
 mod api_roles;
 mod api_submit;
+mod approvals;
 mod audit;
 mod bad_config;
 mod bad_jobs;

@@ -94,7 +94,7 @@ async fn unknown_outcomes_are_counted_as_in_doubt() {
 }
 
 /// Metrics without a line on a day without faults. The tests of `bursar-telemetry` cover each of them.
-const NOT_HAPPENING: [&str; 17] = [
+const NOT_HAPPENING: [&str; 18] = [
     "bursar_account_balance_failures_total",
     "bursar_webhook_due_age_seconds",
     "bursar_webhook_tried_age_seconds",
@@ -108,6 +108,7 @@ const NOT_HAPPENING: [&str; 17] = [
     "bursar_lost_writes_total",
     "bursar_mismatches_total",
     "bursar_other_gateway",
+    "bursar_proposals_waiting",
     "bursar_sends_skipped_total",
     "bursar_stale_commits_total",
     "bursar_connections_displaced_total",

@@ -68,6 +68,7 @@ async fn try_to_operate(
         Operated::Unreadable(why) => why.to_string(),
         Operated::Changed => "not what was seen".into(),
         Operated::Refused(refused) => refused.to_string(),
+        Operated::NeedsSecond(needed) => format!("{needed:?}"),
     };
     Ok(format!("{operation:?} {}: {operated}", job.key))
 }

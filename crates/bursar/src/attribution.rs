@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use bursar_domain::{Actor, AuditAction, AuditResult, AuditRole, AuditTarget, CLI_ADDRESS};
+use bursar_domain::{Actor, AuditAction, AuditResult, AuditRole, AuditTarget, CLI_ADDRESS, SYSTEM_USER, VouchedBy};
 use bursar_server::{Identity, Role, identify};
 use bursar_store::{Operator, Store};
 use clap::Args;
@@ -49,12 +49,23 @@ pub(crate) struct Acting<'a> {
 /// The end of an action.
 pub(crate) struct Did {
     exit: Exit,
+    result: AuditResult,
     detail: String,
 }
 
 impl Did {
     pub(crate) fn new(exit: Exit, detail: impl Into<String>) -> Self {
-        Self { exit, detail: detail.into() }
+        let result = match exit {
+            Exit::Done => AuditResult::Done,
+            Exit::No | Exit::Misused => AuditResult::Refused,
+            Exit::Unreachable => AuditResult::Failed,
+        };
+        Self { exit, result, detail: detail.into() }
+    }
+
+    /// The action waits for a second operator.
+    pub(crate) fn proposed(detail: impl Into<String>) -> Self {
+        Self { result: AuditResult::Proposed, ..Self::new(Exit::Done, detail) }
     }
 
     /// Prints why nothing was done.
@@ -116,7 +127,7 @@ impl<'a> Acting<'a> {
     pub(crate) fn of_system_user(store: &'a Store, reason: Option<&'a str>) -> Self {
         let uid = getuid();
         let user = User::from_uid(uid).ok().flatten().map_or_else(|| format!("uid {uid}"), |user| user.name);
-        let name = format!("{user} (system user)");
+        let name = format!("{user}{SYSTEM_USER}");
         let actor = Actor { name: Some(user), role: AuditRole::SystemUser, address: CLI_ADDRESS.to_owned() };
         Self { store, actor, identity: None, name, reason }
     }
@@ -124,6 +135,11 @@ impl<'a> Acting<'a> {
     /// The same as the store records it in the history of a job.
     pub(crate) fn operator(&self) -> Operator<'_> {
         Operator { who: &self.name, why: self.reason.unwrap_or_default() }
+    }
+
+    /// The proof of the operator's name.
+    pub(crate) fn vouched_by(&self) -> VouchedBy {
+        if self.identity.is_some() { VouchedBy::Token } else { VouchedBy::System }
     }
 
     /// Writes what the operator intends, does it, and writes the result.
@@ -147,9 +163,7 @@ impl<'a> Acting<'a> {
         let intention = intention.context("nothing was done, because the audit trail cannot be written")?;
         let outcome = act.await;
         let (result, detail) = match &outcome {
-            Ok(Did { exit: Exit::Done, detail }) => (AuditResult::Done, detail.clone()),
-            Ok(Did { exit: Exit::No | Exit::Misused, detail }) => (AuditResult::Refused, detail.clone()),
-            Ok(Did { exit: Exit::Unreachable, detail }) => (AuditResult::Failed, detail.clone()),
+            Ok(Did { result, detail, .. }) => (*result, detail.clone()),
             Err(failure) if failure.exit() == Exit::Misused => (AuditResult::Refused, failure.to_string()),
             Err(failure) => (AuditResult::Failed, failure.to_string()),
         };

@@ -46,10 +46,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  bursar query 1001XP2025010110000001 --reason 'the customer is on the phone'")]
     Query(commands::operate::Arguments),
     /// Send a job's stored bytes manually.
-    #[command(
-        after_help = "Example:\n  bursar send 1001XP2025010110000001 --reason 'the gateway confirmed that it never arrived'"
-    )]
-    Send(commands::operate::Arguments),
+    Send(commands::operate::Send),
     /// Close a job that needs review with the outcome that you know.
     Resolve(commands::operate::Resolve),
     /// Cancel a job that was certainly not executed.
@@ -58,7 +55,9 @@ pub(crate) enum Command {
     /// Pause a queue's sends. Jobs that were sent are still followed.
     Pause(commands::pause::Arguments),
     /// Resume a queue's sends.
-    Resume(commands::pause::Arguments),
+    Resume(commands::pause::Resume),
+    /// List the actions that wait for a second operator; approve or reject them.
+    Approvals(commands::approvals::Arguments),
     /// List the audit trail: who did what, from where and why.
     Audit(commands::audit::Arguments),
     /// List quarantined jobs and webhooks; retry or drop them.

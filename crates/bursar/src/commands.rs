@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(crate) mod adopt;
+pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod balance;
 pub(crate) mod bind;

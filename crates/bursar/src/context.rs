@@ -65,6 +65,7 @@ pub(crate) async fn connect(config: &Config) -> Result<Store, Failure> {
         Some(partitions) => store.with_partitions(partitions).await?,
         None => store,
     };
+    let store = store.with_approvals(config.server.approval_rule());
     let store = store.with_fair_orders(config.fair_orders()).with_audit_keep(config.audit.keep);
     Ok(store.with_durability(config.redis.durability()).await?)
 }

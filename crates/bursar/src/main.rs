@@ -1,6 +1,7 @@
 //! Bursar: durable payment jobs. The one executable; every command is a file in `commands/`.
 
 mod accounts;
+mod approvals;
 mod attribution;
 mod balances;
 mod cli;
@@ -63,6 +64,7 @@ async fn run(command: &Command, global: &Global) -> Result<Exit, Failure> {
         Command::Send(arguments) => commands::operate::send(arguments, global).await,
         Command::Resolve(arguments) => commands::operate::resolve(arguments, global).await,
         Command::Cancel(arguments) => commands::operate::cancel(arguments, global).await,
+        Command::Approvals(arguments) => commands::approvals::run(arguments, global).await,
         Command::Pause(arguments) => commands::pause::pause(arguments, global).await,
         Command::Resume(arguments) => commands::pause::resume(arguments, global).await,
         Command::Audit(arguments) => commands::audit::run(arguments, global).await,

@@ -6,7 +6,7 @@ mod filter;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Key, Operation, Queue};
+use crate::{Key, Operation, Proposal, Queue};
 
 pub use filter::AuditFilter;
 
@@ -75,6 +75,12 @@ impl AuditTarget {
     #[must_use]
     pub fn job(queue: &Queue, key: &Key) -> Self {
         Self { key: Some(key.to_string()), ..Self::queue(queue) }
+    }
+
+    /// The job, the key in quarantine or the queue that a proposal is about.
+    #[must_use]
+    pub fn proposal(proposal: &Proposal) -> Self {
+        Self { key: proposal.key.clone(), ..Self::queue(&proposal.queue) }
     }
 
     /// A key in a list of this name: the quarantine of a queue, the dead letters of an import.
@@ -147,6 +153,8 @@ pub enum AuditResult {
     Intended,
     /// It was done.
     Done,
+    /// It needs a second operator and was proposed: nothing was done yet. Its approval is another event.
+    Proposed,
     /// It was refused, and nothing was done.
     Refused,
     /// It failed, and may have been done.
@@ -155,7 +163,7 @@ pub enum AuditResult {
 
 impl AuditResult {
     /// Every result.
-    pub const ALL: [Self; 4] = [Self::Intended, Self::Done, Self::Refused, Self::Failed];
+    pub const ALL: [Self; 5] = [Self::Intended, Self::Done, Self::Proposed, Self::Refused, Self::Failed];
 
     /// The word for it in the trail.
     #[must_use]
@@ -163,6 +171,7 @@ impl AuditResult {
         match self {
             Self::Intended => "intended",
             Self::Done => "done",
+            Self::Proposed => "proposed",
             Self::Refused => "refused",
             Self::Failed => "failed",
         }
@@ -195,6 +204,10 @@ pub enum AuditAction {
     Pause,
     /// The resumption of a queue.
     Resume,
+    /// The approval of a proposal: what it proposes was done. The detail names the action and the operator who proposed it.
+    Approve,
+    /// The rejection of a proposal, or its withdrawal by the operator who made it.
+    Reject,
     /// The confirmation of a queue's gateway.
     ConfirmGateway,
     /// The retry of a job in quarantine.
@@ -223,7 +236,7 @@ pub enum AuditAction {
 
 impl AuditAction {
     /// Every action.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::SignIn,
         Self::SignOut,
         Self::SignInFailed,
@@ -235,6 +248,8 @@ impl AuditAction {
         Self::Cancel,
         Self::Pause,
         Self::Resume,
+        Self::Approve,
+        Self::Reject,
         Self::ConfirmGateway,
         Self::QuarantineRetry,
         Self::QuarantineDeliver,
@@ -264,6 +279,8 @@ impl AuditAction {
             Self::Cancel => "cancel",
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::Approve => "approve",
+            Self::Reject => "reject",
             Self::ConfirmGateway => "confirm_gateway",
             Self::QuarantineRetry => "quarantine_retry",
             Self::QuarantineDeliver => "quarantine_deliver",

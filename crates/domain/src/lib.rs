@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, draws a random number or talks to anyone: `now`, seeds and facts are arguments.
 
 mod account_rules;
+mod approvals;
 mod audit;
 mod fair_order;
 mod fields;
@@ -31,6 +32,10 @@ mod view;
 mod webhook;
 
 pub use account_rules::{AccountRules, GatewayKind, KindSet, PartyTypes};
+pub use approvals::{
+    ApprovalAction, ApprovalRefused, ApprovalRule, Approvals, Proposal, ProposalSeen, ProposalView, SYSTEM_USER,
+    VouchedBy, answers_for_lost_writes,
+};
 pub use audit::{
     Actor, AuditAction, AuditEvent, AuditFilter, AuditResult, AuditRole, AuditTarget, CLI_ADDRESS, PROCESS_ADDRESS,
 };

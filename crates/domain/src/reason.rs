@@ -114,6 +114,9 @@ pub enum Reason {
         operator: String,
         /// The operator's reason.
         comment: String,
+        /// The name of the operator who approved it, where it needed two.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approved_by: Option<String>,
     },
     /// A queue is paused: Redis has lost writes, and what was queued may have been sent.
     QueueLostWrites,
@@ -194,7 +197,16 @@ impl Reason {
     /// An operator's action with its reason.
     #[must_use]
     pub fn operator_action(action: ActionKind, operator: &str, comment: &str) -> Self {
-        Self::OperatorAction { action, operator: bounded(operator), comment: bounded(comment) }
+        Self::OperatorAction { action, operator: bounded(operator), comment: bounded(comment), approved_by: None }
+    }
+
+    /// The same of an action that a second operator has approved.
+    #[must_use]
+    pub fn approved_by(mut self, second: &str) -> Self {
+        if let Self::OperatorAction { approved_by, .. } = &mut self {
+            *approved_by = Some(bounded(second));
+        }
+        self
     }
 
     /// The same with a response's words, where the reason has a place for them.
@@ -355,7 +367,12 @@ impl fmt::Display for Reason {
             }
             Self::OtherContentInJournal => out.write_str("a journal knows a send of other content by this key"),
             Self::OtherContentSent => out.write_str("other content was sent by this key, and Redis has forgotten it"),
-            Self::OperatorAction { action: _, operator, comment } => write!(out, "{operator}: {comment}"),
+            Self::OperatorAction { action: _, operator, comment, approved_by: None } => {
+                write!(out, "{operator}: {comment}")
+            }
+            Self::OperatorAction { action: _, operator, comment, approved_by: Some(second) } => {
+                write!(out, "{operator}, approved by {second}: {comment}")
+            }
             Self::QueueLostWrites => out.write_str("Redis has lost writes; what was queued may have been sent"),
             Self::JournalAhead => {
                 out.write_str("a journal knows sends that Redis has forgotten; run `bursar reconcile --journal`")

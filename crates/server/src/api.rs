@@ -8,4 +8,5 @@ pub(crate) mod metrics;
 pub(crate) mod notify;
 pub(crate) mod openapi;
 mod operator_request;
+pub(crate) mod proposals;
 pub(crate) mod queues;

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod jobs;
 pub(crate) mod notifications;
 pub(crate) mod operate;
+pub(crate) mod proposals;
 pub(crate) mod quarantine;
 pub(crate) mod queues;
 pub(crate) mod submit;

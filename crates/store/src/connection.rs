@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use bursar_domain::{FairBy, FairOrder, Millis, Queue};
+use bursar_domain::{ApprovalRule, FairBy, FairOrder, Millis, Queue};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisResult};
 use tokio::sync::watch;
@@ -118,6 +118,8 @@ pub struct Store {
     pub(crate) queues: JobKeys,
     /// The queues whose fair order is not the default one.
     pub(crate) fair_orders: Arc<HashMap<Queue, FairOrder>>,
+    /// The actions that need two operators.
+    pub(crate) approvals: Arc<ApprovalRule>,
     pub(crate) scripts: Arc<Scripts>,
     pub(crate) introduced: Introduced,
     pub(crate) expected: Expected,
@@ -168,6 +170,7 @@ impl Store {
             keys: Keys::new(&settings.prefix),
             queues: JobKeys::new(&settings.prefix),
             fair_orders: Arc::default(),
+            approvals: Arc::default(),
             scripts: Arc::clone(&SCRIPTS),
             introduced: Introduced::default(),
             expected: Expected::default(),
@@ -182,6 +185,13 @@ impl Store {
     #[must_use]
     pub fn with_fair_orders(mut self, fair_orders: HashMap<Queue, FairOrder>) -> Self {
         self.fair_orders = Arc::new(fair_orders);
+        self
+    }
+
+    /// The same where some actions need two operators.
+    #[must_use]
+    pub fn with_approvals(mut self, rule: ApprovalRule) -> Self {
+        self.approvals = Arc::new(rule);
         self
     }
 

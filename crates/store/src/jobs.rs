@@ -21,6 +21,7 @@ mod list;
 mod notifications;
 mod operate;
 mod overlay;
+mod proposals;
 mod purge;
 mod quarantine;
 mod queue;
@@ -48,6 +49,7 @@ pub use list::{Cursor, Listed};
 pub use notifications::{
     Finality, NotificationCount, NotificationDelivery, NotificationFilter, StoreOutcome, VerifiedNotification,
 };
+pub use proposals::{Approved, Dismissed, Executed, MAX_PROPOSALS, NeedsSecond, OpenProposal, Resumed};
 pub use quarantine::{Dropped, Quarantined, Retried};
 pub use queue::{READY_AT_ONCE, Ready};
 pub use read::{JobRecord, StoredAs};

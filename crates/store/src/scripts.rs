@@ -13,7 +13,7 @@ pub(crate) const EVENTS_KEPT: u32 = 10_000;
 pub(crate) const LOG_QUIET_AFTER: u32 = 200;
 
 /// The shared parts of scripts, inserted where a script's header names them.
-const SHARED: [(&str, &str); 7] = [
+const SHARED: [(&str, &str); 8] = [
     ("-- shared: integer.lua\n", include_str!("../lua/shared/integer.lua")),
     ("-- shared: names.lua\n", include_str!("../lua/jobs/shared/names.lua")),
     ("-- shared: ready.lua\n", include_str!("../lua/jobs/shared/ready.lua")),
@@ -21,6 +21,7 @@ const SHARED: [(&str, &str); 7] = [
     ("-- shared: ranks.lua\n", include_str!("../lua/jobs/shared/ranks.lua")),
     ("-- shared: lost_writes.lua\n", include_str!("../lua/jobs/shared/lost_writes.lua")),
     ("-- shared: deliveries.lua\n", include_str!("../lua/jobs/shared/deliveries.lua")),
+    ("-- shared: proposals.lua\n", include_str!("../lua/jobs/shared/proposals.lua")),
 ];
 
 /// A script with the name that errors give it.
@@ -106,6 +107,7 @@ pub(crate) struct Scripts {
     pub(crate) circuit: Named,
     pub(crate) take_rate_token: Named,
     pub(crate) quarantine: Named,
+    pub(crate) proposal: Named,
     pub(crate) import_peek: Named,
     pub(crate) import_take: Named,
     pub(crate) import_resolve: Named,
@@ -136,6 +138,7 @@ impl Scripts {
             circuit: Named::new("circuit", include_str!("../lua/jobs/circuit.lua")),
             take_rate_token: Named::new("take_rate_token", include_str!("../lua/jobs/take_rate_token.lua")),
             quarantine: Named::new("quarantine", include_str!("../lua/jobs/quarantine.lua")),
+            proposal: Named::new("proposal", include_str!("../lua/jobs/proposal.lua")),
             import_peek: Named::new("import_peek", include_str!("../lua/import_peek.lua")),
             import_take: Named::new("import_take", include_str!("../lua/import_take.lua")),
             import_resolve: Named::new("import_resolve", include_str!("../lua/import_resolve.lua")),

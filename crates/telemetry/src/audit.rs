@@ -18,7 +18,7 @@ pub fn log_audit(event: &AuditEvent) {
         };
     }
     match event.result {
-        AuditResult::Intended | AuditResult::Done => line!(info),
+        AuditResult::Intended | AuditResult::Done | AuditResult::Proposed => line!(info),
         AuditResult::Refused | AuditResult::Failed => line!(warn),
     }
 }

@@ -199,6 +199,7 @@ metrics! {
     PAUSED = "bursar_queue_paused", Gauge, Redis, ["queue"], "1 while the queue's sends are paused, else 0.";
     QUARANTINED = "bursar_quarantined", Gauge, Redis, ["queue"], "Keys in quarantine: due keys without a readable record, jobs that several workers were lost with, undeliverable webhooks (`bursar quarantine list`).";
     UNSERVED = "bursar_unserved_jobs", Gauge, Redis, ["queue"], "Open jobs of a queue that is in no configuration of this process or of a worker within the last minute. Missing if there are none.";
+    PROPOSALS_WAITING = "bursar_proposals_waiting", Gauge, Redis, ["queue"], "Proposals that wait for another operator (`bursar approvals`). Missing if there are none.";
     WEBHOOKS_WAITING = "bursar_webhooks_waiting", Gauge, Redis, ["origin"], "Jobs or notifications with an undelivered webhook.";
     WEBHOOK_DUE_AGE = "bursar_webhook_due_age_seconds", Gauge, Redis, ["origin"], "Age of the oldest due webhook delivery, in seconds; 0 if none is due.";
     WEBHOOK_TRIED_AGE = "bursar_webhook_tried_age_seconds", Gauge, Redis, ["origin"], "Age of the first attempt of the webhook that was tried longest without success, in seconds, among the first due ones: 1000, or fewer (at least 25) if more than 20 origins have undelivered webhooks; 0 if there is none.";

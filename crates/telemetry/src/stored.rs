@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bursar_domain::{AccountName, Fen, Queue};
-use bursar_store::{BalanceStatus, DeliveryStatus, ImportStatus, Origin, QueueStatus, Store, StoreError};
+use bursar_store::{BalanceStatus, DeliveryStatus, ImportStatus, OpenProposal, Origin, QueueStatus, Store, StoreError};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -56,6 +56,7 @@ pub(crate) struct Read<'a> {
     pub(crate) queues: Vec<(&'a Queue, QueueStatus)>,
     pub(crate) in_doubt: Vec<(&'a Queue, usize)>,
     pub(crate) unserved: Vec<(Queue, QueueStatus)>,
+    pub(crate) proposals: Vec<OpenProposal>,
     pub(crate) origins: Vec<(&'a Origin, DeliveryStatus)>,
     pub(crate) import_queues: Vec<(&'a str, ImportStatus)>,
     pub(crate) balances: Vec<(&'a WatchedBalance, BalanceStatus)>,
@@ -97,6 +98,7 @@ impl Stored {
         let (store, places) = (&self.store, &self.places);
         let queues = within(by, "queues", store.statuses(&places.queues)).await;
         let unserved = within(by, "queues that no worker serves", store.unserved_queues(&places.queues)).await;
+        let proposals = within(by, "proposals", store.proposals(&places.queues)).await;
         let origins = within(by, "webhooks", store.delivery_statuses(&places.origins)).await;
         let import_queues = within(by, "queues of apalis-redis", store.import_statuses(&places.import_queues)).await;
         let watched: Vec<(&AccountName, &str)> =
@@ -111,6 +113,7 @@ impl Stored {
         };
         let complete = queues.is_some()
             && unserved.is_some()
+            && proposals.is_some()
             && origins.is_some()
             && import_queues.is_some()
             && balances.is_some()
@@ -120,6 +123,7 @@ impl Stored {
             queues: queues.unwrap_or_default(),
             in_doubt: in_doubt.unwrap_or_default(),
             unserved: unserved.unwrap_or_default(),
+            proposals: proposals.unwrap_or_default(),
             origins: places.origins.iter().zip(origins.unwrap_or_default()).collect(),
             import_queues: places
                 .import_queues

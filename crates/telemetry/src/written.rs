@@ -1,10 +1,11 @@
 //! Writes the values read from Redis in the Prometheus text format.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bursar_domain::{Call, Millis, Queue};
-use bursar_store::{BalanceStatus, DeliveryStatus, ImportStatus, Origin, QueueStatus};
+use bursar_store::{BalanceStatus, DeliveryStatus, ImportStatus, OpenProposal, Origin, QueueStatus};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -61,6 +62,7 @@ pub(crate) fn written(read: Option<&Read<'_>>) -> String {
     write_queues(to, read.map_or(&[], |read| &read.queues));
     write_in_doubt(to, read.map_or(&[], |read| &read.in_doubt));
     write_unserved(to, read.map_or(&[], |read| &read.unserved));
+    write_proposals(to, read.map_or(&[], |read| &read.proposals));
     write_origins(to, read.map_or(&[], |read| &read.origins));
     write_import_queues(to, read.map_or(&[], |read| &read.import_queues));
     write_balances(to, read.map_or(&[], |read| &read.balances));
@@ -109,6 +111,18 @@ fn write_unserved(to: &mut Registry, queues: &[(Queue, QueueStatus)]) {
         unserved.put([&queue.to_string()], status.open_jobs() + status.all_quarantined());
     }
     register(to, unserved.0, unserved.1);
+}
+
+fn write_proposals(to: &mut Registry, proposals: &[OpenProposal]) {
+    let waiting = Whole::new(names::PROPOSALS_WAITING);
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for open in proposals {
+        *counts.entry(open.proposal.queue.to_string()).or_default() += 1;
+    }
+    for (queue, count) in counts {
+        waiting.put([&queue], count);
+    }
+    register(to, waiting.0, waiting.1);
 }
 
 fn write_origins(to: &mut Registry, origins: &[(&Origin, DeliveryStatus)]) {

@@ -8,7 +8,7 @@ use crate::config::{self, Advice, Config, ConfigError, Fault};
 use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
 use crate::private_files::{self, Part};
-use crate::role_webhooks;
+use crate::{approvals, role_webhooks};
 
 #[derive(Debug, Args)]
 #[command(
@@ -122,7 +122,9 @@ fn findings(config: &Config) -> Vec<Finding> {
     let parts = SharedParts::default();
     let accounts = config.accounts.iter();
     let errors = accounts.flat_map(|(name, account)| account.faults(name.as_str(), &parts)).map(of_error);
+    let of_approvals = |text| Finding { level: Level::Error, key: Some("server.approvals".to_owned()), text };
     let files = redis.into_iter().chain(role_webhooks::faults(config)).map(of_error);
+    let approvals = approvals::faults(config).into_iter().map(of_approvals);
     let open = private_files::advice(config, &[Part::Worker, Part::Server]);
-    files.chain(errors).chain(config.advice().into_iter().chain(open).map(of_advice)).collect()
+    files.chain(errors).chain(approvals).chain(config.advice().into_iter().chain(open).map(of_advice)).collect()
 }

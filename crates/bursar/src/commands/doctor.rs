@@ -14,7 +14,7 @@ use crate::context;
 use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
 use crate::private_files::{self, Part};
-use crate::{journals, preflight, role_webhooks, role_worker, tokens, unlisted};
+use crate::{approvals, journals, preflight, role_webhooks, role_worker, tokens, unlisted};
 
 #[derive(Debug, Args)]
 #[command(
@@ -36,6 +36,8 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
         let text = format!("serve and up do not start: {}", bursar_store::chain(&error));
         findings.push(finding(Severity::Warn, "webhooks", text));
     }
+    let approvals = approvals::faults(&config).into_iter();
+    findings.extend(approvals.map(|text| finding(Severity::Refuse, "server.approvals", text)));
     if config.accounts.is_empty() {
         findings.push(finding(Severity::Warn, "accounts", "no account is configured: there is nothing to do".into()));
     }

@@ -5,6 +5,7 @@ use bursar_store::{JobRecord, Operated, StoredAs};
 use clap::Args;
 
 use crate::attribution::{Acting, Did, Identification};
+use crate::commands::approvals;
 use crate::commands::show::{Place, show, unreadable};
 use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
@@ -53,6 +54,27 @@ pub(crate) struct Resolve {
     /// The known outcome: succeeded, failed or refunded.
     #[arg(long = "as", alias = "state", value_name = "STATE", value_parser = end)]
     end: State,
+    #[command(flatten)]
+    as_second: AsSecond,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bursar send 1001XP2025010110000001 --reason 'the gateway confirmed that it never arrived'\n\nWhere server.approvals = 2, this proposes it, and another operator approves it with --approve."
+)]
+pub(crate) struct Send {
+    #[command(flatten)]
+    on: Arguments,
+    #[command(flatten)]
+    as_second: AsSecond,
+}
+
+/// The second operator's flag.
+#[derive(Debug, Args)]
+pub(crate) struct AsSecond {
+    /// Approve what another operator has proposed. It needs your operator's token (--token-file, BURSAR_TOKEN).
+    #[arg(long)]
+    pub(crate) approve: bool,
 }
 
 fn end(text: &str) -> Result<State, &'static str> {
@@ -64,16 +86,43 @@ pub(crate) async fn query(arguments: &Arguments, global: &Global) -> Result<Exit
     operate(arguments, Operation::Query, global).await
 }
 
-pub(crate) async fn send(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
-    operate(arguments, Operation::Send, global).await
+pub(crate) async fn send(arguments: &Send, global: &Global) -> Result<Exit, Failure> {
+    match arguments.as_second.approve {
+        true => approve(&arguments.on, Operation::Send, global).await,
+        false => operate(&arguments.on, Operation::Send, global).await,
+    }
 }
 
 pub(crate) async fn resolve(arguments: &Resolve, global: &Global) -> Result<Exit, Failure> {
-    operate(&arguments.on, Operation::Resolve(arguments.end), global).await
+    let operation = Operation::Resolve(arguments.end);
+    match arguments.as_second.approve {
+        true => approve(&arguments.on, operation, global).await,
+        false => operate(&arguments.on, operation, global).await,
+    }
 }
 
 pub(crate) async fn cancel(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     operate(arguments, Operation::Cancel, global).await
+}
+
+/// Approves the proposal of this operation on the job.
+async fn approve(arguments: &Arguments, operation: Operation, global: &Global) -> Result<Exit, Failure> {
+    let context = CommandContext::open(global.config.as_deref()).await?;
+    let acting = arguments.reason_arg.acting(&context).await?;
+    let queues = context.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
+    let found = context.find(&arguments.key, &queues).await?;
+    let target = target(&arguments.key, &found);
+    let record = match only(&arguments.key, &found) {
+        Ok(record) => record,
+        Err(why) => return approvals::nothing_to_approve(&acting, target, why).await,
+    };
+    let open = context.store.proposal_about(&record.queue, Some(record.key.as_str())).await?;
+    let Some(open) = open.filter(|open| open.proposal.is_of(operation)) else {
+        let what = operation.as_str();
+        let why = format_args!("no open proposal says so: {what} {} (`bursar approvals`)", arguments.key);
+        return approvals::nothing_to_approve(&acting, target, why).await;
+    };
+    approvals::approve(&context, &acting, &open, global).await
 }
 
 async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -> Result<Exit, Failure> {
@@ -81,15 +130,34 @@ async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -
     let acting = arguments.reason_arg.acting(&context).await?;
     let queues = context.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
     let found = context.find(&arguments.key, &queues).await?;
-    let target = match found.as_slice() {
-        [(queue, _)] => AuditTarget::job(queue, &arguments.key),
-        _ => AuditTarget { key: Some(arguments.key.to_string()), ..AuditTarget::default() },
-    };
     let act = operate_on(&context, &acting, &arguments.key, &found, operation, global);
-    acting.record(operation.into(), target, act).await
+    acting.record(operation.into(), target(&arguments.key, &found), act).await
 }
 
-/// Operates on the only job that was found.
+fn target(key: &Key, found: &[(&Queue, StoredAs)]) -> AuditTarget {
+    match found {
+        [(queue, _)] => AuditTarget::job(queue, key),
+        _ => AuditTarget { key: Some(key.to_string()), ..AuditTarget::default() },
+    }
+}
+
+/// The only job that was found.
+///
+/// # Errors
+/// Why there is none.
+fn only<'a>(key: &Key, found: &'a [(&Queue, StoredAs)]) -> Result<&'a JobRecord, String> {
+    match found {
+        [(_, StoredAs::Job(record))] => Ok(record),
+        [(queue, StoredAs::Unreadable { key, why })] => Err(unreadable(queue, key, why).to_string()),
+        [] => Err(format!("there is no job {key}")),
+        several => {
+            let queues: Vec<String> = several.iter().map(|(queue, _)| queue.to_string()).collect();
+            Err(format!("{key} is the key of several jobs ({}): name one with --account and --kind", queues.join(", ")))
+        }
+    }
+}
+
+/// Operates on the only job that was found, or proposes it.
 async fn operate_on(
     context: &CommandContext,
     acting: &Acting<'_>,
@@ -98,17 +166,9 @@ async fn operate_on(
     operation: Operation,
     global: &Global,
 ) -> Result<Did, Failure> {
-    let record = match found {
-        [(_, StoredAs::Job(record))] => record,
-        [(queue, StoredAs::Unreadable { key, why })] => return Ok(Did::no(unreadable(queue, key, why))),
-        [] => return Ok(Did::no(format_args!("there is no job {key}"))),
-        several => {
-            let queues: Vec<String> = several.iter().map(|(queue, _)| queue.to_string()).collect();
-            return Ok(Did::no(format_args!(
-                "{key} is the key of several jobs ({}): name one with --account and --kind",
-                queues.join(", ")
-            )));
-        }
+    let record = match only(key, found) {
+        Ok(record) => record,
+        Err(why) => return Ok(Did::no(why)),
     };
     Ok(match context.store.operate(&record.queue, &record.key, operation, acting.operator()).await? {
         Operated::Done(record) => {
@@ -125,6 +185,7 @@ async fn operate_on(
             "a worker is calling the gateway for {key} at this moment: try again when it has finished"
         )),
         Operated::Changed => Did::no(format_args!("{key} has changed meanwhile: check it and try again")),
+        Operated::NeedsSecond(needed) => approvals::proposed(&needed, global)?,
         Operated::Refused(refused) => not_allowed(context, record, &refused.to_string()).await?,
     })
 }

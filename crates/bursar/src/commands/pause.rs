@@ -1,11 +1,13 @@
 //! `bursar pause|resume QUEUE --reason …` stops or resumes a queue's sends. Jobs that were sent are followed either way.
 
 use bursar_domain::{ActionKind, AuditAction, AuditTarget, Queue, Reason};
+use bursar_store::Resumed;
 use clap::Args;
 use serde_json::json;
 
 use crate::attribution::Did;
-use crate::commands::operate::ReasonArg;
+use crate::commands::approvals;
+use crate::commands::operate::{AsSecond, ReasonArg};
 use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
@@ -20,6 +22,15 @@ pub(crate) struct Arguments {
     queue: Queue,
     #[command(flatten)]
     reason_arg: ReasonArg,
+}
+
+/// Resuming, as the first operator or the second one.
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    #[command(flatten)]
+    on: Arguments,
+    #[command(flatten)]
+    as_second: AsSecond,
 }
 
 pub(crate) async fn pause(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
@@ -38,17 +49,29 @@ pub(crate) async fn pause(arguments: &Arguments, global: &Global) -> Result<Exit
     acting.record(AuditAction::Pause, AuditTarget::queue(&arguments.queue), act).await
 }
 
-pub(crate) async fn resume(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
+pub(crate) async fn resume(arguments: &Resume, global: &Global) -> Result<Exit, Failure> {
     let context = CommandContext::open(global.config.as_deref()).await?;
-    if !known(&context, &arguments.queue) {
+    let Arguments { queue, reason_arg } = &arguments.on;
+    if !known(&context, queue) {
         return Ok(Exit::No);
     }
-    let acting = arguments.reason_arg.acting(&context).await?;
+    let acting = reason_arg.acting(&context).await?;
+    if arguments.as_second.approve {
+        let Some(open) = context.store.proposal_about(queue, None).await? else {
+            let why = format_args!("no proposal to resume {queue} is open (`bursar approvals`)");
+            return approvals::nothing_to_approve(&acting, AuditTarget::queue(queue), why).await;
+        };
+        return approvals::approve(&context, &acting, &open, global).await;
+    }
     let act = async {
-        let changed = context.store.resume(&arguments.queue, &acting.operator().reason(ActionKind::Resume)).await?;
-        report(&arguments.queue, if changed { "resumed" } else { "was not paused" }, None, global)
+        Ok(match context.store.resume_by(queue, acting.operator()).await? {
+            Resumed::Done => report(queue, "resumed", None, global)?,
+            Resumed::NotPaused => report(queue, "was not paused", None, global)?,
+            Resumed::Changed => Did::no(format_args!("{queue} changes at this moment: check it and try again")),
+            Resumed::NeedsSecond(needed) => approvals::proposed(&needed, global)?,
+        })
     };
-    acting.record(AuditAction::Resume, AuditTarget::queue(&arguments.queue), act).await
+    acting.record(AuditAction::Resume, AuditTarget::queue(queue), act).await
 }
 
 fn known(context: &CommandContext, queue: &Queue) -> bool {

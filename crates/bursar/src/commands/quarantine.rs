@@ -1,14 +1,14 @@
 //! `bursar quarantine` lists keys whose records no build could read, jobs at which several workers died, and webhooks without a
 //! receiver. An operator retries or drops them.
 
-use bursar_domain::{AuditAction, AuditTarget, JobView, Millis, Queue};
+use bursar_domain::{ApprovalAction, AuditAction, AuditTarget, JobView, Millis, Queue};
 use bursar_store::{Dropped, Origin, Quarantined, Retried};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::attribution::{Acting, Did};
-use crate::commands::limit;
-use crate::commands::operate::ReasonArg;
+use crate::commands::operate::{AsSecond, ReasonArg};
+use crate::commands::{approvals, limit};
 use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global, UsageError};
 use crate::output::{line, one_line};
@@ -56,6 +56,8 @@ enum Act {
         name: Name,
         #[command(flatten)]
         reason_arg: ReasonArg,
+        #[command(flatten)]
+        as_second: AsSecond,
     },
 }
 
@@ -105,10 +107,23 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
             let act = retry_webhook(&context, name, &acting, global);
             acting.record(AuditAction::QuarantineDeliver, name.target(), act).await
         }
-        Act::Drop { name, reason_arg } => {
+        Act::Drop { name, reason_arg, as_second: AsSecond { approve: false } } => {
             let acting = reason_arg.acting(&context).await?;
             let act = drop(&context, name, &acting, global);
             acting.record(AuditAction::QuarantineDrop, name.target(), act).await
+        }
+        Act::Drop { name, reason_arg, as_second: AsSecond { approve: true } } => {
+            let acting = reason_arg.acting(&context).await?;
+            match context.store.proposal_about(of_jobs(name)?, Some(&name.key)).await? {
+                Some(open) if open.proposal.action == ApprovalAction::QuarantineDrop => {
+                    approvals::approve(&context, &acting, &open, global).await
+                }
+                Some(_) | None => {
+                    let (key, queue) = (one_line(&name.key), &name.queue);
+                    let why = format_args!("{key} of {queue} is in no open proposal to drop it (`bursar approvals`)");
+                    approvals::nothing_to_approve(&acting, name.target(), why).await
+                }
+            }
         }
     }
 }
@@ -203,6 +218,7 @@ async fn drop(context: &CommandContext, name: &Name, acting: &Acting<'_>, global
         Dropped::NotThere => no(name, "is not in quarantine"),
         Dropped::Readable => no(name, "has a job that this build or a newer one can read: `bursar quarantine retry`"),
         Dropped::Changed => no(name, "changed while it was read: try again"),
+        Dropped::NeedsSecond(needed) => approvals::proposed(&needed, global)?,
     })
 }
 

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bursar_domain::{ApprovalAction, ApprovalRule, Approvals};
 use bursar_server::{IpNet, ProxyHeader};
 use bursar_store::{AUDIT_KEEP, Durability};
 use bursar_webhooks::{AllowedNetwork, Authorities};
@@ -12,7 +13,9 @@ use super::redis_url::RedisUrl;
 use super::rules::{DAY, HOUR, MINUTE, SECOND, duration, flag, whole, word};
 use super::section::Section;
 use super::table::section;
-use super::texts::{CA_ONLY, base_url, file, listen, name, networks, networks_with_ports, queues, redis_url};
+use super::texts::{
+    CA_ONLY, approval_actions, base_url, file, listen, name, networks, networks_with_ports, queues, redis_url,
+};
 
 section! {
     /// The Redis that keeps the jobs.
@@ -158,6 +161,18 @@ section! {
         /// or reader) and sha256. With `--account main` the token sees and uses that account only; with `--expires 90d` it is refused after that
         /// time. A sha256 of a token that can be guessed is refused. SIGHUP reads the file again.
         tokens_file: PathBuf = file(), in_folder("tokens.toml");
+        /// The operators whom the actions of `approvals_for` need. 2: one proposes (`bursar send`, API, dashboard), and another one approves
+        /// (`--approve`, `bursar approvals`). Both names are recorded. The commands of operators obey it, too: give every machine on which they
+        /// run the same configuration.
+        approvals: u8 = whole(1..=2), default(1);
+        /// Jobs of more than this amount need two operators, in fen. 0: jobs of every amount. A job whose amount cannot be read needs two, and so
+        /// does an action that is about no job.
+        approvals_above: i64 = whole(0..=MAX_APPROVALS_ABOVE), default(0);
+        /// The actions that need two operators: `"send"`, `"resolve"`, `"resume_lost_writes"` (resuming a queue whose Redis has lost writes),
+        /// `"quarantine_drop"`.
+        approvals_for: Vec<ApprovalAction> = approval_actions(), default(ApprovalAction::ALL.to_vec());
+        /// A proposal that is not approved within this time expires.
+        approvals_within: Duration = duration(MINUTE..=DAY * 7), default(HOUR);
         /// The dashboard's sessions are signed with this secret: any file of 32 bytes or more. Give all replicas the same one, so that a
         /// person who signs in at one is known to the others. Left out, each process makes its own key.
         session_key_file: Option<PathBuf> = file(), optional("session.key");
@@ -182,6 +197,21 @@ section! {
         proxy_header: ProxyHeader = word(PROXY_HEADERS), default(ProxyHeader::XForwardedFor);
         /// A server that is asked to end waits this long for requests in flight.
         drain: Duration = duration(Duration::ZERO..=HOUR), default(SECOND * 30);
+    }
+}
+
+/// Ten billion yuan, in fen: above every job.
+const MAX_APPROVALS_ABOVE: i64 = 1_000_000_000_000;
+
+impl Server {
+    /// The rule of four eyes.
+    pub(crate) fn approval_rule(&self) -> ApprovalRule {
+        ApprovalRule {
+            operators: if self.approvals > 1 { Approvals::Two } else { Approvals::One },
+            above_fen: self.approvals_above,
+            actions: self.approvals_for.clone(),
+            within: self.approvals_within,
+        }
     }
 }
 

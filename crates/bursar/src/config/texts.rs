@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use bursar_domain::PartyTypes;
+use bursar_domain::{ApprovalAction, PartyTypes};
 use bursar_server::IpNet;
 use bursar_store::Settings;
 use bursar_webhooks::AllowedNetwork;
@@ -194,6 +194,23 @@ pub(super) fn queues() -> Rule<Vec<String>> {
         }
     };
     listed("a list of texts", make, Vec::clone)
+}
+
+/// Actions that can need two operators, each once.
+pub(super) fn approval_actions() -> Rule<Vec<ApprovalAction>> {
+    let make = |words: Vec<String>| {
+        let mut actions: Vec<ApprovalAction> = Vec::new();
+        for word in &words {
+            let action = ApprovalAction::ALL.into_iter().find(|action| action.as_str() == word);
+            match action.filter(|action| !actions.contains(action)) {
+                Some(action) => actions.push(action),
+                None => return as_described(None),
+            }
+        }
+        if actions.is_empty() { Err("must not be empty: set approvals = 1 instead".into()) } else { Ok(actions) }
+    };
+    let words = "a list of \"send\", \"resolve\", \"resume_lost_writes\" and \"quarantine_drop\", each at most once";
+    listed(words, make, |actions| actions.iter().map(|action| action.as_str().to_owned()).collect())
 }
 
 /// Networks: `10.0.0.0/8`, or one address.

@@ -74,6 +74,15 @@ pub struct OperatorAction {
     pub operator: String,
     /// The operator's reason.
     pub comment: String,
+    /// The name of the operator who proposed it, where it needed two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed_by: Option<String>,
+    /// The name of the operator who approved it, where it needed two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
+    /// The second operator's reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_comment: Option<String>,
     /// Unknown fields.
     #[serde(flatten)]
     pub more: More,
@@ -82,7 +91,11 @@ pub struct OperatorAction {
 /// `resolve by li at 2026-01-01T00:00:00.000Z: seen on the statement`.
 impl fmt::Display for OperatorAction {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} by {} at {}: {}", self.action.as_str(), self.operator, self.at.rfc3339(), self.comment)
+        write!(out, "{} by {} at {}: {}", self.action.as_str(), self.operator, self.at.rfc3339(), self.comment)?;
+        match &self.approved_by {
+            Some(second) => write!(out, " (approved by {second})"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -20,6 +20,15 @@ pub struct Quarantine {
     pub comment: String,
     /// Why the job was in quarantine.
     pub code: String,
+    /// The name of the operator who proposed it, where it needed two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed_by: Option<String>,
+    /// The name of the operator who approved it, where it needed two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
+    /// The second operator's reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_comment: Option<String>,
     /// Unknown fields.
     #[serde(flatten)]
     pub more: Map<String, Value>,

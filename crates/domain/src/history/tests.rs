@@ -14,6 +14,7 @@ const TABLE: &[&str] = &[
     r#"{"event":"claim_released","at":1,"fence":2,"worker":"w"}"#,
     r#"{"event":"worker_lost","at":1,"fence":2,"worker":"w"}"#,
     r#"{"event":"deadline_passed","at":1,"from":"queued","to":"failed","reason":{"code":"retry_deadline_passed"}}"#,
+    r#"{"event":"operator_action","at":1,"action":"send","from":"needs_review","to":"in_doubt","operator":"li","comment":"seen","proposed_by":"li","approved_by":"wang","approval_comment":"seen, too"}"#,
     r#"{"event":"operator_action","at":1,"action":"resolve","from":"needs_review","to":"succeeded","operator":"li","comment":"seen"}"#,
     r#"{"event":"adopted","at":1,"queue":"old/transfer","operator":"li","comment":"renamed"}"#,
     r#"{"event":"restored_from_journal","at":1,"operator":"li","was":"queued","sends":2,"response":{"outcome":"accepted","trade_no":"T1"}}"#,
@@ -24,6 +25,7 @@ const TABLE: &[&str] = &[
     r#"{"event":"delivery","at":1,"outcome":"given_up","sequence":1,"error":"timed_out","late":true}"#,
     r#"{"event":"delivery","at":1,"outcome":"dropped","sequence":3,"state":"needs_review"}"#,
     r#"{"event":"quarantine","at":1,"outcome":"dropped","operator":"li","comment":"seen","code":"workers_lost"}"#,
+    r#"{"event":"quarantine","at":1,"outcome":"dropped","operator":"li","comment":"seen","code":"workers_lost","proposed_by":"li","approved_by":"wang","approval_comment":"seen, too"}"#,
     r#"{"event":"unreadable","line":"x"}"#,
     r#"{"event":"of_a_newer_build","at":1,"whatever":[1]}"#,
 ];

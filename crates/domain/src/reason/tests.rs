@@ -62,6 +62,10 @@ const TABLE: &[(&str, &str)] = &[
         r#"{"code":"operator_action","action":"resolve","operator":"li","comment":"seen on the statement"}"#,
         "li: seen on the statement",
     ),
+    (
+        r#"{"code":"operator_action","action":"send","operator":"li","comment":"seen","approved_by":"wang"}"#,
+        "li, approved by wang: seen",
+    ),
     (r#"{"code":"queue_lost_writes"}"#, "Redis has lost writes; what was queued may have been sent"),
     (r#"{"code":"journal_ahead"}"#, "a journal knows sends that Redis has forgotten; run `bursar reconcile --journal`"),
     (r#"{"code":"journals_reconciled"}"#, "the journals were reconciled"),

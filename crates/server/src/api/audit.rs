@@ -25,6 +25,9 @@ const MAX_LIMIT: usize = 1_000;
 /// The longest name in a filter, in characters.
 const MAX_NAME_CHARS: usize = 256;
 
+/// The form of `after`: a place in a stream of Redis, or nothing.
+const AFTER_PATTERN: &str = "^([0-9]{1,13}-[0-9]{1,9})?$";
+
 pub(crate) fn part() -> Part {
     let list = get("audit", list)
         .summary("The audit trail, newest events first, a page at a time")
@@ -60,8 +63,8 @@ struct Parameters {
     /// The most events on the page.
     #[schemars(range(min = 1, max = MAX_LIMIT), default = "default_limit")]
     limit: usize,
-    /// The `next` of the page before.
-    #[schemars(with = "Option<String>")]
+    /// The `next` of the page before; empty for the first page.
+    #[schemars(with = "Option<String>", regex(pattern = AFTER_PATTERN))]
     after: Option<AuditCursor>,
 }
 
@@ -80,11 +83,17 @@ impl Parameters {
             queue: query.take("queue", name),
             key: query.take("key", name),
             limit: query.limit(MAX_LIMIT).unwrap_or(DEFAULT_LIMIT),
-            after: query.parse("after"),
+            after: query.take("after", after).flatten(),
         };
         query.finish()?;
         Ok(parameters)
     }
+}
+
+/// Clients that always name it leave it empty for the first page.
+fn after(text: &str) -> Result<Option<AuditCursor>, String> {
+    let wrong = || "must be the next of a page before".to_owned();
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| wrong()) }
 }
 
 /// A name that an event can have. The names of queues of apalis-redis have few rules, and those of quarantined keys none.

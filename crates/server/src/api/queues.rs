@@ -2,11 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use bursar_domain::{Queue, QueueView};
+use axum::response::{IntoResponse, Response};
+use bursar_domain::{ProposalView, Queue, QueueView};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::api::operator_request::ActionRequest;
+use crate::api::proposals::{accepted, may_be_proposed};
 use crate::http::auth::{Allowed, Operate, Read};
 use crate::http::body::JsonBody;
 use crate::http::operation::{Operation, get, post};
@@ -15,6 +17,7 @@ use crate::http::path::QueueName;
 use crate::http::problem::{Kind, Problem};
 use crate::http::query::NoQuery;
 use crate::ops::audit::Acting;
+use crate::ops::proposals::NotProposed;
 use crate::ops::queues::{QueueAction, QueueActionError, pause_or_resume};
 use crate::state::Shared;
 
@@ -42,23 +45,32 @@ fn turning(wanted: QueueAction) -> Operation {
                               QueueName(queue): QueueName,
                               _: NoQuery,
                               JsonBody(body): JsonBody|
-                -> Result<Json<QueueView>, Problem> {
+                -> Result<Response, Problem> {
         let ActionRequest { reason } = ActionRequest::read(&body)?;
         let acting = Acting { actor: &who.actor, reason: &reason };
         match pause_or_resume(&app, &queue, wanted, acting).await {
-            Ok(status) => Ok(Json(status.view(&queue))),
+            Ok(status) => Ok(Json(status.view(&queue)).into_response()),
+            Err(QueueActionError::Proposed(open)) => Ok(accepted(&open)),
+            Err(QueueActionError::NotProposed(status, refused)) => Err(not_proposed(status.view(&queue), refused)),
+            Err(QueueActionError::Changed) => {
+                Err(Problem::new(Kind::Unavailable, "the queue changes at this moment: nothing was done"))
+            }
             Err(QueueActionError::Already(status)) => Err(already(&queue, wanted, status.view(&queue))),
             Err(QueueActionError::Refused(refusal)) => Err(refusal.into()),
         }
     };
-    post(wanted.as_str(), handler)
+    let operation = post(wanted.as_str(), handler)
         .description("For operators. The token's name and the reason are recorded.")
         .allowed::<Operate>()
         .json::<ActionRequest>()
         .answers::<QueueView>(200, "The queue after the action.")
         .refuses(&[Kind::NotFound])
         .refuses_with::<AsItIs>(Kind::NotNow)
-        .stored()
+        .stored();
+    match wanted {
+        QueueAction::Pause => operation,
+        QueueAction::Resume => may_be_proposed(operation),
+    }
 }
 
 /// All queues.
@@ -81,6 +93,15 @@ async fn queues(who: Allowed<Read>, State(app): State<Shared>, _: NoQuery) -> Re
 struct AsItIs {
     /// The queue as it is.
     queue: QueueView,
+    /// The proposal that is open about it, where the action needs another operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proposal: Option<ProposalView>,
+}
+
+/// Another proposal is open, or too many are.
+fn not_proposed(queue: QueueView, refused: NotProposed) -> Problem {
+    let proposal = refused.open.map(|open| open.proposal.view());
+    Problem::new(Kind::NotNow, refused.detail).with(&AsItIs { queue, proposal })
 }
 
 /// Another operator was faster: the problem has the operator's name and reason.
@@ -92,5 +113,5 @@ fn already(queue: &Queue, wanted: QueueAction, view: QueueView) -> Problem {
         }
         QueueAction::Resume => format!("{queue} was not paused, or has been resumed"),
     };
-    Problem::new(Kind::NotNow, detail).with(&AsItIs { queue: view })
+    Problem::new(Kind::NotNow, detail).with(&AsItIs { queue: view, proposal: None })
 }

@@ -6,6 +6,7 @@ mod chinese;
 mod chinese_reasons;
 mod english;
 pub(super) mod language;
+mod proposals;
 #[cfg(test)]
 mod tests;
 
@@ -255,6 +256,8 @@ pub(super) struct Words {
     pub(super) delivery_due: &'static str,
     pub(super) delivery_over: &'static str,
     pub(super) notification_masked: &'static str,
+    /// Actions that need a second operator.
+    pub(super) proposal: proposals::ProposalWords,
     /// The states, in the domain's order.
     states: [&'static str; State::ALL.len()],
     /// The meaning of each.
@@ -278,7 +281,7 @@ pub(super) struct Words {
     /// Why there is no response, in the domain's order.
     delivery_errors: [&'static str; DeliveryError::ALL.len()],
     /// Fields of log lines, by their names there.
-    fields: [(&'static str, &'static str); 14],
+    fields: [(&'static str, &'static str); 17],
 }
 
 impl Words {

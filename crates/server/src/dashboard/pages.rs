@@ -9,6 +9,7 @@ mod language;
 mod live;
 mod notification;
 mod notifications;
+mod proposals;
 mod provider;
 mod quarantine;
 mod queue_actions;
@@ -30,6 +31,8 @@ pub(crate) fn part() -> Part {
         .page("/jobs/{account}/{kind}/{platform_no}", get(job::show))
         .page("/jobs/{account}/{kind}/{platform_no}/{act}", get(job_actions::show).post(job_actions::perform))
         .page("/review", get(review::show))
+        .page("/proposals", get(proposals::show))
+        .page("/proposals/{id}/{act}", get(proposals::query).post(proposals::perform))
         .page("/quarantine", get(quarantine::show))
         .page("/quarantine/{account}/{kind}/{key}/{act}", get(quarantine::query).post(quarantine::perform))
         .page("/notifications", get(notifications::show))

@@ -37,6 +37,28 @@ pub(crate) struct NotificationName {
     pub(crate) number: u64,
 }
 
+/// `{proposal}` of a path: the id that a proposal may have.
+pub(crate) struct ProposalId(pub(crate) String);
+
+/// The id of a proposal.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+struct ProposalIdText(
+    #[schemars(regex(pattern = "^[0-9a-f]{32}$"))]
+    #[allow(dead_code, reason = "a schema alone")]
+    String,
+);
+
+impl FromRequestParts<Shared> for ProposalId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
+        let Path(id) = path::<String>(parts).await?;
+        let is_id = id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if is_id { Ok(Self(id)) } else { Err(Problem::new(Refusal::NotFound, "no proposal has this id")) }
+    }
+}
+
 impl NotificationName {
     /// There is no notification by that name.
     pub(crate) fn unknown(&self) -> Problem {
@@ -110,6 +132,7 @@ pub(crate) fn schema_of(name: &str) -> Option<SchemaOf> {
         "account" => Some(SchemaGenerator::subschema_for::<AccountName>),
         "kind" => Some(SchemaGenerator::subschema_for::<Kind>),
         "platform_no" => Some(SchemaGenerator::subschema_for::<Key>),
+        "proposal" => Some(SchemaGenerator::subschema_for::<ProposalIdText>),
         "id" => Some(SchemaGenerator::subschema_for::<NotificationNumber>),
         _ => None,
     }

@@ -1,9 +1,10 @@
 //! An operator's action on one job, recorded with a name and a reason. Of two operators, the second one gets the first one's action.
 
 use bursar_domain::{AuditResult, AuditTarget, Key, Operation, OperatorAction, Queue, last_action};
-use bursar_store::{JobRecord, Operated, Operator, StoreError, StoredAs};
+use bursar_store::{JobRecord, OpenProposal, Operated, Operator, StoreError, StoredAs};
 
 use crate::ops::audit::{self, Acting, NotDone};
+use crate::ops::proposals::{NotProposed, proposed};
 use crate::state::ServerState;
 use crate::state::refusal::Refusal;
 
@@ -15,6 +16,10 @@ const UNKNOWN: &str = "the action may have been done; read the job before you re
 pub(crate) enum NotOperated {
     /// The job's state does not allow the action, or no longer.
     NotNow(Box<NotNow>),
+    /// A second operator must approve it: it is proposed.
+    Proposed(Box<OpenProposal>),
+    /// A second operator must approve it, and it could not be proposed.
+    NotProposed(NotProposed),
     /// Anything else.
     Refused(Refusal),
 }
@@ -46,12 +51,15 @@ impl NotDone for NotOperated {
     fn result(&self) -> (AuditResult, String) {
         match self {
             Self::NotNow(refused) => (AuditResult::Refused, refused.detail.clone()),
+            Self::Proposed(open) => (AuditResult::Proposed, open.proposal.named()),
+            Self::NotProposed(refused) => (AuditResult::Refused, refused.detail.clone()),
             Self::Refused(refusal) => audit::result_of(refusal),
         }
     }
 }
 
-/// Does it and records it in the audit trail, if the state allows it and the job is still as the operator `saw` it, where that is known; returns the job as it is then.
+/// Does it or proposes it, if the state allows it and the job is still as the operator `saw` it, where that is known. Records it in the audit
+/// trail; returns the job as it is then.
 ///
 /// # Errors
 /// [`NotOperated`]: nothing was done, or Redis did not answer.
@@ -90,6 +98,10 @@ async fn act(
             let record = app.store.job(queue, key).await?;
             Err(not_now(app, "the job has changed since you read it: nothing was done".to_owned(), record).await)
         }
+        Operated::NeedsSecond(needed) => Err(match proposed(needed) {
+            Ok(open) => NotOperated::Proposed(open),
+            Err(refused) => NotOperated::NotProposed(refused),
+        }),
         Operated::Refused(refused) => {
             let record = app.store.job(queue, key).await?;
             Err(not_now(app, refused.to_string(), record).await)

@@ -1,9 +1,10 @@
 //! The quarantine, and the actions of operators on a key in it.
 
 use bursar_domain::{AuditAction, AuditResult, AuditTarget, Queue};
-use bursar_store::{Dropped, Operator, Origin, Quarantined, Retried, StoreError, Unreadable};
+use bursar_store::{Dropped, OpenProposal, Operator, Origin, Quarantined, Retried, StoreError, Unreadable};
 
 use crate::ops::audit::{self, Acting};
+use crate::ops::proposals::{NotProposed, proposed};
 use crate::state::ServerState;
 use crate::state::notification_accounts::notification_accounts;
 use crate::state::refusal::Refusal;
@@ -54,6 +55,10 @@ pub(crate) enum NotDone {
     Readable,
     /// The job changed at each attempt to read it.
     Changed,
+    /// A second operator must approve it: it is proposed.
+    Proposed(Box<OpenProposal>),
+    /// A second operator must approve it, and it could not be proposed.
+    NotProposed(NotProposed),
     /// Anything else.
     Refused(Refusal),
 }
@@ -98,6 +103,8 @@ impl audit::NotDone for NotDone {
             Self::Unreadable(why) => (AuditResult::Refused, why.to_string()),
             Self::Readable => refused("its record can be read"),
             Self::Changed => refused("it changed while it was read"),
+            Self::Proposed(open) => (AuditResult::Proposed, open.proposal.named()),
+            Self::NotProposed(why) => refused(&why.detail),
             Self::Refused(refusal) => audit::result_of(refusal),
         }
     }
@@ -150,6 +157,9 @@ async fn perform_unrecorded(
                 Dropped::NotThere => Err(NotDone::NotThere),
                 Dropped::Readable => Err(NotDone::Readable),
                 Dropped::Changed => Err(NotDone::Changed),
+                Dropped::NeedsSecond(needed) => {
+                    Err(proposed(needed).map_or_else(NotDone::NotProposed, NotDone::Proposed))
+                }
             }
         }
         (QuarantineAction::Deliver, _) => {

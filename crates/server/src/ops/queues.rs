@@ -1,9 +1,10 @@
 //! Pausing and resuming a queue.
 
 use bursar_domain::{ActionKind, AuditAction, AuditResult, AuditTarget, Queue};
-use bursar_store::{Operator, QueueStatus, StoreError};
+use bursar_store::{OpenProposal, Operator, QueueStatus, Resumed, StoreError};
 
 use crate::ops::audit::{self, Acting, NotDone};
+use crate::ops::proposals::{NotProposed, proposed};
 use crate::state::ServerState;
 use crate::state::refusal::Refusal;
 
@@ -34,6 +35,12 @@ impl QueueAction {
 pub(crate) enum QueueActionError {
     /// Another operator was faster; the queue as it is.
     Already(Box<QueueStatus>),
+    /// The queue changes at this moment: nothing was done.
+    Changed,
+    /// A second operator must approve it: it is proposed.
+    Proposed(Box<OpenProposal>),
+    /// A second operator must approve it, and it could not be proposed; the queue as it is.
+    NotProposed(Box<QueueStatus>, NotProposed),
     /// Anything else.
     Refused(Refusal),
 }
@@ -48,6 +55,9 @@ impl NotDone for QueueActionError {
     fn result(&self) -> (AuditResult, String) {
         match self {
             Self::Already(_) => (AuditResult::Refused, "it was so already".to_owned()),
+            Self::Changed => (AuditResult::Refused, "it changes at this moment".to_owned()),
+            Self::Proposed(open) => (AuditResult::Proposed, open.proposal.named()),
+            Self::NotProposed(_, refused) => (AuditResult::Refused, refused.detail.clone()),
             Self::Refused(refusal) => audit::result_of(refusal),
         }
     }
@@ -89,11 +99,23 @@ async fn turn(
     wanted: QueueAction,
     operator: Operator<'_>,
 ) -> Result<Box<QueueStatus>, QueueActionError> {
-    let changed = match wanted {
-        QueueAction::Pause => app.store.pause(queue, &operator.reason(ActionKind::Pause)).await,
-        QueueAction::Resume => app.store.resume(queue, &operator.reason(ActionKind::Resume)).await,
+    // A pause ends in the same ways as a resume without a second operator.
+    let resumed = match wanted {
+        QueueAction::Pause => {
+            let paused = app.store.pause(queue, &operator.reason(ActionKind::Pause)).await;
+            paused.map(|is_new| if is_new { Resumed::Done } else { Resumed::NotPaused })
+        }
+        QueueAction::Resume => app.store.resume_by(queue, operator).await,
     };
-    let changed = changed.map_err(|error| QueueActionError::Refused(Refusal::of_store(error, UNKNOWN)))?;
+    let resumed = resumed.map_err(|error| QueueActionError::Refused(Refusal::of_store(error, UNKNOWN)))?;
     let status = Box::new(app.store.status(queue).await?);
-    if changed { Ok(status) } else { Err(QueueActionError::Already(status)) }
+    match resumed {
+        Resumed::Done => Ok(status),
+        Resumed::NotPaused => Err(QueueActionError::Already(status)),
+        Resumed::Changed => Err(QueueActionError::Changed),
+        Resumed::NeedsSecond(needed) => Err(match proposed(needed) {
+            Ok(open) => QueueActionError::Proposed(open),
+            Err(refused) => QueueActionError::NotProposed(status, refused),
+        }),
+    }
 }

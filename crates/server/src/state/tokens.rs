@@ -244,6 +244,20 @@ pub struct KnownToken {
     pub bearer: String,
 }
 
+impl KnownToken {
+    /// True if the token is for this account.
+    #[must_use]
+    pub fn is_for(&self, account: &AccountName) -> bool {
+        self.accounts.as_ref().is_none_or(|accounts| accounts.contains(account))
+    }
+
+    /// True once it has expired, by this machine's clock.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        self.expires.is_some_and(|expires| expires <= super::clock::now())
+    }
+}
+
 /// The tokens that are known now.
 pub(crate) struct Tokens {
     path: PathBuf,

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use bursar_domain::ApprovalAction;
 use bursar_test_support::api::{Answer, answer, with_json};
 use bursar_test_support::events::Events;
 use bursar_test_support::notifications::{BILLS, METHOD, credit, signed, stamp};
@@ -59,10 +60,11 @@ impl Judged {
 
 #[tokio::test]
 async fn every_operation_answers_by_its_schema() {
-    let world = World::start().await;
+    let world = World::start().await.with_two_operators(&[ApprovalAction::ResumeLostWrites]);
     let judged = Judged::of(world.serve().await).await;
     jobs(&judged).await;
     queues(&judged).await;
+    proposals(&world, &judged).await;
     notifications(&judged).await;
     events(&judged).await;
     let page = judged.get("/v1/audit", "/v1/audit?who=li&limit=1000", 200).await;
@@ -130,6 +132,29 @@ async fn queues(judged: &Judged) {
         let queues = judged.get("/v1/queues", "/v1/queues", 200).await;
         assert_eq!(queues["queues"].as_array().map(Vec::len), Some(3), "{queues}");
     }
+}
+
+async fn proposals(world: &World, judged: &Judged) {
+    let reason = json!({"reason": "seen, too"});
+    world.lose_writes("shop/split").await;
+    let resume = ("/v1/queues/{account}/{kind}/resume", "/v1/queues/shop/split/resume");
+    let open = judged.post(resume.0, resume.1, &reason, 202).await;
+    let refused = judged.post(resume.0, resume.1, &reason, 409).await;
+    assert_eq!(refused["proposal"], open, "{refused}");
+    let listed = judged.get("/v1/proposals", "/v1/proposals", 200).await;
+    assert_eq!(listed["proposals"], json!([open]), "{listed}");
+    let answer = async |id: &str, answer: &str, status: u16| {
+        let template = format!("/v1/proposals/{{proposal}}/{answer}");
+        judged.post(&template, &format!("/v1/proposals/{id}/{answer}"), &reason, status).await
+    };
+    let own = open["id"].as_str().unwrap();
+    answer(own, "approve", 409).await;
+    let withdrawn = answer(own, "reject", 200).await;
+    assert_eq!(withdrawn["outcome"], "withdrawn", "{withdrawn}");
+    answer(own, "approve", 404).await;
+    let others = world.propose_resume("shop/split", "wang").await;
+    let done = answer(&others, "approve", 200).await;
+    assert_eq!((&done["queue"]["queue"], &done["job"]), (&json!("shop/split"), &Value::Null), "{done}");
 }
 
 async fn notifications(judged: &Judged) {

@@ -22,6 +22,8 @@ async fn nothing_is_shown_or_done_without_signing_in() {
         "/review",
         "/quarantine",
         "/quarantine/main/transfer/T/drop",
+        "/proposals",
+        "/proposals/00000000000000000000000000000000/approve",
         "/notifications",
         "/notifications/main/1",
         "/charts",

@@ -19,6 +19,7 @@ mod json_bombs;
 mod listeners;
 mod notifications;
 mod oidc;
+mod proposals;
 mod provider;
 mod raw_probes;
 mod redirects;

@@ -21,11 +21,11 @@ enum For {
     People,
     /// People who are signed in, to act: operators alone.
     Operators,
-    /// Operators who are signed in, for what belongs to no account.
-    Auditors,
+    /// The same where the path names no account: others are refused, whatever their accounts.
+    OperatorsOfAny,
 }
 
-use For::{Anybody, Auditors, Operators, People, Tokens};
+use For::{Anybody, Operators, OperatorsOfAny, People, Tokens};
 
 /// Every role.
 const ALL: &[&str] = &["producer", "operator", "reader"];
@@ -34,7 +34,7 @@ const ALL: &[&str] = &["producer", "operator", "reader"];
 type Row = (&'static str, &'static str, For, u16, u16);
 
 /// The routes of programs.
-const API: [Row; 22] = [
+const API: [Row; 25] = [
     ("GET", "/healthz", Anybody, 200, 200),
     ("GET", "/readyz", Anybody, 200, 200),
     ("GET", "/metrics", Anybody, 200, 200),
@@ -51,8 +51,11 @@ const API: [Row; 22] = [
     ("GET", "/v1/queues", Tokens(ALL), 200, 200),
     ("POST", "/v1/queues/{account}/{kind}/pause", Tokens(&["operator"]), 200, 404),
     ("POST", "/v1/queues/{account}/{kind}/resume", Tokens(&["operator"]), 200, 404),
-    ("GET", "/v1/events", Tokens(ALL), 200, 200),
+    ("GET", "/v1/proposals", Tokens(ALL), 200, 200),
+    ("POST", "/v1/proposals/{proposal}/approve", Tokens(&["operator"]), 404, 404),
+    ("POST", "/v1/proposals/{proposal}/reject", Tokens(&["operator"]), 404, 404),
     ("GET", "/v1/audit", Tokens(&["operator"]), 200, 200),
+    ("GET", "/v1/events", Tokens(ALL), 200, 200),
     ("GET", "/v1/notifications", Tokens(ALL), 200, 422),
     ("GET", "/v1/notifications/{account}/{id}", Tokens(ALL), 404, 404),
     ("GET", "/v1/jobs?account={account}", Tokens(ALL), 200, 404),
@@ -60,7 +63,7 @@ const API: [Row; 22] = [
 ];
 
 /// The routes of people. A form is empty: 422 says that it was looked at, 409 that it does not say which state its reader saw.
-const PAGES: [Row; 21] = [
+const PAGES: [Row; 24] = [
     ("GET", "/", People, 200, 200),
     ("GET", "/queues/{account}/{kind}/{act}", Operators, 200, 404),
     ("POST", "/queues/{account}/{kind}/{act}", Operators, 422, 404),
@@ -72,10 +75,13 @@ const PAGES: [Row; 21] = [
     ("GET", "/quarantine", People, 200, 200),
     ("GET", "/quarantine/{account}/{kind}/{key}/{act}", Operators, 200, 404),
     ("POST", "/quarantine/{account}/{kind}/{key}/{act}", Operators, 422, 404),
+    ("GET", "/proposals", People, 200, 200),
+    ("GET", "/proposals/{id}/{act}", OperatorsOfAny, 404, 404),
+    ("POST", "/proposals/{id}/{act}", OperatorsOfAny, 404, 404),
+    ("GET", "/audit", OperatorsOfAny, 200, 200),
     ("GET", "/notifications", People, 200, 200),
     ("GET", "/notifications/{account}/{id}", People, 404, 404),
     ("GET", "/charts", People, 200, 200),
-    ("GET", "/audit", Auditors, 200, 200),
     ("GET", "/live", People, 200, 200),
     ("GET", "/sign-in", Anybody, 200, 200),
     ("GET", "/sign-in/provider", Anybody, 404, 404),
@@ -93,6 +99,8 @@ fn path(route: &str, key: &str) -> String {
         "pause"
     } else if route.starts_with("/quarantine") {
         "drop"
+    } else if route.starts_with("/proposals") {
+        "approve"
     } else {
         "cancel"
     };
@@ -102,6 +110,7 @@ fn path(route: &str, key: &str) -> String {
         ("{platform_no}", key),
         ("{key}", key),
         ("{act}", act),
+        ("{proposal}", "00000000000000000000000000000000"),
         ("{id}", "1"),
         ("{tag}", "en"),
         ("{version}", "x"),
@@ -190,7 +199,7 @@ async fn programs_do_what_their_role_and_accounts_allow() {
                             elsewhere
                         }
                     }
-                    People | Operators | Auditors => unreachable!("a page"),
+                    People | Operators | OperatorsOfAny => unreachable!("a page"),
                 };
                 let status = called(&server, (method, route), &token, &key).await;
                 assert_eq!(status, expected, "{method} {route} by a {role}, for all accounts: {is_whole}");
@@ -233,8 +242,8 @@ async fn people_see_and_do_what_their_role_and_accounts_allow() {
             for (method, route, whose, allowed, elsewhere) in PAGES {
                 let expected = match whose {
                     Operators if role != "operator" && is_whole => 403, // of another account nothing is said at all
-                    Auditors if role != "operator" => 403,
-                    Operators | Auditors | People | Anybody => {
+                    OperatorsOfAny if role != "operator" => 403,
+                    Operators | OperatorsOfAny | People | Anybody => {
                         if is_whole {
                             allowed
                         } else {

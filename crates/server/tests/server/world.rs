@@ -8,13 +8,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{AccountRules, AuditFilter, GatewayKind, HistoryEvent, Key, Kind, KindSet, PartyTypes, Queue};
+use bursar_domain::{
+    AccountRules, ApprovalAction, ApprovalRule, Approvals, AuditFilter, GatewayKind, HistoryEvent, Key, Kind, KindSet,
+    PartyTypes, Queue,
+};
 use bursar_gateways::NotificationReader;
 use bursar_producer::{Outcome, Producer};
 use bursar_server::{
     NoTokens, NotificationAccount, NotificationMethod, ProxyHeader, SessionLimits, Settings, known_tokens, new_token,
 };
-use bursar_store::{Cursor, Settings as StoreSettings, Store, StoredAs, TokenUse};
+use bursar_store::{Cursor, NeedsSecond, Operator, Resumed, Settings as StoreSettings, Store, StoredAs, TokenUse};
 use bursar_telemetry::{Page, Places, Stored};
 use bursar_test_support::api::{Api, Tokens, answer};
 use bursar_test_support::notifications::{BILLS, platform_public_key};
@@ -145,6 +148,25 @@ impl World {
         adjust(&mut settings);
         let queues = QUEUES.iter().map(|queue| queue.parse().unwrap()).collect();
         Self { prefix: store_settings.prefix, store, producer, queues, settings, folder, accepted: RefCell::default() }
+    }
+
+    /// The same where these actions need two operators.
+    pub(crate) fn with_two_operators(mut self, actions: &[ApprovalAction]) -> Self {
+        let rule = ApprovalRule { operators: Approvals::Two, actions: actions.to_vec(), ..ApprovalRule::default() };
+        self.store = self.store.with_approvals(rule);
+        self
+    }
+
+    /// Redis has lost writes of this queue.
+    pub(crate) async fn lose_writes(&self, queue: &str) {
+        assert!(self.store.lost_writes(&queue.parse().unwrap(), 0).await.unwrap());
+    }
+
+    /// Proposes to resume this queue after lost writes; returns the proposal's id.
+    pub(crate) async fn propose_resume(&self, queue: &str, who: &str) -> String {
+        let resumed = self.store.resume_by(&queue.parse().unwrap(), Operator { who, why: "looked" }).await.unwrap();
+        let Resumed::NeedsSecond(NeedsSecond::Proposed(open)) = resumed else { panic!("{resumed:?}") };
+        open.proposal.id
     }
 
     /// Writes the tokens file and starts a server.

@@ -16,13 +16,15 @@
 --       it), a space and that business key: a condition like the record, 'n' response id to add unless it is another job's,
 --       'f' response id to remove, 'e' name of an event to publish, 'p' pause reason from now on, 'w' a webhook event before
 --       the one above, 't' delivery record of the first event, 'd' deletes the job's other data, 'x' the record too, with its
---       business keys, each 'u'
+--       business keys, each 'u', 'a' era of the queue ('0' = none), a space and the text of the approved proposal: conditions like
+--       the record, and the proposal is removed
 -- Returns in turns the number of a write that was not made, counted from 1, and the reason: {'changed', claim, record} as
---         they are ('' = none) | {'owned', key of the job that has the response id} | 'paused'
+--         they are ('' = none) | {'owned', key of the job that has the response id} | 'paused' | 'unapproved'
 -- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua
 -- shared: deliveries.lua
+-- shared: proposals.lua
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = integer(now)
@@ -92,6 +94,15 @@ local function has_other_rival(key, at, count)
     end
   end
 end
+-- True if the proposal that was approved is gone, or Redis has lost writes since.
+local function is_unapproved(key, at, count)
+  for index = at, at + count - 1 do
+    if string.sub(ARGV[index], 1, 1) == 'a' then
+      local era, text = string.match(ARGV[index], '^a(%d+) (.*)$')
+      if redis.call('GET', proposal_key(key)) ~= text or (redis.call('HGET', KEYS[2], 'era') or '0') ~= era then return true end
+    end
+  end
+end
 -- The further parts about a job, which most lack.
 local function further(key, at, count)
   for index = at, at + count - 1 do
@@ -109,6 +120,7 @@ local function further(key, at, count)
       leaving.due_deliveries[#leaving.due_deliveries + 1], leaving.done[#leaving.done + 1] = key, key
     elseif letter == 'u' then deleted[#deleted + 1] = queue_key('business') .. ':' .. word
     elseif letter == 'f' then forgotten[#forgotten + 1] = word
+    elseif letter == 'a' then remove_proposal(key)
     elseif letter == 'e' then published[#published + 1] = { 'queue', queue, 'event', word, 'key', key }
     elseif letter == 'p' then
       if redis.pcall('HSETNX', KEYS[2], 'paused', word) == 1 then published[#published + 1] = { 'queue', queue, 'event', 'paused', 'reason', word } end
@@ -165,6 +177,7 @@ local function changed(run, key, at, claim_now)
   end
   local more = run.m and tonumber(args[at + run.m]) or 0
   if more > 0 and has_other_rival(key, at + run.size, more) then return { 'changed', claim_now, (record_of(key)) } end
+  if more > 0 and is_unapproved(key, at + run.size, more) then return 'unapproved' end
 end
 -- Decides about all writes of a run. Returns the keys of those that are made.
 local function made_of(run)

@@ -3,15 +3,17 @@
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
 -- ARGV  1 queue, 2 wake channel, 3 events kept, 4 the change, then
 --       pause: the reason
---       resume: the reason, and the expected pause reason ('' = any); 'operator' if an operator takes responsibility for earlier losses
+--       resume: the reason, and the expected pause reason ('' = any); 'operator' if an operator takes responsibility for earlier losses;
+--       where the operator saw the queue: the era, the pause reason ('' = none), and the text of the approved proposal ('' = none)
 --       fence: the queue's rises to it
 --       lost_writes: the known era
 --       gateway: the expected one ('' = none), the new one, the reason
--- Returns 1 if that changed anything, else 0
+-- Returns 1 if that changed anything, else 0; 2 if the queue is not as the operator saw it, 3 if the proposal is gone
 -- shared: integer.lua
 -- shared: names.lua
 -- shared: ready.lua
 -- shared: lost_writes.lua
+-- shared: proposals.lua
 local what, events_kept = ARGV[4], ARGV[3]
 local function add_event(event, reason)
   redis.call('XADD', base .. 'events', 'MAXLEN', '~', events_kept, '*', 'queue', queue, 'event', event, 'reason', reason)
@@ -26,6 +28,12 @@ if what == 'pause' then
   return 1
 elseif what == 'resume' then
   local paused, era = unpack(redis.call('HMGET', KEYS[2], 'paused', 'era'))
+  local era_seen, paused_seen, approved = ARGV[8], ARGV[9], ARGV[10]
+  if era_seen and ((era or '0') ~= era_seen or (paused or '') ~= paused_seen) then return 2 end
+  if approved and approved ~= '' then
+    if redis.call('GET', proposal_key('')) ~= approved then return 3 end
+    remove_proposal('')
+  end
   if ARGV[7] == 'operator' then redis.call('HSET', KEYS[2], 'resumed', era or '0', 'resumed_at', now()) end
   if not paused or (ARGV[6] ~= '' and paused ~= ARGV[6]) then return 0 end
   redis.call('HDEL', KEYS[2], 'paused')

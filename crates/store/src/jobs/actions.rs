@@ -24,6 +24,8 @@ pub enum ActionOutcome {
     Changed,
     /// The queue is paused for the given reason: nothing was done.
     Paused,
+    /// The approved proposal is gone, or Redis has lost writes since: nothing was done.
+    Unapproved,
 }
 
 /// An action on a job.
@@ -47,15 +49,27 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: it may have been done; read the job before repeating.
     pub async fn act(&self, seen: &JobRecord, action: Action<'_>) -> Result<ActionOutcome, StoreError> {
+        self.act_approved(seen, action, None).await
+    }
+
+    /// The same with the approval of a second operator: the queue's era, and the text of the approved proposal, which
+    /// the same write removes.
+    pub(crate) async fn act_approved(
+        &self,
+        seen: &JobRecord,
+        action: Action<'_>,
+        approved: Option<(u64, String)>,
+    ) -> Result<ActionOutcome, StoreError> {
         if seen.worker.is_some() {
             return Ok(ActionOutcome::Claimed);
         }
         let now = self.now().await?;
-        let write = write(seen, &action, now);
+        let write = Guarded { approved, ..write(seen, &action, now) };
         let paused = action.unless_paused.map(Reason::recorded).unwrap_or_default();
         match self.apply(&seen.queue, &[write], &paused).await?.pop() {
             Some(Applied::Done) => Ok(ActionOutcome::Done),
             Some(Applied::Paused) => Ok(ActionOutcome::Paused),
+            Some(Applied::Unapproved) => Ok(ActionOutcome::Unapproved),
             Some(Applied::Changed { .. } | Applied::Owned(_)) | None => Ok(ActionOutcome::Changed),
         }
     }

@@ -153,6 +153,8 @@ pub struct Guarded {
     pub(crate) deletes_history: bool,
     /// Deletes the record and all data of the job, with these business keys.
     pub(crate) deletes: Option<Vec<String>>,
+    /// The queue's era and the text of the approved proposal: nothing is written without them, and the proposal is removed.
+    pub(crate) approved: Option<(u64, String)>,
 }
 
 impl Guarded {
@@ -181,6 +183,7 @@ impl Guarded {
             forgotten: Vec::new(),
             deletes_history: false,
             deletes: None,
+            approved: None,
         }
     }
 
@@ -209,6 +212,8 @@ pub(crate) enum Applied {
     Owned(String),
     /// Nothing was written: the queue is paused for the given reason.
     Paused,
+    /// Nothing was written: the approved proposal is gone, or Redis has lost writes since.
+    Unapproved,
 }
 
 impl Store {
@@ -379,7 +384,8 @@ fn further(write: &Guarded) -> Vec<String> {
         std::iter::once("x".to_owned()).chain(business_keys.iter().map(|name| format!("u{name}")))
     });
     let words = quarantine.into_iter().chain(deletes).chain(lines).chain(business).chain(responses).chain(forgotten);
-    words.chain(published).chain(pauses).chain(outbox).chain(delivery).chain(gone).collect()
+    let approved = write.approved.iter().map(|(era, text)| format!("a{era} {text}"));
+    words.chain(approved).chain(published).chain(pauses).chain(outbox).chain(delivery).chain(gone).collect()
 }
 
 /// The end of a job's member in the sets of sends, after its key.
@@ -393,6 +399,7 @@ fn applied(reply: &Value) -> Result<Applied, StoreError> {
     if let Ok(word) = redis::from_redis_value_ref::<String>(reply) {
         return match word.as_str() {
             "paused" => Ok(Applied::Paused),
+            "unapproved" => Ok(Applied::Unapproved),
             _ => Err(unreadable()),
         };
     }

@@ -319,7 +319,7 @@ impl Store {
                     Some(_) | None => *step = CommitStep::Over(self.came_late(queue, commit, claim, record).await?),
                 }
             }
-            Applied::Paused => {} // the next call has it
+            Applied::Paused | Applied::Unapproved => {} // the next call has it, and no commit needs an approval
         }
         Ok(())
     }

@@ -225,6 +225,9 @@ impl Store {
             operator: operator.who.to_owned(),
             comment: operator.why.to_owned(),
             code: Quarantined::read(String::new(), &lossy(entry)).code,
+            proposed_by: None,
+            approved_by: None,
+            approval_comment: None,
             more: serde_json::Map::new(),
         });
         let mut pipeline = Pipeline::new();

@@ -18,6 +18,7 @@
 //! | `responses:QUEUE` | hash | response ids → the key of the job that the response was for |
 //! | `circuits:QUEUE` | hash | workers whose circuit breaker is open → until when (ms); expires |
 //! | `quarantine:QUEUE` | hash | keys whose records no build here can read → since when, and why |
+//! | `proposal:QUEUE:KEY` | string | the open proposal about a job or a key in quarantine, without KEY about the queue: see `proposals.rs`; expires |
 //! | `queue:QUEUE` | hash | `paused` (the reason), `fence`, `era`, `resumed`, `resumed_at`, `gateway`, `incarnation` (of the Redis that was checked before its first send), `rate_arrival` (µs), `turn`, `virtual_time` |
 //! | `receipt:QUEUE:WORKER` | string | the number of the worker's last claim that gave it jobs or was given up, and the jobs; expires |
 //! | `outbox:QUEUE:KEY` | list | webhook events of a job that wait, oldest first |
@@ -27,6 +28,7 @@
 //! | `delivery_quarantine:QUEUE` | hash | keys whose events cannot be delivered → since when, and why |
 //! | `ready` | sorted set | the partition's queues in which something waits, by when it is due (ms) |
 //! | `ready_deliveries` | sorted set | the same of webhooks: queues with a waiting event, by when to try |
+//! | `proposals` | sorted set | the partition's open proposals: a queue, a space and a key, by when each expires (ms) |
 //! | `events` | stream | changes in the partition's queues, bounded |
 //!
 //! An account's notifications have a separate queue name, with `history`, `outbox` and the keys of deliveries as above,

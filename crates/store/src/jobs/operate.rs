@@ -6,6 +6,7 @@ use bursar_domain::{
 };
 use serde_json::Map;
 
+use super::proposals::{BySecond, NeedsSecond};
 use super::record::Unreadable;
 use super::{Action, ActionOutcome, JobRecord, StoredAs};
 use crate::{Store, StoreError};
@@ -45,6 +46,8 @@ pub enum Operated {
     Changed,
     /// Its state does not allow it.
     Refused(OperationRefused),
+    /// A second operator must approve it: nothing was done yet.
+    NeedsSecond(NeedsSecond),
 }
 
 impl Store {
@@ -111,6 +114,17 @@ impl Store {
         operation: Operation,
         operator: Operator<'_>,
     ) -> Result<Operated, StoreError> {
+        self.operate_approved(record, operation, operator, None).await
+    }
+
+    /// The same for two operators: the first one, and the second one with the proposal. Without one, an action that needs it is proposed.
+    pub(super) async fn operate_approved(
+        &self,
+        record: &JobRecord,
+        operation: Operation,
+        operator: Operator<'_>,
+        second: Option<BySecond<'_>>,
+    ) -> Result<Operated, StoreError> {
         let now = self.now().await?;
         let next = match operation.on_job(record.queue.kind, record.state, record.reason.as_ref(), now) {
             Ok(next) => next,
@@ -119,6 +133,12 @@ impl Store {
         if record.created.is_none() {
             return Ok(Operated::Refused(expired(record.state)));
         }
+        if second.is_none() && self.operation_needs_second(record, operation) {
+            return match record.worker {
+                Some(_) => Ok(Operated::Claimed(Box::new(record.clone()))),
+                None => self.propose_operation(record, operation, operator).await.map(Operated::NeedsSecond),
+            };
+        }
         let event = HistoryEvent::OperatorAction(OperatorAction {
             at: now,
             action: operation.into(),
@@ -126,23 +146,28 @@ impl Store {
             to: next.state,
             operator: operator.who.to_owned(),
             comment: operator.why.to_owned(),
+            proposed_by: second.map(|_| operator.who.to_owned()),
+            approved_by: second.map(|second| second.operator.who.to_owned()),
+            approval_comment: second.map(|second| second.operator.why.to_owned()),
             more: Map::new(),
         });
+        let reason = operator.reason(operation.into());
         let certain = needs_certainty(operation);
         let action = Action {
             next: &next,
-            reason: Some(operator.reason(operation.into())),
+            reason: Some(second.map_or(reason.clone(), |second| reason.approved_by(second.operator.who))),
             event,
             orders_call: matches!(operation, Operation::Send | Operation::Query),
             unless_paused: certain.map(|_| &Reason::JournalAhead),
         };
-        match self.act(record, action).await? {
+        let approved = second.map(|second| (second.open.proposal.seen.era, second.open.text().to_owned()));
+        match self.act_approved(record, action, approved).await? {
             ActionOutcome::Done => {
                 let there = self.operable(&record.queue, &record.key).await?;
                 Ok(there.map_or_else(|outcome| outcome, Operated::Done))
             }
             ActionOutcome::Claimed => Ok(Operated::Claimed(Box::new(record.clone()))),
-            ActionOutcome::Changed => Ok(Operated::Changed),
+            ActionOutcome::Changed | ActionOutcome::Unapproved => Ok(Operated::Changed),
             ActionOutcome::Paused => Ok(Operated::Refused(OperationRefused {
                 state: record.state,
                 what: certain.unwrap_or_default(),

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::apply::{Applied, Guarded, Place, Seen, member_end};
 use super::overlay::{ClaimEntry, Era};
+use super::proposals::NeedsSecond;
 use super::read::{EraFields, era_of, lossy};
 use super::record::{StoredJob, Unreadable};
 use crate::Store;
@@ -14,6 +15,9 @@ use crate::{Operator, StoreError};
 
 /// The number of tries for a retry or a drop whose job has changed.
 const TRIES: usize = 5;
+
+/// The script's reply for a key that was taken out.
+pub(super) const TAKEN_OUT: u8 = 1;
 
 /// Entries that one call reads, about.
 const ENTRIES_AT_ONCE: usize = 500;
@@ -57,6 +61,8 @@ pub enum Dropped {
     Readable,
     /// The job changes during each try: nothing was done.
     Changed,
+    /// A second operator must approve it: nothing was done yet.
+    NeedsSecond(NeedsSecond),
 }
 
 /// A quarantine entry.
@@ -72,12 +78,12 @@ struct Entry {
 type Page = (String, Vec<(Vec<u8>, Vec<u8>)>);
 
 /// The data of a key in quarantine.
-struct Look {
-    entry: String,
+pub(super) struct Look {
+    pub(super) entry: String,
     claim: String,
-    record: Vec<u8>,
-    stored: Result<StoredJob, Unreadable>,
-    era: Era,
+    pub(super) record: Vec<u8>,
+    pub(super) stored: Result<StoredJob, Unreadable>,
+    pub(super) era: Era,
     now: Millis,
     /// True if the job is in a set.
     is_back: bool,
@@ -93,13 +99,21 @@ impl Quarantined {
 }
 
 impl Look {
-    fn event(&self, outcome: QuarantineOutcome, operator: Operator<'_>) -> HistoryEvent {
+    pub(super) fn event(
+        &self,
+        outcome: QuarantineOutcome,
+        operator: Operator<'_>,
+        second: Option<Operator<'_>>,
+    ) -> HistoryEvent {
         HistoryEvent::Quarantine(Quarantine {
             at: self.now,
             outcome,
             operator: operator.who.to_owned(),
             comment: operator.why.to_owned(),
             code: Quarantined::read(String::new(), &self.entry).code,
+            proposed_by: second.map(|_| operator.who.to_owned()),
+            approved_by: second.map(|second| second.who.to_owned()),
+            approval_comment: second.map(|second| second.why.to_owned()),
             more: serde_json::Map::new(),
         })
     }
@@ -203,7 +217,7 @@ impl Store {
                 };
                 let state = record.state;
                 self.raise_fence(queue, record.fence).await?; // no claim to come has this one
-                let event = look.event(QuarantineOutcome::Retried, operator);
+                let event = look.event(QuarantineOutcome::Retried, operator, None);
                 let write = look.back(key, stored, record, event);
                 if self.apply(queue, &[write], "").await? != [Applied::Done] {
                     continue;
@@ -211,7 +225,7 @@ impl Store {
                 Retried::Back(state)
             };
             // A worker may have quarantined it again: then it stays there.
-            self.take_out(queue, key, &look.entry, b"-", "").await?;
+            self.take_out(queue, key, (&look.entry, b"-"), "", "").await?;
             return Ok(retried);
         }
         Ok(Retried::Changed)
@@ -241,30 +255,34 @@ impl Store {
                 Ok(_) | Err(Unreadable::Newer { .. }) => return Ok(Dropped::Readable),
                 Err(Unreadable::Damaged(_)) => {}
             }
-            let line = look.event(QuarantineOutcome::Dropped, operator).recorded();
-            if self.take_out(queue, key, &look.entry, &look.record, &line).await? {
+            if let Some(second) = self.propose_drop(queue, key, &look, operator).await? {
+                return Ok(Dropped::NeedsSecond(second));
+            }
+            let line = look.event(QuarantineOutcome::Dropped, operator, None).recorded();
+            if self.take_out(queue, key, (&look.entry, &look.record), &line, "").await? == TAKEN_OUT {
                 return Ok(Dropped::Done);
             }
         }
         Ok(Dropped::Changed)
     }
 
-    async fn take_out(
+    /// Takes a key out, if its entry and record are as `seen`, and the `approved` proposal is open where there is one. Returns the script's
+    /// reply.
+    pub(super) async fn take_out(
         &self,
         queue: &Queue,
         key: &str,
-        entry: &str,
-        record: &[u8],
+        (entry, record): (&str, &[u8]),
         line: &str,
-    ) -> Result<bool, StoreError> {
+        approved: &str,
+    ) -> Result<u8, StoreError> {
         let queue_keys = self.queues.of(queue);
         let mut call = self.scripts.quarantine.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
-        call.push(key).push(entry).push(record).push(line);
-        let taken: u8 = call.run(self).await?;
-        Ok(taken == 1)
+        call.push(key).push(entry).push(record).push(line).push(approved);
+        call.run(self).await
     }
 
-    async fn look_at_quarantined(&self, queue: &Queue, key: &str) -> Result<Option<Look>, StoreError> {
+    pub(super) async fn look_at_quarantined(&self, queue: &Queue, key: &str) -> Result<Option<Look>, StoreError> {
         let queue_keys = self.queues.of(queue);
         let mut pipeline = Pipeline::new();
         pipeline.cmd("TIME").cmd("HGET").arg(queue_keys.set("quarantine")).arg(key);

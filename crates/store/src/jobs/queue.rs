@@ -35,6 +35,11 @@ pub struct Ready<T = Queue> {
 
 impl Store {
     pub(crate) async fn change(&self, queue: &Queue, words: &[&str]) -> Result<bool, StoreError> {
+        Ok(self.change_code(queue, words).await? == 1)
+    }
+
+    /// The script's own reply.
+    pub(crate) async fn change_code(&self, queue: &Queue, words: &[&str]) -> Result<u8, StoreError> {
         let queue_keys = self.queues.of(queue);
         let mut call = self.scripts.queue.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(self.queues.wake_channel()).push(EVENTS_KEPT);
@@ -44,7 +49,7 @@ impl Store {
         let since = self.since();
         let changed: u8 = call.run(self).await?;
         self.kept(since).await?; // also if nothing changed: the present state may have been written a moment ago
-        Ok(changed == 1)
+        Ok(changed)
     }
 
     /// Pauses a queue: nothing new is sent, earlier sends are queried. `false` if it was paused already.
@@ -55,7 +60,8 @@ impl Store {
         self.change(queue, &["pause", &reason.recorded()]).await
     }
 
-    /// Resumes a queue for an operator, who takes responsibility for earlier losses. `false` if it was not paused.
+    /// Resumes a queue for an operator, who takes responsibility for earlier losses. `false` if it was not paused. Nothing asks here for a
+    /// second operator: commands, API and dashboard call [`Store::resume_by`].
     ///
     /// # Errors
     /// [`StoreError`]: repeat.

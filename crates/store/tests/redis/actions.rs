@@ -22,6 +22,9 @@ fn operator(kind: ActionKind, seen: &JobRecord, next: &Transition) -> HistoryEve
         to: next.state,
         operator: "li".into(),
         comment: "because".into(),
+        proposed_by: None,
+        approved_by: None,
+        approval_comment: None,
         more: serde_json::Map::new(),
     })
 }

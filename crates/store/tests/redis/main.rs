@@ -42,6 +42,7 @@ mod notifications;
 mod operate;
 mod outage;
 mod preflight;
+mod proposals;
 mod purge;
 mod quarantine;
 mod queues;

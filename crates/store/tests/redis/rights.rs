@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use bursar_domain::{
-    AccountName, Due, Kind, Millis, Operation, Outcome, Reason, RestoredFromJournal, State, Transition,
+    AccountName, ApprovalRule, Approvals, Due, Kind, Millis, Operation, Outcome, Reason, RestoredFromJournal, State,
+    Transition, VouchedBy,
 };
 use bursar_store::{
-    BalanceParts, Claim, Cursor, DeadLetterAction, DeliveryClaim, DeliveryCommit, DeliveryResult, Durability, EventId,
-    Finality, Finding, JournalView, NotificationFilter, Operated, Origin, PreflightInput, Renewal, RightsWanted,
-    ScanCursor, SessionStep, Severity, Store, StoreError, Submission, TokenNote, Verdict, VerifiedNotification,
+    Approved, BalanceParts, Claim, Cursor, DeadLetterAction, DeliveryClaim, DeliveryCommit, DeliveryResult, Dismissed,
+    Durability, EventId, Executed, Finality, Finding, JournalView, NeedsSecond, NotificationFilter, Operated, Operator,
+    Origin, PreflightInput, Renewal, Resumed, RightsWanted, ScanCursor, SessionStep, Severity, Store, StoreError,
+    Submission, TokenNote, Verdict, VerifiedNotification,
 };
 use bursar_test_support::{Listen, Options, OwnRedis, private_redis};
 
@@ -119,6 +121,7 @@ pub(crate) async fn live(scene: &Scene) {
     store.incarnate("one").await.unwrap();
     store.settle_incarnations(&["before".to_owned()].into()).await.unwrap();
     quarantine(scene).await;
+    propose(scene).await;
     deliver(scene).await;
     restore(scene).await;
     notify(scene).await;
@@ -142,6 +145,25 @@ async fn quarantine(scene: &Scene) {
     let _: () = scene.command(&["SET", &scene.job_name("k4"), &whole]).await;
     let _: u64 = scene.command(&["HSET", &scene.name("quarantine"), "k4", "{}"]).await;
     scene.store.retry_quarantined(&scene.queue, "k4", OPERATOR).await.unwrap();
+}
+
+/// A resume after lost writes that is proposed, rejected, proposed again and approved.
+async fn propose(scene: &Scene) {
+    let rule = ApprovalRule { operators: Approvals::Two, ..ApprovalRule::default() };
+    let (store, queue) = (scene.store.clone().with_approvals(rule), &scene.queue);
+    store.lost_writes(queue, scene.era().await.unwrap_or_default()).await.unwrap();
+    let second = Operator { who: "wang", why: "seen, too" };
+    for is_rejected in [true, false] {
+        let proposed = store.resume_by(queue, OPERATOR).await.unwrap();
+        let Resumed::NeedsSecond(NeedsSecond::Proposed(open)) = proposed else { panic!("{proposed:?}") };
+        assert_eq!(store.proposals(std::slice::from_ref(queue)).await.unwrap().len(), 1);
+        if is_rejected {
+            assert_eq!(store.dismiss(&open, second).await.unwrap(), Dismissed::Rejected);
+        } else {
+            let approved = store.approve(&open, second, VouchedBy::Token).await.unwrap();
+            assert_eq!(approved, Approved::Done(Executed::Queue(queue.clone())));
+        }
+    }
 }
 
 async fn deliver(scene: &Scene) {

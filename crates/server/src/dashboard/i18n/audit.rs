@@ -77,6 +77,8 @@ pub(super) static ENGLISH: AuditWords = AuditWords {
         "cancel",
         "pause",
         "resume",
+        "approval of a proposal",
+        "rejection of a proposal",
         "gateway confirmed",
         "retry from quarantine",
         "webhook retry from quarantine",
@@ -91,7 +93,7 @@ pub(super) static ENGLISH: AuditWords = AuditWords {
         "configuration changed",
     ],
     audit_roles: ["producer", "operator", "reader", "system user", "process", "stranger"],
-    audit_results: ["intended, result not recorded", "done", "refused", "failed, may have been done"],
+    audit_results: ["intended, result not recorded", "done", "proposed", "refused", "failed, may have been done"],
 };
 
 /// Chinese.
@@ -122,6 +124,8 @@ pub(super) static CHINESE: AuditWords = AuditWords {
         "取消",
         "暂停",
         "恢复",
+        "批准提议",
+        "驳回或撤销提议",
         "确认网关",
         "从隔离区重试",
         "从隔离区重试回调",
@@ -136,5 +140,5 @@ pub(super) static CHINESE: AuditWords = AuditWords {
         "配置变更",
     ],
     audit_roles: ["提交方", "操作员", "只读", "系统用户", "进程", "陌生人"],
-    audit_results: ["已登记意图，结果未记录", "已完成", "被拒绝", "失败，可能已执行"],
+    audit_results: ["已登记意图，结果未记录", "已完成", "已提议，待批准", "被拒绝", "失败，可能已执行"],
 };

@@ -42,7 +42,10 @@ pub(super) fn reason(reason: &Reason) -> String {
         Reason::BusinessKeySent { key } => format!("发送日志记有针对同一事项、使用另一流水号的发送：{key}"),
         Reason::OtherContentInJournal => "发送日志记有同一流水号下内容不同的发送".into(),
         Reason::OtherContentSent => "此流水号曾发送过其他内容，而 Redis 已丢失该记录".into(),
-        Reason::OperatorAction { action: _, operator, comment } => format!("{operator}：{comment}"),
+        Reason::OperatorAction { action: _, operator, comment, approved_by: None } => format!("{operator}：{comment}"),
+        Reason::OperatorAction { action: _, operator, comment, approved_by: Some(second) } => {
+            format!("{operator}（{second} 批准）：{comment}")
+        }
         Reason::QueueLostWrites => "Redis 丢失过写入，排队中的任务可能已发送".into(),
         Reason::JournalAhead => "发送日志记有 Redis 已遗忘的发送；请运行 `bursar reconcile --journal`".into(),
         Reason::JournalsReconciled => "已与发送日志对账".into(),

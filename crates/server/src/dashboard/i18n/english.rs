@@ -201,6 +201,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
     delivery_due: "To be delivered; next attempt at",
     delivery_over: "The delivery is over:",
     notification_masked: "The content that the gateway signed, byte for byte as it is stored. Fields that may name people or accounts show their ends only.",
+    proposal: super::proposals::ENGLISH,
     states: ["queued", "in doubt", "pending", "needs review", "succeeded", "failed", "refunded", "cancelled"],
     states_mean: [
         "never sent, or certainly not executed",
@@ -278,5 +279,8 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
         ("retry_after", "asks to wait until"),
         ("error", "error"),
         ("webhook_id", "id"),
+        ("proposed_by", "proposed by"),
+        ("approved_by", "approved by"),
+        ("approval_comment", "reason"),
     ],
 };

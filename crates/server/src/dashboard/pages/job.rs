@@ -7,6 +7,7 @@ use bursar_store::JobRecord;
 use maud::{Markup, html};
 
 use super::notifications;
+use super::proposals::notice;
 use crate::dashboard::components::amounts::{amount, fields};
 use crate::dashboard::components::timeline::timeline;
 use crate::dashboard::components::{badge, job_address, moment, offered_operations, percent, shown_reason};
@@ -31,6 +32,7 @@ pub(super) async fn show(
     let key: Key = key.parse().map_err(|_| not_found())?;
     let record = read(&app, &queue, &key).await.map_err(|refusal| refuse_problem(&signed_in, refusal))?;
     let history = app.store.history(&record).await.map_err(away)?;
+    let proposal = app.store.proposal_about(&queue, Some(key.as_str())).await.map_err(away)?;
     let has_notifications = app.settings.notification_accounts.iter().any(|account| account.name == queue.account);
     let address = job_address(&queue, key.as_str());
     let shown = html! {
@@ -38,6 +40,7 @@ pub(super) async fn show(
         p.soft { a href={ "/jobs?queue=" (percent(&queue.to_string())) } { (queue) } " · " (words.state_means(record.state))
             @if has_notifications { " · " a href=(notifications::of(&queue.account)) { (filled(words.notifications_of, &[queue.account.as_str()])) } }
         }
+        (notice(&signed_in, proposal.as_ref()))
         @if signed_in.may_operate() { div.buttons { (offered_operations(words, &address, &record)) } }
         dl.facts { (facts(words, &record)) }
         h2 { (words.timeline) }

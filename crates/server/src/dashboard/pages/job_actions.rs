@@ -8,6 +8,7 @@ use bursar_domain::{Due, HistoryEvent, Millis, Operation, State, is_reason, with
 use bursar_store::{JobRecord, StoredAs};
 use maud::{Markup, html};
 
+use super::proposals::not_proposed;
 use crate::dashboard::access::Posted;
 use crate::dashboard::components::action_form::ActionForm;
 use crate::dashboard::components::amounts::amount;
@@ -87,6 +88,8 @@ pub(super) async fn perform(AppState(app): AppState<Shared>, path: Path4, posted
             }
             Err(not_now(&signed_in, &now, &refused.detail))
         }
+        Err(NotOperated::Proposed(_)) => Ok(see(&job_address(&wanted.name.queue, wanted.name.key.as_str()))),
+        Err(NotOperated::NotProposed(refused)) => Err(not_proposed(&signed_in, &refused)),
         Err(NotOperated::Refused(refusal)) => Err(refuse_problem(&signed_in, refusal)),
     }
 }

@@ -8,6 +8,7 @@ use bursar_domain::{JobView, Millis, is_reason};
 use bursar_store::{Origin, Quarantined};
 use maud::{Markup, html};
 
+use super::proposals;
 use crate::dashboard::access::Posted;
 use crate::dashboard::components::action_form::ActionForm;
 use crate::dashboard::components::{job_address, moment, percent};
@@ -114,6 +115,8 @@ pub(super) async fn perform(AppState(app): AppState<Shared>, path: Path4, posted
     let acting = signed_in.acting(reason);
     match quarantine::perform(&app, (&wanted.origin, &wanted.key), wanted.act, acting).await {
         Ok(()) => Ok(see(ADDRESS)),
+        Err(NotDone::Proposed(_)) => Ok(see(proposals::ADDRESS)),
+        Err(NotDone::NotProposed(refused)) => Err(proposals::not_proposed(&signed_in, &refused)),
         Err(NotDone::Refused(refusal)) => Err(refuse_problem(&signed_in, refusal)),
         Err(NotDone::NotThere) => Err(conflict(&signed_in, &filled(words.not_in_quarantine, &[&wanted.key]))),
         Err(NotDone::Unreadable(why)) => Err(conflict(&signed_in, &format!("{} ({why})", words.record_unreadable))),

@@ -4,9 +4,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use bursar_domain::{Queue, is_reason};
-use bursar_store::QueueStatus;
+use bursar_store::{OpenProposal, QueueStatus};
 use maud::html;
 
+use super::proposals;
 use crate::dashboard::access::Posted;
 use crate::dashboard::components::action_form::ActionForm;
 use crate::dashboard::i18n::filled;
@@ -21,8 +22,10 @@ type Name = PathParts<(String, String, String)>;
 /// `GET`: explains the action.
 pub(super) async fn show(signed_in: SignedIn, State(app): State<Shared>, name: Name) -> Answered {
     let (queue, wanted) = meant(&signed_in, &app, name)?;
-    let status = app.store.status(&queue).await.map_err(|error| refuse_problem(&signed_in, error))?;
-    Ok(asking(&signed_in, &queue, wanted, &status, None))
+    let away = |error| refuse_problem(&signed_in, error);
+    let status = app.store.status(&queue).await.map_err(away)?;
+    let open = app.store.proposal_about(&queue, None).await.map_err(away)?;
+    Ok(asking(&signed_in, &queue, wanted, (&status, open.as_ref()), None))
 }
 
 /// `POST`: does it.
@@ -33,7 +36,7 @@ pub(super) async fn perform(State(app): State<Shared>, name: Name, posted: Poste
     let reason = form.text("reason");
     if !is_reason(reason) {
         let status = app.store.status(&queue).await.map_err(|error| refuse_problem(&signed_in, error))?;
-        let mut again = asking(&signed_in, &queue, wanted, &status, Some(words.reason_rule));
+        let mut again = asking(&signed_in, &queue, wanted, (&status, None), Some(words.reason_rule));
         *again.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         return Ok(again);
     }
@@ -48,6 +51,11 @@ pub(super) async fn perform(State(app): State<Shared>, name: Name, posted: Poste
                 None => filled(words.not_paused, &[&queue]),
             };
             Err(refuse(&signed_in.guest, Some(&signed_in), StatusCode::CONFLICT, &text))
+        }
+        Err(QueueActionError::Proposed(_)) => Ok(see(proposals::ADDRESS)),
+        Err(QueueActionError::NotProposed(_, refused)) => Err(proposals::not_proposed(&signed_in, &refused)),
+        Err(QueueActionError::Changed) => {
+            Err(refuse(&signed_in.guest, Some(&signed_in), StatusCode::CONFLICT, words.has_changed))
         }
         Err(QueueActionError::Refused(refusal)) => Err(refuse_problem(&signed_in, refusal)),
     }
@@ -71,7 +79,7 @@ fn asking(
     signed_in: &SignedIn,
     queue: &Queue,
     wanted: QueueAction,
-    status: &QueueStatus,
+    (status, open): (&QueueStatus, Option<&OpenProposal>),
     wrong: Option<&str>,
 ) -> Response {
     let words = signed_in.words();
@@ -84,6 +92,7 @@ fn asking(
         h1 { (name) " " (queue) }
         p.does { (filled(does, &[&to_send])) }
         @if let Some(paused) = &status.paused { p.notice { (words.paused) ": " (words.reason(paused)) } }
+        (proposals::notice(signed_in, open))
         @if let Some(wrong) = wrong { p.notice.bad role="alert" { (wrong) } }
         (ActionForm::new(name, "/").shown(signed_in))
     };

@@ -6,6 +6,7 @@ use bursar_store::{Event, QueueStatus};
 use maud::{Markup, html};
 
 use super::notifications;
+use super::proposals;
 use super::quarantine;
 use crate::dashboard::components::rate::rate;
 use crate::dashboard::components::{due, percent, span};
@@ -33,6 +34,8 @@ pub(super) async fn show(signed_in: SignedIn, State(app): State<Shared>) -> Answ
     let rows = rows(&app, signed_in.bearer()).await.map_err(|problem| refuse_problem(&signed_in, problem))?;
     let notification_counts = notifications::overview(&app, signed_in.bearer()).await;
     let notification_counts = notification_counts.map_err(|problem| refuse_problem(&signed_in, problem))?;
+    let open = crate::ops::proposals::open(&app, signed_in.bearer()).await;
+    let open = open.map_err(|problem| refuse_problem(&signed_in, problem))?;
     let words = signed_in.words();
     let sum = |of: fn(&QueueStatus) -> u64| rows.iter().map(|row| of(&row.status)).sum::<u64>();
     let in_doubt: usize = rows.iter().map(|row| row.in_doubt).sum();
@@ -47,6 +50,9 @@ pub(super) async fn show(signed_in: SignedIn, State(app): State<Shared>) -> Answ
             (total(words.in_review, sum(|status| status.counts.review), "bad"))
             (total(words.paused_queues, paused, "bad"))
             (linked_total(words.quarantined_jobs, &html! { a href=(quarantine::ADDRESS) { (quarantined) } }, quarantined, "bad"))
+            @if !open.is_empty() {
+                (linked_total(words.proposal.proposals, &html! { a href=(proposals::ADDRESS) { (open.len()) } }, Count::from(open.len()).0, "warn"))
+            }
             @if !notification_counts.is_empty() {
                 (total(words.notifications_held, notification_counts.iter().map(|(_, count)| count.held).sum::<u64>(), "bad"))
             }

@@ -143,8 +143,8 @@ impl Store {
             answers.push(match applied {
                 Applied::Done => Committed::Done,
                 Applied::Changed { claim, record } => self.delivered_late(origin, commit, &claim, &record).await?,
-                // Deliveries have no response id, no pause stops them, and a call has each key once.
-                Applied::Owned(_) | Applied::Paused => Committed::Late,
+                // Deliveries have no response id and no approval, no pause stops them, and a call has each key once.
+                Applied::Owned(_) | Applied::Paused | Applied::Unapproved => Committed::Late,
             });
         }
         Ok(answers)

@@ -127,6 +127,7 @@ impl Real {
                     Operated::Claimed(_) => "claimed",
                     Operated::Changed => "changed",
                     Operated::Refused(_) => "refused",
+                    Operated::NeedsSecond(_) => "proposed",
                 })
             }
             Deed::Pause => Reported::Changed(store.pause(queue, &pause()).await.unwrap()),
