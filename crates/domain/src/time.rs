@@ -38,6 +38,13 @@ impl Millis {
         let at: jiff::Timestamp = text.parse().ok()?;
         u64::try_from(at.as_millisecond()).ok().map(Self)
     }
+
+    /// The same for a bound of a search: a time before 1970 is the beginning of 1970, before all that is stored.
+    #[must_use]
+    pub fn parse_bound(text: &str) -> Option<Self> {
+        let at: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(u64::try_from(at.as_millisecond()).unwrap_or_default()))
+    }
 }
 
 /// The schema of a time as outsiders read it. Milliseconds stay in Redis: every view writes [`Millis::rfc3339`].
@@ -65,5 +72,8 @@ mod tests {
         assert_eq!(at.rfc3339(), "2026-01-01T00:00:00.000Z");
         assert_eq!(Millis::parse_rfc3339("2026-01-01T08:00:00"), None);
         assert_eq!(Millis::parse_rfc3339("tomorrow"), None);
+        let long_ago = "0011-05-03T22:17:59Z";
+        assert_eq!((Millis::parse_rfc3339(long_ago), Millis::parse_bound(long_ago)), (None, Some(Millis(0))));
+        assert_eq!((Millis::parse_bound("2026-01-01T08:00:00+08:00"), Millis::parse_bound("now")), (Some(at), None));
     }
 }

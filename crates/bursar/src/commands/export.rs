@@ -40,8 +40,7 @@ pub(crate) struct Arguments {
 
 /// A time as the interface shows them.
 pub(crate) fn time(text: &str) -> Result<Millis, String> {
-    Millis::parse_rfc3339(text)
-        .ok_or_else(|| "must be an RFC 3339 time with an offset: 2026-01-01T08:00:00+08:00".into())
+    Millis::parse_bound(text).ok_or_else(|| "must be an RFC 3339 time with an offset: 2026-01-01T08:00:00+08:00".into())
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {

@@ -25,6 +25,9 @@ const MAX_LIMIT: usize = 1_000;
 /// The longest name in a filter, in characters.
 const MAX_NAME_CHARS: usize = 256;
 
+/// Names without control characters and without the replacement character of bytes that are no text.
+const NAME_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f\ufffd]+$";
+
 /// The form of `after`: a place in a stream of Redis, or nothing.
 const AFTER_PATTERN: &str = "^([0-9]{1,13}-[0-9]{1,9})?$";
 
@@ -50,15 +53,15 @@ struct Parameters {
     /// Only events before this time (RFC 3339).
     until: Option<Millis>,
     /// Only events of the operator of this name.
-    #[schemars(length(min = 1, max = MAX_NAME_CHARS))]
+    #[schemars(length(min = 1, max = MAX_NAME_CHARS), regex(pattern = NAME_PATTERN))]
     who: Option<String>,
     /// Only this action.
     action: Option<AuditAction>,
     /// Only events of this queue.
-    #[schemars(length(min = 1, max = MAX_NAME_CHARS))]
+    #[schemars(length(min = 1, max = MAX_NAME_CHARS), regex(pattern = NAME_PATTERN))]
     queue: Option<String>,
     /// Only events of this key.
-    #[schemars(length(min = 1, max = MAX_NAME_CHARS))]
+    #[schemars(length(min = 1, max = MAX_NAME_CHARS), regex(pattern = NAME_PATTERN))]
     key: Option<String>,
     /// The most events on the page.
     #[schemars(range(min = 1, max = MAX_LIMIT), default = "default_limit")]

@@ -62,7 +62,7 @@ impl Query {
     /// The value of `name` as a time.
     pub(crate) fn time(&mut self, name: &str) -> Option<Millis> {
         let rule = "must be an RFC 3339 time with an offset: 2026-01-01T08:00:00+08:00";
-        self.take(name, |text| Millis::parse_rfc3339(text).ok_or_else(|| rule.to_owned()))
+        self.take(name, |text| Millis::parse_bound(text).ok_or_else(|| rule.to_owned()))
     }
 
     /// The value of `limit`, at most `max`.
