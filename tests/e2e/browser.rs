@@ -280,6 +280,8 @@ async fn every_page_fits_each_screen_theme_and_language() {
         ("notification", "/notifications/main/3", "[data-event=delivery]"),
         ("held-notification", "/notifications/main/5", ".notice"),
         ("charts", "/charts", ".line"),
+        ("proposals", "/proposals", "main h1"),
+        ("audit", "/audit", "table.audit"),
     ];
     for look in LOOKS {
         let browser = Browser::open(&server, look).await;
