@@ -1,5 +1,4 @@
 //! The authorities that vouch for a server: the system's, others besides, or others alone.
-#![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
 
 use std::process::Command;
 use std::sync::Arc;
@@ -73,7 +72,7 @@ fn the_systems_authorities_vouch_unless_others_do_alone() {
     let folder = tempfile::tempdir().unwrap();
     let system = folder.path().join("system.pem");
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "in_a_process_of_its_own", "--ignored", "--nocapture"]);
+    command.args(["--exact", "trust::in_a_process_of_its_own", "--ignored", "--nocapture"]);
     let output = command.env(OURS, &system).env(SYSTEM, &system).env_remove("SSL_CERT_DIR").output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));

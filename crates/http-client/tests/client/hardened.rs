@@ -1,5 +1,4 @@
 //! A request is made once and goes nowhere else; and no other crate of the product builds a client.
-#![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

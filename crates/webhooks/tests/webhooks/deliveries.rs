@@ -1,5 +1,4 @@
 //! A dispatcher with a real Redis and a real receiver: order, retries, and addresses that are not allowed.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by a panic")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,9 +1,8 @@
 //! Runs the entries of `webhooks.allow` that fuzzing kept (`fuzz/`) again, without libFuzzer.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by a panic")]
 
-#[path = "../../../fuzz/properties/allowed_network.rs"]
+#[path = "../../../../fuzz/properties/allowed_network.rs"]
 mod allowed_network;
-#[path = "../../../fuzz/properties/replay.rs"]
+#[path = "../../../../fuzz/properties/replay.rs"]
 mod replay;
 
 #[test]
