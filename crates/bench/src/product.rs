@@ -1,7 +1,7 @@
 //! The product as users run it: the program `bursar`, in the same folder, with a configuration of many accounts.
 
 use std::fmt::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -43,7 +43,7 @@ impl Product {
     /// With this number of accounts at this simulator, each with its own `app_id`.
     pub(crate) fn with_accounts(count: u32, redis: &Observed, simulator: &Ready) -> anyhow::Result<Self> {
         let program = program()?;
-        let listen = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, bursar_private_redis::free_port()?));
         let folder = tempfile::Builder::new().prefix("bursar-bench-").tempdir()?;
         let config = folder.path().join("bursar.toml");
         std::fs::write(&config, configuration(count, redis, listen, simulator)?)?;

@@ -91,10 +91,10 @@ async fn a_response_with_an_unknown_code_is_a_response() {
 
 #[tokio::test]
 async fn a_refused_connection_and_an_unknown_host_executed_nothing() {
-    let closed = {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        format!("http://{}", listener.local_addr().unwrap())
-    };
+    // A socket that does not listen keeps its port, so that no other test's server gets it meanwhile.
+    let kept = tokio::net::TcpSocket::new_v4().unwrap();
+    kept.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let closed = format!("http://{}", kept.local_addr().unwrap());
     for case in cases() {
         for url in [closed.as_str(), "http://nowhere.invalid"] {
             let parsed = case.at(url).send(&case.order).await;

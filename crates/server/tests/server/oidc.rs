@@ -194,10 +194,11 @@ async fn another_site_begins_no_attempt_and_learns_no_address() {
 #[tokio::test]
 async fn a_provider_that_is_away_stops_neither_the_server_nor_tokens() {
     let provider = Provider::start().await;
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(); // any free port: nothing answers there
+    // A socket that does not listen keeps its port, so that no other test's server gets it meanwhile.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let mut away = provider.settings();
     away.issuer = format!("http://{}", closed.local_addr().unwrap());
-    drop(closed);
     let mut other = provider.settings();
     other.issuer = provider.issuer.replace("127.0.0.1", "localhost");
     for (what, oidc) in [("no one listens", away), ("the provider says that it is another one", other)] {
