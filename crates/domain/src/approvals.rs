@@ -140,7 +140,7 @@ pub enum ApprovalRefused {
     NoToken(String),
 }
 
-/// What the first operator saw, so that the second one approves nothing else.
+/// The state that the first operator saw, so that the second one approves nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "ProposalSeen", description = "The job or queue as the first operator saw it.")]
 pub struct ProposalSeen {
@@ -164,7 +164,7 @@ pub struct ProposalSeen {
 }
 
 impl ProposalSeen {
-    /// What has changed, for people; `None` if nothing has.
+    /// The difference in words for people; `None` if nothing has changed.
     #[must_use]
     pub fn change(&self, now: &Self) -> Option<String> {
         if self.sha256 == now.sha256 && self.era == now.era {
@@ -216,7 +216,7 @@ pub struct Proposal {
     pub at: Millis,
     /// When it ends by itself.
     pub expires_at: Millis,
-    /// What the first operator saw.
+    /// The state that the first operator saw.
     pub seen: ProposalSeen,
     /// Unknown fields.
     #[serde(flatten)]
@@ -349,7 +349,7 @@ pub struct ProposalView {
     /// When it ends by itself.
     #[schemars(with = "Millis")]
     pub expires_at: String,
-    /// What that operator saw.
+    /// The state that this operator saw.
     pub seen: ProposalSeen,
 }
 

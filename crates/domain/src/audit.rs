@@ -41,7 +41,7 @@ pub struct AuditEvent {
     pub reason: Option<String>,
     /// The result.
     pub result: AuditResult,
-    /// What the action did, or why it was refused.
+    /// The action's effect, or the reason of its refusal.
     pub detail: Option<String>,
     /// The number of attempts in the event: refused attempts of one address are counted for a minute.
     pub count: u64,

@@ -47,7 +47,7 @@ pub enum TokenNote {
     Used,
 }
 
-/// What is remembered of a token's use.
+/// The remembered use of a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenUse {
     /// The time at which a server first knew it; `None` if none has for [`USE_REMEMBERED`].

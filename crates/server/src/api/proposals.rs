@@ -96,7 +96,7 @@ struct RejectedProposal {
     outcome: Rejection,
 }
 
-/// Who removed a proposal.
+/// The operator who removed a proposal.
 #[derive(Clone, Copy, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Rejection {

@@ -100,7 +100,7 @@ pub enum OidcError {
     Wrong {
         /// The key.
         key: &'static str,
-        /// What is wrong with it; never a secret.
+        /// The broken rule; never a secret.
         problem: String,
     },
 }
@@ -137,7 +137,7 @@ pub(crate) struct Attempt {
     until: Millis,
 }
 
-/// What the provider sends the browser back with.
+/// The query with which the provider sends the browser back.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Returned {
     #[serde(default)]

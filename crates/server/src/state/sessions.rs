@@ -68,7 +68,7 @@ pub(crate) struct Session {
     pub(crate) bearer: Arc<Bearer>,
     pub(crate) until: Millis,
     name: String,
-    /// What its cookie says, without the signature.
+    /// The cookie's text without the signature.
     said: String,
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bursar_domain::{GatewayText, HistoryEvent, Reason, Transition};
 use bursar_store::{Claim, Commit};
 use bursar_test_support::notifications::{BILLS, METHOD, credit, post, signed, stamp};
+use bursar_test_support::{SOON, eventually};
 use serde_json::{Value, json};
 
 use crate::jobs::{bill, having, split, transfer, with};
@@ -26,9 +27,6 @@ const KEY_IN_ADDRESS: &str = "%27%22%3E%3Cxss7%3E";
 
 /// As much of it as fits where the gateway's page has eight characters.
 const SHORT: &str = "'\"><xss7";
-
-/// A worker's losses, at most, until its job is in quarantine.
-const LOSSES: u64 = 300;
 
 /// Checks that a page has the text, and as a text alone.
 fn is_text(page: &Page, path: &str) {
@@ -93,14 +91,14 @@ async fn jobs(world: &World, server: &Server) {
 /// The bill, with which worker after worker is lost.
 async fn quarantined(world: &World) {
     let queue = "main/bill_upload".parse().unwrap();
-    for number in 0..LOSSES {
-        let wish = Claim::new(HOSTILE, number, Duration::from_millis(1), 1);
-        if !world.store().claim(&queue, &wish).await.unwrap().quarantined.is_empty() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await; // the lease ends
-    }
-    panic!("the job is claimed without end");
+    let mut claims = 0;
+    eventually(SOON, "the job in quarantine", async || {
+        claims += 1;
+        let wish = Claim::new(HOSTILE, claims, Duration::from_millis(1), 1);
+        let claimed = world.store().claim(&queue, &wish).await.unwrap();
+        if claimed.quarantined.is_empty() { Err(claims) } else { Ok(()) }
+    })
+    .await;
 }
 
 /// Notifications whose method, record, content and names of fields are hostile, of a known method and of another.

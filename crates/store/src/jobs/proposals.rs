@@ -131,7 +131,7 @@ pub enum Resumed {
     NeedsSecond(NeedsSecond),
 }
 
-/// What is proposed.
+/// A proposal that is not yet open.
 struct Draft<'a> {
     action: ApprovalAction,
     queue: &'a Queue,

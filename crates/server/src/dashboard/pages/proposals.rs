@@ -23,7 +23,7 @@ pub(super) const ADDRESS: &str = "/proposals";
 
 type Name = PathParts<(String, String)>;
 
-/// What an operator does to a proposal.
+/// An operator's answer to a proposal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Approve,
@@ -79,12 +79,12 @@ fn about(open: &OpenProposal) -> Markup {
     }
 }
 
-/// What is proposed, as a notice on the page of the job or queue.
+/// The proposed action, as a notice on the page of the job or queue.
 pub(super) fn notice(signed_in: &SignedIn, open: Option<&OpenProposal>) -> Markup {
     html! { @if let Some(open) = open { div.notice data-proposal=(open.proposal.id) { (shown(signed_in, open)) } } }
 }
 
-/// What is proposed, with the answers to it.
+/// The proposed action, with the answers to it.
 fn shown(signed_in: &SignedIn, open: &OpenProposal) -> Markup {
     let words = signed_in.words();
     let proposal = &open.proposal;

@@ -19,7 +19,7 @@ use crate::state::oidc::{ATTEMPT_LASTS, Attempt, NotSignedIn, Oidc, Returned};
 use crate::state::sessions::Whose;
 use crate::state::{Shared, clock};
 
-/// What an attempt's cookie is sealed for.
+/// The purpose of an attempt's cookie, which is part of its seal.
 const PURPOSE: &str = "sign-in";
 
 /// `GET /sign-in/provider?to=…`: to the provider, with an attempt in a cookie.
