@@ -55,6 +55,9 @@ pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The address of the page of all that is in quarantine.
+pub(super) const QUARANTINE: &str = "/quarantine";
+
 /// The address of a job's page.
 pub(super) fn job_address(queue: &Queue, key: &str) -> String {
     let key: String = percent(key);

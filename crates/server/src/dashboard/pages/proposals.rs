@@ -10,7 +10,7 @@ use maud::{Markup, html};
 
 use crate::dashboard::access::Posted;
 use crate::dashboard::components::action_form::ActionForm;
-use crate::dashboard::components::{badge, job_address, moment};
+use crate::dashboard::components::{QUARANTINE, badge, job_address, moment};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Refused, Tab, page, refuse, refuse_problem, see};
 use crate::dashboard::signed_in::SignedIn;
@@ -70,7 +70,7 @@ fn about(open: &OpenProposal) -> Markup {
     html! {
         div {
             @match (key, action) {
-                (Some(key), ApprovalAction::QuarantineDrop) => { a.key href=(super::quarantine::ADDRESS) { (key) } " " span.soft { (queue) } }
+                (Some(key), ApprovalAction::QuarantineDrop) => { a.key href=(QUARANTINE) { (key) } " " span.soft { (queue) } }
                 (Some(key), _) => { a.key href=(job_address(queue, key)) { (key) } " " span.soft { (queue) } }
                 (None, _) => { a.key href={ "/queues/" (queue.account) "/" (queue.kind) "/resume" } { (queue) } }
             }

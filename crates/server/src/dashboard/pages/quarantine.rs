@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use super::proposals;
 use crate::dashboard::access::Posted;
 use crate::dashboard::components::action_form::ActionForm;
-use crate::dashboard::components::{job_address, moment, percent};
+use crate::dashboard::components::{QUARANTINE, job_address, moment, percent};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Refused, Tab, page, refuse, refuse_problem, see};
 use crate::dashboard::signed_in::SignedIn;
@@ -21,9 +21,6 @@ use crate::state::{ServerState, Shared};
 
 /// Keys of one queue on this page; `bursar quarantine list` has all.
 const SHOWN: usize = 100;
-
-/// The page's address.
-pub(super) const ADDRESS: &str = "/quarantine";
 
 type Path4 = PathParts<(String, String, String, String)>;
 
@@ -94,7 +91,7 @@ fn entry(
 }
 
 fn address(origin: &Origin, key: &str, act: QuarantineAction) -> String {
-    format!("{ADDRESS}/{origin}/{}/{}", percent(key), act.as_str())
+    format!("{QUARANTINE}/{origin}/{}/{}", percent(key), act.as_str())
 }
 
 /// `GET`: explains the action.
@@ -114,7 +111,7 @@ pub(super) async fn perform(AppState(app): AppState<Shared>, path: Path4, posted
     }
     let acting = signed_in.acting(reason);
     match quarantine::perform(&app, (&wanted.origin, &wanted.key), wanted.act, acting).await {
-        Ok(()) => Ok(see(ADDRESS)),
+        Ok(()) => Ok(see(QUARANTINE)),
         Err(NotDone::Proposed(_)) => Ok(see(proposals::ADDRESS)),
         Err(NotDone::NotProposed(refused)) => Err(proposals::not_proposed(&signed_in, &refused)),
         Err(NotDone::Refused(refusal)) => Err(refuse_problem(&signed_in, refusal)),
@@ -155,7 +152,7 @@ fn asking(signed_in: &SignedIn, wanted: &RequestedAction, wrong: Option<&str>, s
         p { (wanted.origin) }
         @if let Some(wrong) = wrong { p.notice.bad role="alert" { (wrong) } }
         p.does { (does) }
-        (ActionForm::new(name, ADDRESS).shown(signed_in))
+        (ActionForm::new(name, QUARANTINE).shown(signed_in))
     };
     let mut response = page(signed_in, Tab::None, Live::No, name, &content);
     *response.status_mut() = status;

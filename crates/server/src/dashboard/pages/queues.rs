@@ -7,9 +7,8 @@ use maud::{Markup, html};
 
 use super::notifications;
 use super::proposals;
-use super::quarantine;
 use crate::dashboard::components::rate::rate;
-use crate::dashboard::components::{due, percent, span};
+use crate::dashboard::components::{QUARANTINE, due, percent, span};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse_problem};
 use crate::dashboard::signed_in::SignedIn;
@@ -49,7 +48,7 @@ pub(super) async fn show(signed_in: SignedIn, State(app): State<Shared>) -> Answ
             (total(words.in_doubt, in_doubt, "warn"))
             (total(words.in_review, sum(|status| status.counts.review), "bad"))
             (total(words.paused_queues, paused, "bad"))
-            (linked_total(words.quarantined_jobs, &html! { a href=(quarantine::ADDRESS) { (quarantined) } }, quarantined, "bad"))
+            (linked_total(words.quarantined_jobs, &html! { a href=(QUARANTINE) { (quarantined) } }, quarantined, "bad"))
             @if !open.is_empty() {
                 (linked_total(words.proposal.proposals, &html! { a href=(proposals::ADDRESS) { (open.len()) } }, Count::from(open.len()).0, "warn"))
             }
@@ -118,7 +117,7 @@ fn row_of(signed_in: &SignedIn, row: &Row) -> Markup {
         (words.in_doubt, Count::from(*in_doubt).0, "in_doubt", of_state("in_doubt")),
         (words.in_review, status.counts.review, "needs_review", of_state("needs_review")),
         (words.ended, status.counts.done, "", None),
-        (words.quarantined_jobs, status.all_quarantined(), "", Some(quarantine::ADDRESS.to_owned())),
+        (words.quarantined_jobs, status.all_quarantined(), "", Some(QUARANTINE.to_owned())),
     ];
     html! {
         tr data-queue=(queue) {
