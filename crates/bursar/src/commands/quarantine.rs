@@ -15,7 +15,7 @@ use crate::output::{line, one_line};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar quarantine list\n  bursar quarantine retry 1001XP2025010110000001 --queue main/transfer --reason 'the record is repaired'\n  bursar quarantine drop ghost --queue main/transfer --reason 'left by a test'\n\nNothing in quarantine is sent, queried or delivered. Exit 1 if nothing was done."
+    after_help = "Example:\n  bursar quarantine list\n  bursar quarantine retry ORDER-1 --queue main/transfer --reason 'repaired'\n  bursar quarantine drop ghost --queue main/transfer --reason 'left by a test'\n\nNothing in quarantine is sent, queried or delivered. Exit 1 if nothing was done."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -36,7 +36,7 @@ enum Act {
     },
     /// Put a job back into the set of its state, or retry a webhook.
     #[command(
-        after_help = "Example:\n  bursar quarantine retry 1001XP2025010110000001 --queue main/transfer --reason 'the record is repaired'\n  bursar quarantine retry 17 --queue main/notify --webhook --reason 'its receiver is set now'\n\nA send that a lost worker may have made becomes in_doubt and is followed. Exit 1 if the job still cannot be read, or is not in quarantine."
+        after_help = "Example:\n  bursar quarantine retry ORDER-1 --queue main/transfer --reason 'repaired'\n  bursar quarantine retry 17 --queue main/notify --webhook --reason 'set now'\n\nA send that a lost worker may have made becomes in_doubt and is followed. Exit 1 if the job still cannot be read, or is not in quarantine."
     )]
     Retry {
         #[command(flatten)]
