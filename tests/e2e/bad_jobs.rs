@@ -90,9 +90,9 @@ fn transfers() -> Vec<Case> {
             t("payer_merchant_id", json!("1000000001123")),
             "body.payer_merchant_id must not be given together with payer_store_no",
         ),
-        (t("payer_store_no", Value::Null), "body.payer_store_no or payer_merchant_id is required"),
+        (t("payer_store_no", Value::Null), "body.payer_store_no is required, or payer_merchant_id instead"),
         (t("payee_merchant_id", json!("1")), "body.payee_merchant_id must not be given together with payee_store_no"),
-        (without(transfer("X"), "payee_store_no"), "body.payee_store_no or payee_merchant_id is required"),
+        (without(transfer("X"), "payee_store_no"), "body.payee_store_no is required, or payee_merchant_id instead"),
         (t("arrive_time", json!("T2")), "body.arrive_time must be the string \"T0\" or \"T1\""),
         (t("total_amount", json!(10.0)), "body.total_amount must be a positive integer of fen"),
         (t("total_amount", json!(0.1)), "body.total_amount must be a positive integer of fen"),
@@ -127,7 +127,7 @@ fn bills() -> Vec<Case> {
 
 fn splits() -> Vec<Case> {
     vec![
-        (without(split("X", "P1"), "payOrderId"), "body.payOrderId or mchOrderNo is required"),
+        (without(split("X", "P1"), "payOrderId"), "body.payOrderId is required, or mchOrderNo instead"),
         (
             with(split("X", "P1"), "mchOrderNo", json!("M1")),
             "body.mchOrderNo must not be given together with payOrderId",
@@ -135,7 +135,10 @@ fn splits() -> Vec<Case> {
         (with(split("X", "P1"), "paid_at", json!("yesterday")), "body.paid_at must be an RFC 3339 time"),
         (with(split("X", "P1"), "useSysAutoDivisionReceivers", json!(1)), "body.receivers must be left out"),
         (receivers(json!([])), "body.receivers is required and must not be empty"),
-        (receivers(json!([{"divisionProfit": 0.1}])), "body.receivers[0].receiverId or receiverGroupId is required"),
+        (
+            receivers(json!([{"divisionProfit": 0.1}])),
+            "body.receivers[0].receiverId is required, or receiverGroupId instead",
+        ),
         (
             receivers(json!([{"receiverId": 1, "receiverGroupId": 2}])),
             "receivers[0].receiverGroupId must not be given together",

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::output::line;
 
@@ -28,16 +28,6 @@ impl Listing {
         let arrangement = if table.is_tty() { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
         table.set_content_arrangement(arrangement);
         Self { table }
-    }
-
-    /// The same with numbers in these columns, which are set to the right.
-    pub(crate) fn numbers<const N: usize>(mut self, columns: [usize; N]) -> Self {
-        for column in columns {
-            if let Some(column) = self.table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        self
     }
 
     /// Adds a row.
@@ -67,7 +57,7 @@ mod tests {
 
     #[test]
     fn wide_characters_take_two_places() {
-        let mut listing = Listing::new(["key", "fen", "reason"]).numbers([1]);
+        let mut listing = Listing::new(["key", "fen", "reason"]);
         for [key, fen, reason] in
             [["订单-1", "10", "网关查无此单"], ["ORDER-22", "1234567", "-"], ["👍", "1", &"long ".repeat(40)]]
         {
@@ -75,7 +65,7 @@ mod tests {
         }
         let lines: Vec<String> = listing.lines().collect();
         assert_eq!(lines.len(), 4, "a row is a line: {lines:#?}");
-        assert_eq!(lines[1], "订单-1         10  网关查无此单");
+        assert_eq!(lines[1], "订单-1    10       网关查无此单");
         assert_eq!(lines[2], "ORDER-22  1234567  -");
         assert!(lines.iter().all(|line| !line.ends_with(' ')));
     }

@@ -248,13 +248,7 @@ impl Job {
         }
         reader.finish();
         let (kind, rules, body) = (kind?, rules?, body?);
-        let found = errors.len();
-        let pasted = kinds::is_request(&body).then(|| body.clone());
-        let read = kinds::content(kind, &rules, key.as_ref(), body, errors);
-        *corrected_body = pasted
-            .filter(|_| errors.len() > found)
-            .and_then(|pasted| kinds::corrected(kind, &rules, key.as_ref(), &pasted));
-        let (content, not_before) = read?;
+        let (content, not_before) = kinds::read(kind, &rules, key.as_ref(), body, errors, corrected_body)?;
         Some(Self {
             queue: Queue { account: account?, kind },
             key: key?,

@@ -20,7 +20,7 @@ use crate::{AccountRules, Content, DEFAULT_MAX_AMOUNT, Fen, IdError, Key, Millis
 
 pub use job_kind::Repetition;
 use job_kind::{BusinessKey, JobKind, Submitted};
-pub(crate) use pasted::{corrected, is_request, wire_rule};
+pub(crate) use pasted::{read, wire_rule};
 pub use summary::ContentSummary;
 
 /// Makes the enum, its list and the way to each kind's facts from one line for each kind: a line that is forgotten in one of the

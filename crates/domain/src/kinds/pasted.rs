@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::fields::{FieldError, Reader};
 use crate::strict_json::{self, Repeated};
-use crate::{AccountRules, Key, Kind};
+use crate::{AccountRules, Content, Key, Kind, Millis};
 
 /// The parameters of a request that are not its content. Bursar writes them, for the account that the job names.
 const WIRE_PARAMETERS: [&str; 14] = [
@@ -63,12 +63,35 @@ pub(super) fn entries(value: Value, rule: &str) -> Result<Vec<Value>, String> {
 }
 
 /// True if a body has a parameter of a request.
-pub(crate) fn is_request(body: &Map<String, Value>) -> bool {
+fn is_request(body: &Map<String, Value>) -> bool {
     WIRE_PARAMETERS.iter().any(|name| body.contains_key(*name))
 }
 
+/// Reads a body. Where a request was pasted and is refused, `corrected_body` becomes the body that is in it, if that breaks no rule.
+pub(crate) fn read(
+    kind: Kind,
+    rules: &AccountRules,
+    key: Option<&Key>,
+    body: Map<String, Value>,
+    errors: &mut Vec<FieldError>,
+    corrected_body: &mut Option<Map<String, Value>>,
+) -> Option<(Content, Option<Millis>)> {
+    let (found, pasted) = (errors.len(), is_request(&body).then(|| body.clone()));
+    let read = super::content(kind, rules, key, body, errors);
+    let Some(pasted) = pasted.filter(|_| errors.len() > found) else { return read };
+    *corrected_body = corrected(kind, rules, key, &pasted);
+    if corrected_body.is_some() {
+        // Fields that lack beside the request's content are in it: only what must go is wrong.
+        errors.truncate(found);
+        let of_request = pasted.keys().filter_map(|name| Some((name, wire_rule(name)?)));
+        let error = |(name, rule): (&String, &str)| FieldError { field: format!("body.{name}"), rule: rule.to_owned() };
+        errors.extend(of_request.map(error));
+    }
+    read
+}
+
 /// The body that a pasted request has in it, where that body breaks no rule.
-pub(crate) fn corrected(
+fn corrected(
     kind: Kind,
     rules: &AccountRules,
     key: Option<&Key>,

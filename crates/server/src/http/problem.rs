@@ -175,7 +175,7 @@ pub(crate) struct ProblemObject<'a> {
     /// The refusal in a sentence, for people.
     detail: &'a str,
     /// The address of the type's description, relative to this server.
-    #[schemars(url, regex(pattern = "^/problems#[a-z-]+$"))]
+    #[schemars(regex(pattern = "^/problems#[a-z-]+$"))]
     documentation: String,
     #[serde(flatten)]
     members: &'a Map<String, Value>,

@@ -103,6 +103,19 @@ async fn a_pasted_request_is_answered_by_the_body_in_it() {
 }
 
 #[tokio::test]
+async fn a_byte_order_mark_before_a_body_says_nothing() {
+    let world = World::start().await;
+    let server = world.serve().await;
+    for (text, status) in [(transfer("T"), 201), (transfer("T"), 200), (json!({"jobs": [transfer("T")]}), 200)] {
+        let request = server.request("POST", "/v1/jobs", &server.tokens.producer);
+        let taken = answer(with_json(request, format!("\u{feff}{text}"))).await;
+        assert_eq!(taken.status, status, "{taken:?}");
+    }
+    world.accepted(transfer("T"));
+    world.books_agree().await;
+}
+
+#[tokio::test]
 async fn a_token_without_its_scheme_is_told_so() {
     let world = World::start().await;
     let server = world.serve().await;

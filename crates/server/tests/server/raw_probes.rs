@@ -61,7 +61,7 @@ fn lengths() -> Vec<Probe> {
                 "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {{producer}}\r\nContent-Type: application/json\r\n\
                  Content-Length: 6\r\n{chunked}\r\n0\r\n\r\nGET /v1/queues HTTP/1.1\r\nHost: x\r\n\r\n"
             ),
-            &[422],
+            &[400],
         ),
         ("chunk with a bare LF", submit(&format!("{chunked}\r\n2;a=b\n{{}}\r\n0\r\n\r\n")), &[403]),
         ("chunk too large", submit(&format!("{chunked}\r\nfffffffffffffffff\r\n{{}}\r\n0\r\n\r\n")), &[403]),

@@ -129,3 +129,10 @@ fn a_byte_order_mark_before_a_job_says_nothing() {
     assert_eq!(parse(&format!("\u{feff}{job}")), parse(&job));
     assert!(parse(&format!("{job}\u{feff}")).is_err());
 }
+
+#[test]
+fn a_body_without_a_page_may_have_any_name() {
+    let body = json!({"version": "1.0", "sign": "x", "total_amount": 10});
+    let taken = content(&job("generic", "split", &body));
+    assert!(taken.contains(r#""sign":"x""#) && taken.contains(r#""version":"1.0""#), "{taken}");
+}
