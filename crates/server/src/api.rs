@@ -10,4 +10,5 @@ pub(crate) mod openapi;
 mod operator_request;
 pub(crate) mod problems;
 pub(crate) mod proposals;
+pub(crate) mod quarantine;
 pub(crate) mod queues;
