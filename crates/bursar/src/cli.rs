@@ -90,7 +90,7 @@ pub(crate) enum Command {
     Man(commands::completions::Man),
 }
 
-/// The version, with the commit where the build was told it. The build reads no git, so that an archive of the source builds as well, and
+/// The version, with the commit if `BURSAR_COMMIT` named it. The build reads no git, so that an archive of the source builds as well, and
 /// two builds of one commit are the same.
 fn version() -> &'static str {
     match option_env!("BURSAR_COMMIT") {

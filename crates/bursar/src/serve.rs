@@ -102,7 +102,7 @@ fn notification_accounts(config: &Config) -> Result<Vec<NotificationAccount>, Ac
 /// The producer of this process: the same as in any other Rust service.
 pub(crate) fn producer(config: &Config, store: Store) -> Producer {
     let allowed = Allowed::new(config.webhooks.allow.clone());
-    let begun = Producer::on(store).callbacks(CallbackRule::new(move |url| allowed.broken_by(url)));
+    let begun = Producer::on(store).with_callback_rule(CallbackRule::new(move |url| allowed.broken_by(url)));
     config.accounts.iter().fold(begun, |producer, (name, account)| {
         let producer = producer.account(name.as_str(), account.rules());
         match &account.keys.environment {

@@ -17,7 +17,7 @@ pub(crate) const RFC_3339: &str = "must be an RFC 3339 time with an offset, for 
 /// As much of an unknown field's name as a message repeats; every known one is shorter.
 const MAX_SHOWN_CHARS: usize = 64;
 
-/// The fields of a job that are beside its body, as far as a body might have them.
+/// The fields of a job outside its body, as far as a body might have them.
 const JOB_FIELDS: [&str; 5] = ["account", "kind", "run_at", "callback_url", "traceparent"];
 
 /// One thing wrong with a submission.

@@ -140,7 +140,7 @@ pub struct Producer {
     environments: HashMap<String, String>,
     witness: Option<Arc<dyn Witness>>,
     within: Option<TraceParent>,
-    callbacks: Option<CallbackRule>,
+    callback_rule: Option<CallbackRule>,
 }
 
 impl Producer {
@@ -161,7 +161,7 @@ impl Producer {
             environments: HashMap::new(),
             witness: None,
             within: None,
-            callbacks: None,
+            callback_rule: None,
         }
     }
 
@@ -209,8 +209,8 @@ impl Producer {
 
     /// Refuses jobs whose `callback_url` breaks this rule.
     #[must_use]
-    pub fn callbacks(self, rule: CallbackRule) -> Self {
-        Self { callbacks: Some(rule), ..self }
+    pub fn with_callback_rule(self, rule: CallbackRule) -> Self {
+        Self { callback_rule: Some(rule), ..self }
     }
 
     /// Sets the trace of jobs that name none themselves.
@@ -274,7 +274,8 @@ impl Producer {
     }
 
     fn permitted(&self, job: Job) -> Result<Job, Invalid> {
-        let rule = self.callbacks.as_ref().zip(job.callback_url.as_deref()).and_then(|(rule, url)| rule.broken_by(url));
+        let rule =
+            self.callback_rule.as_ref().zip(job.callback_url.as_deref()).and_then(|(rule, url)| rule.broken_by(url));
         let Some(rule) = rule else { return Ok(job) };
         let errors = vec![FieldError { field: "callback_url".into(), rule }];
         Err(Invalid { key: Some(job.key.to_string()), errors, corrected_body: None })

@@ -81,7 +81,7 @@ pub(crate) fn read(
     let Some(pasted) = pasted.filter(|_| errors.len() > found) else { return read };
     *corrected_body = corrected(kind, rules, key, &pasted);
     if corrected_body.is_some() {
-        // Fields that lack beside the request's content are in it: only what must go is wrong.
+        // The body's missing fields are in the request's content: only what must go is wrong.
         errors.truncate(found);
         let of_request = pasted.keys().filter_map(|name| Some((name, wire_rule(name)?)));
         let error = |(name, rule): (&String, &str)| FieldError { field: format!("body.{name}"), rule: rule.to_owned() };

@@ -116,7 +116,7 @@ async fn a_byte_order_mark_before_a_body_says_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_without_its_scheme_is_told_so() {
+async fn a_token_without_its_scheme_is_refused_by_that() {
     let world = World::start().await;
     let server = world.serve().await;
     for header in [server.tokens.reader.clone(), format!("Basic {}", server.tokens.reader)] {

@@ -176,6 +176,11 @@ async fn every_probe_has_its_answers_and_does_nothing() {
             let first = answer.lines().next().unwrap_or_default();
             wrong.push(format!("{name}: {answered:?} instead of {expected:?} ({first})"));
         }
+        let refusals = |statuses: &[u16]| statuses.iter().filter(|status| **status >= 400).count();
+        // An answer to HEAD has no body, and none of these is one.
+        if answer.matches("\"urn:bursar:problem:").count() != refusals(&answered) {
+            wrong.push(format!("{name}: a refusal without a problem: {answer}"));
+        }
         let head = answer.to_ascii_lowercase();
         assert!(!head.contains("access-control-") && !head.contains("set-cookie: a=b"), "{name}: {answer}");
     }

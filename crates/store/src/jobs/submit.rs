@@ -27,7 +27,7 @@ pub enum Submission {
         /// The key of the job that was there first.
         first: String,
         /// The names of the content's fields that differ, in order; none where the keys differ, and where only a hash is left of the first
-        /// job. Values are not told: whoever submits by a used key need not know them.
+        /// job. Values are left out: a client that reuses a key need not see them.
         fields: Vec<String>,
     },
     /// A job with this key exists that this build cannot read: it may or may not be the same.
