@@ -158,7 +158,7 @@ async fn a_mixed_batch_over_several_queues_is_answered_in_order() {
         Submission::New,
         Submission::New,
         Submission::Existing(State::Queued),
-        conflict("old"),
+        Submission::Conflict { first: "old".into(), fields: vec!["total_amount".into()] },
         conflict("b1"),
         Submission::Existing(State::Queued),
         Submission::New,
