@@ -4,6 +4,7 @@
 //! events has no line on the page. Gauges are computed only when the page is scraped.
 
 mod audit;
+mod demand;
 mod families;
 mod health;
 mod listeners;
@@ -19,6 +20,7 @@ pub use audit::log_audit;
 pub use health::{Pulse, Unwell};
 pub use listeners::{ConnectionLimit, ListenerMetrics, OfListener};
 pub use page::{Page, TEXT_FORMAT};
+pub use demand::Scaling;
 pub use stored::{Places, Stored, WatchedBalance};
 pub use traces::{Role, Span, Traces, TracesError};
 pub use webhooks::{AttemptOutcome, OriginMetrics, WebhookMetrics};

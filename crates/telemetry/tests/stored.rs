@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bursar_domain::{AccountName, AccountRules, ActionKind, GatewayKind, Job, Key, Operation, Queue};
 use bursar_store::{Operated, Operator, Origin, Settings, Store};
-use bursar_telemetry::{Page, Places, Stored, WatchedBalance, names};
+use bursar_telemetry::{Page, Places, Scaling, Stored, WatchedBalance, names};
 use bursar_test_support::{redis, unique_prefix};
 
 const ACCOUNTS: usize = 300;
@@ -37,6 +37,7 @@ impl Scene {
             queues,
             import_queues: Vec::new(),
             balances: Vec::new(),
+            scaling: Scaling::default(),
         };
         Self { store: Store::connect(&settings).await.unwrap(), places }
     }
