@@ -66,6 +66,7 @@ mod same_gateway;
 mod secrets;
 mod server;
 mod surroundings;
+mod systemd;
 mod tools;
 mod traces;
 mod upgrades;

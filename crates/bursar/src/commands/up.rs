@@ -12,6 +12,7 @@ use crate::config::{Config, RedisUrl};
 use crate::exit::{Context, Exit, Failure, Global};
 use crate::open_files::{Calls, OpenFiles};
 use crate::serve::Process;
+use crate::service_manager::ServiceManager;
 use crate::signals::Hangup;
 use crate::{context, journals, logging, process_audit, role_webhooks, role_worker, serve, signals, traces};
 
@@ -45,7 +46,9 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     let server = serve::listen(&config, NoTokens::Warn, store.clone(), &telemetry, process, drain.clone()).await?;
     let delivering = role_webhooks::start(&config, store.clone(), telemetry, drain.clone())?;
     let serving = tokio::spawn(server.serve());
-    let worked = role_worker::run(&config, store, metrics, traces.clone(), files, drain.clone()).await;
+    let manager = ServiceManager::of_environment();
+    manager.follow(Some(Arc::clone(&metrics)), drain.clone());
+    let worked = role_worker::run(&config, store, metrics, traces.clone(), files, &manager, drain.clone()).await;
     drain.cancel(); // if the worker has ended by itself, the server must end, too
     serving.await.context("the server")?;
     delivering.await.context("delivering webhooks")?;
