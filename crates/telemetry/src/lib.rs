@@ -17,10 +17,10 @@ mod work;
 mod written;
 
 pub use audit::log_audit;
+pub use demand::Scaling;
 pub use health::{Pulse, Unwell};
 pub use listeners::{ConnectionLimit, ListenerMetrics, OfListener};
 pub use page::{Page, TEXT_FORMAT};
-pub use demand::Scaling;
 pub use stored::{Places, Stored, WatchedBalance};
 pub use traces::{Role, Span, Traces, TracesError};
 pub use webhooks::{AttemptOutcome, OriginMetrics, WebhookMetrics};
