@@ -147,13 +147,30 @@ def custom_schemas(found, name, text):
         where = f"{name}: {kind}/{thing['metadata']['name']}"
         if kind in models:
             try:
-                models[kind].model_validate(thing)
+                model = models[kind].model_validate(thing)
             except ValueError as error:
                 found.add(where, error)
+                continue
+            # The models drop fields that they do not know.
+            for lost in unknown(thing["spec"], model.spec.model_dump(by_alias=True, exclude_unset=True, mode="json"), "spec"):
+                found.add(where, f"unknown field {lost}")
         elif kind == "ExternalSecret":
             spec = thing["spec"]
             found.expect(set(spec) == {"refreshInterval", "secretStoreRef", "target", "data"}, where, f"fields {sorted(spec)}")
             found.expect(all({"secretKey", "remoteRef"} <= set(entry) for entry in spec["data"]), where, "an entry without secretKey or remoteRef")
+
+
+def unknown(given, known, at):
+    """Fields that are in one tree and not in the other."""
+    if isinstance(given, dict) and isinstance(known, dict):
+        for key, below in given.items():
+            if key in known:
+                yield from unknown(below, known[key], f"{at}.{key}")
+            else:
+                yield f"{at}.{key}"
+    elif isinstance(given, list) and isinstance(known, list):
+        for place, (one, other) in enumerate(zip(given, known)):
+            yield from unknown(one, other, f"{at}[{place}]")
 
 
 def pods(things):
