@@ -45,9 +45,10 @@ cp /opt/bursar target/release/bursar
 CARGO
     chmod +x "$work/cargo"
     printf 'FROM %s\nCOPY bursar /opt/bursar\nCOPY cargo /usr/bin/cargo\n' "$tag-base" >"$work/Dockerfile"
-    DOCKER_BUILDKIT=0 docker build --quiet --tag "$tag-rust" "$work" >/dev/null
-    DOCKER_BUILDKIT=0 docker build --quiet --file deploy/Dockerfile --tag "$tag" \
-        --build-arg RUST_IMAGE="$tag-rust" --build-arg RUNTIME_IMAGE="$tag-base" . >/dev/null
+    # The classic builder, which refuses more than BuildKit does.
+    built() { DOCKER_BUILDKIT=0 docker build "$@" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }; }
+    built --tag "$tag-rust" "$work"
+    built --file deploy/Dockerfile --tag "$tag" --build-arg RUST_IMAGE="$tag-rust" --build-arg RUNTIME_IMAGE="$tag-base" .
     hardened="--rm --read-only --cap-drop ALL --security-opt no-new-privileges --network none --memory 512m --pids-limit 256"
     # shellcheck disable=SC2086 # one word an option
     docker run $hardened "$tag" --version

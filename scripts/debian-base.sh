@@ -6,11 +6,11 @@ set -eu
 RELEASE=bookworm
 
 archive=$(cd "$(dirname "$0")/.." && pwd)/target/tools/debian-$RELEASE.tar
-if [ ! -s "$archive" ]; then
+if [ ! -f "$archive" ]; then
     command -v mmdebstrap >/dev/null || { echo "debian-base: there is no mmdebstrap" >&2; exit 3; }
     mkdir -p "${archive%/*}"
-    mine=$archive.$$
-    mmdebstrap --quiet --variant=essential --include=ca-certificates "$RELEASE" "$mine" >&2 || { rm -f "$mine"; exit 3; }
+    mine=${archive%.tar}.$$.tar # its end says that it is to be an archive
+    mmdebstrap --quiet --variant=essential --include=ca-certificates,passwd "$RELEASE" "$mine" >&2 || { rm -f "$mine"; exit 3; }
     mv "$mine" "$archive"
 fi
 echo "$archive"
