@@ -13,6 +13,9 @@ const BACKLOG_GONE_WITHIN: u64 = 30;
 /// A claim takes as many tokens as a bucket of this time of the rate has (`take_rate_token.lua`).
 const BURST: Duration = Duration::from_millis(50);
 
+/// The longest time between two calls: nothing overflows by a rate of almost zero.
+const SLOWEST: Duration = Duration::from_secs(86_400);
+
 /// The limits by which wanted workers are counted.
 #[derive(Clone, Debug, Default)]
 pub struct Scaling {
@@ -63,7 +66,8 @@ fn tokens(rate_per_second: f64, ahead: Duration) -> Option<u64> {
     if rate_per_second <= 0.0 {
         return None;
     }
-    let interval = Duration::from_secs(1).div_f64(rate_per_second).max(Duration::from_micros(1));
+    let interval = Duration::try_from_secs_f64(rate_per_second.recip()).unwrap_or(SLOWEST);
+    let interval = interval.clamp(Duration::from_micros(1), SLOWEST);
     let burst = BURST.max(interval);
     // As in the script: a time that far ahead was written before a clock was set back.
     let ahead = if ahead > burst + interval { Duration::ZERO } else { ahead };
@@ -120,6 +124,7 @@ mod tests {
             ("half of the bucket", 200.0, &runs, 2_129, 0, 0, ms(25), (2_129, 5, 1)),
             ("a slow rate has one token", 2.0, &runs, 9, 0, 0, ms(0), (9, 1, 1)),
             ("a slow rate that is used up", 2.0, &runs, 9, 0, 0, ms(500), (9, 0, 0)),
+            ("almost no rate", 1e-300, &runs, 9, 0, 0, ms(0), (9, 1, 1)),
             ("less due than tokens", 10_000.0, &runs, 3, 0, 0, ms(0), (3, 3, 1)),
             ("a clock that was set back", 200.0, &runs, 5, 0, 0, ms(3_600_000), (5, 5, 1)),
             ("a paused queue", none, &paused, 5_000, 0, 0, ms(0), (0, 0, 0)),
