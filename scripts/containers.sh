@@ -34,7 +34,9 @@ image() {
     base=$("$project/scripts/debian-base.sh")
     work=$(mktemp -d)
     tag=bursar-check-$$
-    trap 'docker image rm --force "$tag" "$tag-base" "$tag-rust" >/dev/null 2>&1; rm -rf "$work"' EXIT
+    # The stages have no name; they have the stand-in's label.
+    trap 'docker image rm --force "$tag" "$tag-base" "$tag-rust" >/dev/null 2>&1
+        docker image prune --force --filter "label=check=$tag" >/dev/null 2>&1; rm -rf "$work"' EXIT
     trap 'exit 1' INT TERM
     docker import "$base" "$tag-base" >/dev/null
     strip -o "$work/bursar" "$1"
@@ -44,7 +46,7 @@ mkdir -p target/release
 cp /opt/bursar target/release/bursar
 CARGO
     chmod +x "$work/cargo"
-    printf 'FROM %s\nCOPY bursar /opt/bursar\nCOPY cargo /usr/bin/cargo\n' "$tag-base" >"$work/Dockerfile"
+    printf 'FROM %s\nLABEL check=%s\nCOPY bursar /opt/bursar\nCOPY cargo /usr/bin/cargo\n' "$tag-base" "$tag" >"$work/Dockerfile"
     # The classic builder, which refuses more than BuildKit does.
     built() { DOCKER_BUILDKIT=0 docker build "$@" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }; }
     built --tag "$tag-rust" "$work"
