@@ -32,8 +32,14 @@ const OWN_TEST: &[&str] = &["README.md", GETTING_STARTED, "deploy/RUNBOOK.md"];
 
 /// Reasons for which a block of commands is `console` and no test of this file runs it, with the number of such blocks.
 const NOT_RUN: &[(&str, &str, usize)] = &[
-    ("minutes", "it builds, tests or measures for minutes", 9),
+    ("minutes", "it builds, tests or measures for minutes", 10),
     ("docker", "it needs a Docker engine", 1),
+    ("cluster", "it needs a Kubernetes cluster; `scripts/charts.sh` validates what it would get", 4),
+    (
+        "systemd",
+        "it needs a systemd that runs; `systemd.rs` and `scripts/packages.sh` test the units and the messages",
+        1,
+    ),
     ("gateway", "it needs an account at a real gateway", 1),
     ("database", "it needs a database; `outbox.rs` runs the programs", 1),
 ];

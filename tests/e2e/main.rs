@@ -70,6 +70,7 @@ mod sdks;
 mod secrets;
 mod server;
 mod surroundings;
+mod systemd;
 mod tools;
 mod traces;
 mod upgrades;

@@ -22,6 +22,7 @@ mod renamed;
 mod role_webhooks;
 mod role_worker;
 mod serve;
+mod service_manager;
 mod signals;
 mod table;
 mod tokens;

@@ -20,6 +20,7 @@ use crate::open_files::OpenFiles;
 use crate::preflight::Preflight;
 use crate::private_files::Part;
 use crate::query_rate::AccountRate;
+use crate::service_manager::ServiceManager;
 use crate::{journals, listener, private_files, serve};
 
 /// The interval of checks while a worker waits for a Redis that it may send on.
@@ -38,6 +39,7 @@ pub(crate) async fn run(
     metrics: Arc<Metrics>,
     traces: Traces,
     files: OpenFiles,
+    manager: &ServiceManager,
     drain: CancellationToken,
 ) -> Result<Exit, Failure> {
     private_files::warn(config, Part::Worker);
@@ -82,6 +84,7 @@ pub(crate) async fn run(
     tracing::info!(worker = settings.name, queues, concurrency = settings.concurrency, "working");
     let import = import(config, &settings.name, Arc::clone(&settings.metrics));
     let balances = Balances::of(config, &store, &settings.metrics, &parts)?;
+    manager.ready();
     // A worker that ends for any reason has cancelled `drain` for the tasks that run with it.
     let working = async {
         tokio::join!(

@@ -7,7 +7,7 @@ use bursar_gateways::SharedParts;
 use bursar_producer::{CallbackRule, Producer};
 use bursar_server::{NoTokens, NotificationAccount, NotificationMethod, Server, SessionLimits, Settings};
 use bursar_store::Store;
-use bursar_telemetry::{Metrics, Page, Places, Stored};
+use bursar_telemetry::{Metrics, Page, Places, Scaling, Stored};
 use bursar_webhooks::{Allowed, Telemetry};
 use tokio_util::sync::CancellationToken;
 
@@ -73,6 +73,10 @@ pub(crate) fn stored(config: &Config, store: &Store) -> Arc<Stored> {
         origins: role_webhooks::origins(config),
         import_queues: config.import.queues.clone(),
         balances: balances::watched(config),
+        scaling: Scaling {
+            concurrency: config.worker.concurrency,
+            rates: config.accounts.iter().map(|(name, account)| (name.clone(), account.keys.rate_per_second)).collect(),
+        },
     };
     Arc::new(Stored::new(store.clone(), places))
 }

@@ -4,6 +4,7 @@
 //! events has no line on the page. Gauges are computed only when the page is scraped.
 
 mod audit;
+mod demand;
 mod families;
 mod health;
 mod listeners;
@@ -16,6 +17,7 @@ mod work;
 mod written;
 
 pub use audit::log_audit;
+pub use demand::Scaling;
 pub use health::{Pulse, Unwell};
 pub use listeners::{ConnectionLimit, ListenerMetrics, OfListener};
 pub use page::{Page, TEXT_FORMAT};

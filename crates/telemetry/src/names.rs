@@ -198,6 +198,8 @@ metrics! {
     DUE_AGE = "bursar_due_age_seconds", Gauge, Redis, ["queue", "call"], "Age of the oldest due job, in seconds; 0 if none is due.";
     PAUSED = "bursar_queue_paused", Gauge, Redis, ["queue"], "1 while the queue's sends are paused, else 0.";
     QUARANTINED = "bursar_quarantined", Gauge, Redis, ["queue"], "Keys in quarantine: due keys without a readable record, jobs that several workers were lost with, undeliverable webhooks (`bursar quarantine list`).";
+    DUE_JOBS = "bursar_due_jobs", Gauge, Redis, ["queue", "call"], "Jobs that are due now and may be called for: without claimed ones, without sends of a paused queue or of one with an open circuit. Missing if no job waits.";
+    WORKERS_WANTED = "bursar_workers_wanted", Gauge, Redis, [], "Workers with `worker.concurrency` slots that the due jobs could keep busy now, within each queue's rate. For autoscaling: see docs/kubernetes.md.";
     UNSERVED = "bursar_unserved_jobs", Gauge, Redis, ["queue"], "Open jobs of a queue that is in no configuration of this process or of a worker within the last minute. Missing if there are none.";
     PROPOSALS_WAITING = "bursar_proposals_waiting", Gauge, Redis, ["queue"], "Proposals that wait for another operator (`bursar approvals`). Missing if there are none.";
     WEBHOOKS_WAITING = "bursar_webhooks_waiting", Gauge, Redis, ["origin"], "Jobs or notifications with an undelivered webhook.";

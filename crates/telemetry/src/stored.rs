@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use bursar_domain::{AccountName, Fen, Queue};
-use bursar_store::{BalanceStatus, DeliveryStatus, ImportStatus, OpenProposal, Origin, QueueStatus, Store, StoreError};
+use bursar_store::{
+    BalanceStatus, DeliveryStatus, ImportStatus, OpenProposal, Origin, QueueDemand, QueueStatus, Store, StoreError,
+};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::demand::{Scaling, Startable};
 use crate::written::written;
 
 /// For so long an answer is given again: many scrapers must cost Redis no more than one.
@@ -26,6 +29,8 @@ pub struct Places {
     pub import_queues: Vec<String>,
     /// The balances that the gateway is queried for.
     pub balances: Vec<WatchedBalance>,
+    /// The limits by which wanted workers are counted.
+    pub scaling: Scaling,
 }
 
 /// A balance that the gateway is queried for.
@@ -55,6 +60,8 @@ pub(crate) struct Read<'a> {
     pub(crate) complete: bool,
     pub(crate) queues: Vec<(&'a Queue, QueueStatus)>,
     pub(crate) in_doubt: Vec<(&'a Queue, usize)>,
+    /// The work of each queue that has any, and the workers that it wants.
+    pub(crate) demand: Option<(Vec<(&'a Queue, Startable)>, u64)>,
     pub(crate) unserved: Vec<(Queue, QueueStatus)>,
     pub(crate) proposals: Vec<OpenProposal>,
     pub(crate) origins: Vec<(&'a Origin, DeliveryStatus)>,
@@ -111,17 +118,23 @@ impl Stored {
             Some(queues) => within(by, "jobs in doubt", in_doubt(store, queues)).await,
             None => None,
         };
+        let demand = match &queues {
+            Some(queues) => within(by, "due jobs", demand(store, &places.scaling, queues)).await,
+            None => None,
+        };
         let complete = queues.is_some()
             && unserved.is_some()
             && proposals.is_some()
             && origins.is_some()
             && import_queues.is_some()
             && balances.is_some()
-            && in_doubt.is_some();
+            && in_doubt.is_some()
+            && demand.is_some();
         Read {
             complete,
             queues: queues.unwrap_or_default(),
             in_doubt: in_doubt.unwrap_or_default(),
+            demand,
             unserved: unserved.unwrap_or_default(),
             proposals: proposals.unwrap_or_default(),
             origins: places.origins.iter().zip(origins.unwrap_or_default()).collect(),
@@ -136,13 +149,35 @@ impl Stored {
     }
 }
 
+/// The queues with jobs that wait.
+fn waiting<'a, 'b>(queues: &'b [(&'a Queue, QueueStatus)]) -> impl Iterator<Item = &'b (&'a Queue, QueueStatus)> {
+    queues.iter().filter(|(_, status)| status.counts.to_send + status.counts.to_query > 0)
+}
+
+/// The work that could begin now in each queue with waiting jobs, and the workers that all of it wants.
+async fn demand<'a>(
+    store: &Store,
+    scaling: &Scaling,
+    queues: &[(&'a Queue, QueueStatus)],
+) -> Result<(Vec<(&'a Queue, Startable)>, u64), StoreError> {
+    let waiting: Vec<&(&Queue, QueueStatus)> = waiting(queues).collect();
+    let queues: Vec<Queue> = waiting.iter().map(|(queue, _)| (*queue).clone()).collect();
+    let demands: Vec<QueueDemand> = store.demands(&queues).await?;
+    let found: Vec<(&Queue, Startable)> = waiting
+        .into_iter()
+        .zip(demands)
+        .map(|((queue, status), demand)| (*queue, scaling.startable(queue, status, &demand)))
+        .collect();
+    let wanted = scaling.workers_wanted(found.iter().map(|(_, startable)| startable));
+    Ok((found, wanted))
+}
+
 /// The number of in-doubt jobs of each queue that may have any.
 async fn in_doubt<'a>(
     store: &Store,
     queues: &[(&'a Queue, QueueStatus)],
 ) -> Result<Vec<(&'a Queue, usize)>, StoreError> {
-    let waiting = queues.iter().filter(|(_, status)| status.counts.to_send + status.counts.to_query > 0);
-    let waiting: Vec<&Queue> = waiting.map(|(queue, _)| *queue).collect();
+    let waiting: Vec<&Queue> = waiting(queues).map(|(queue, _)| *queue).collect();
     let queues: Vec<Queue> = waiting.iter().copied().cloned().collect();
     let counts = store.in_doubt_of(&queues).await?;
     Ok(waiting.into_iter().zip(counts).collect())

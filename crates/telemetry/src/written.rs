@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::demand::Startable;
 use crate::families::{Labels, labels, register};
 use crate::names::{self, Metric};
 use crate::stored::{Read, WatchedBalance};
@@ -61,6 +62,7 @@ pub(crate) fn written(read: Option<&Read<'_>>) -> String {
     register(to, complete.0, complete.1);
     write_queues(to, read.map_or(&[], |read| &read.queues));
     write_in_doubt(to, read.map_or(&[], |read| &read.in_doubt));
+    write_demand(to, read.and_then(|read| read.demand.as_ref()));
     write_unserved(to, read.map_or(&[], |read| &read.unserved));
     write_proposals(to, read.map_or(&[], |read| &read.proposals));
     write_origins(to, read.map_or(&[], |read| &read.origins));
@@ -103,6 +105,22 @@ fn write_in_doubt(to: &mut Registry, queues: &[(&Queue, usize)]) {
         in_doubt.put([&queue.to_string()], u64::try_from(*count).unwrap_or(u64::MAX));
     }
     register(to, in_doubt.0, in_doubt.1);
+}
+
+fn write_demand(to: &mut Registry, demand: Option<&(Vec<(&Queue, Startable)>, u64)>) {
+    let (due, workers) = (Whole::new(names::DUE_JOBS), Whole::new(names::WORKERS_WANTED));
+    // A missing value leaves an autoscaler where it is; a zero would take workers away.
+    if let Some((queues, wanted)) = demand {
+        for (queue, startable) in queues {
+            let queue = queue.to_string();
+            due.put([&queue, Call::Send.as_str()], startable.sends);
+            due.put([&queue, Call::Query.as_str()], startable.queries);
+        }
+        workers.put([], *wanted);
+    }
+    for Column(metric, family) in [due, workers] {
+        register(to, metric, family);
+    }
 }
 
 fn write_unserved(to: &mut Registry, queues: &[(Queue, QueueStatus)]) {

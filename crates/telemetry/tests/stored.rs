@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bursar_domain::{AccountName, AccountRules, ActionKind, GatewayKind, Job, Key, Operation, Queue};
 use bursar_store::{Operated, Operator, Origin, Settings, Store};
-use bursar_telemetry::{Page, Places, Stored, WatchedBalance, names};
+use bursar_telemetry::{Page, Places, Scaling, Stored, WatchedBalance, names};
 use bursar_test_support::{redis, unique_prefix};
 
 const ACCOUNTS: usize = 300;
@@ -37,6 +37,7 @@ impl Scene {
             queues,
             import_queues: Vec::new(),
             balances: Vec::new(),
+            scaling: Scaling::default(),
         };
         Self { store: Store::connect(&settings).await.unwrap(), places }
     }
@@ -73,7 +74,7 @@ fn lines<'a>(text: &'a str, having: &str) -> Vec<&'a str> {
 async fn accounts_that_never_had_a_job_have_no_line() {
     let scene = Scene::new().await;
     let text = scene.text().await;
-    assert_eq!(lines(&text, ""), ["bursar_redis_up 1", "bursar_redis_read_complete 1"]);
+    assert_eq!(lines(&text, ""), ["bursar_redis_up 1", "bursar_redis_read_complete 1", "bursar_workers_wanted 0"]);
 
     scene.submit("m007", "T1").await;
     scene.store.pause(&"m008/transfer".parse().unwrap(), &LI.reason(ActionKind::Pause)).await.unwrap();
@@ -88,6 +89,9 @@ async fn accounts_that_never_had_a_job_have_no_line() {
         ("bursar_jobs{queue=\"m007/transfer\",set=\"to_send\"}", "1"),
         ("bursar_jobs{queue=\"m007/transfer\",set=\"done\"}", "0"),
         ("bursar_jobs_in_doubt{queue=\"m007/transfer\"}", "0"),
+        ("bursar_due_jobs{queue=\"m007/transfer\",call=\"send\"}", "1"),
+        ("bursar_due_jobs{queue=\"m007/transfer\",call=\"query\"}", "0"),
+        ("bursar_workers_wanted", "1"),
         ("bursar_queue_paused{queue=\"m007/transfer\"}", "0"),
         ("bursar_queue_paused{queue=\"m008/transfer\"}", "1"),
         ("bursar_quarantined{queue=\"m008/transfer\"}", "0"),
@@ -119,6 +123,11 @@ async fn what_cannot_be_read_is_missing_and_redis_is_up_all_the_same() {
     let text = scene.text().await;
     assert_eq!(lines(&text, "bursar_redis_"), ["bursar_redis_up 1", "bursar_redis_read_complete 0"], "{text}");
     assert_eq!(lines(&text, "bursar_jobs"), [""; 0], "unknown values are missing");
+    assert_eq!(
+        lines(&text, "bursar_workers_wanted"),
+        [""; 0],
+        "an autoscaler changes nothing by a value that is missing"
+    );
     let interval = format!("{}{{account=\"m001\"}} 60.0", names::BALANCE_EVERY.name);
     assert_eq!(lines(&text, names::BALANCE_EVERY.name), [interval], "the other parts are there");
 

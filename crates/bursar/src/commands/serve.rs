@@ -12,6 +12,7 @@ use crate::journals::BeginError;
 use crate::open_files::{Calls, OpenFiles};
 use crate::preflight::Preflight;
 use crate::serve::Process;
+use crate::service_manager::ServiceManager;
 use crate::signals::Hangup;
 use crate::{journals, logging, process_audit, role_webhooks, serve, signals, traces};
 
@@ -42,7 +43,10 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
     let process = Process { worker: None, unfit: preflight.unfit(), files };
     let server = serve::listen(&config, NoTokens::Refuse, store.clone(), &telemetry, process, drain.clone()).await?;
     process_audit::configuration(&config, global.config.as_deref(), &store, "serve");
-    let delivering = role_webhooks::start(&config, store, telemetry.clone(), drain)?;
+    let delivering = role_webhooks::start(&config, store, telemetry.clone(), drain.clone())?;
+    let manager = ServiceManager::of_environment();
+    manager.follow(None, drain);
+    manager.ready();
     tokio::select! {
         () = server.serve() => {}
         () = preflight.look_again_and_again(|_| {}) => {}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bursar_simulator::{FaultProfile, Life, Options, Simulator};
 use clap::Args;
 
-use crate::exit::{Exit, Failure, Global};
+use crate::exit::{Context, Exit, Failure, Global};
 use crate::output::line;
 use crate::signals::{self, Hangup};
 
@@ -25,6 +25,9 @@ pub(crate) struct Arguments {
     /// The folder of the key files. Left out: a folder that is removed at the end.
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
+    /// A folder for a copy of the platform's public key alone, for servers, which have no private key.
+    #[arg(long, value_name = "DIR")]
+    public_keys: Option<PathBuf>,
     /// The seed of all random choices.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -79,6 +82,13 @@ pub(crate) async fn run(arguments: &Arguments, _: &Global) -> Result<Exit, Failu
         ..Options::default()
     })
     .await?;
+    if let Some(folder) = &arguments.public_keys {
+        let key = &simulator.ready().platform_public_key_file;
+        let name = key.file_name().unwrap_or_default();
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::copy(key, folder.join(name)))
+            .context(format_args!("--public-keys {}", folder.display()))?;
+    }
     line(serde_json::to_string(simulator.ready())?)?;
     stop.cancelled().await;
     simulator.stop().await;

@@ -15,6 +15,7 @@ use crate::config::{Config, RedisUrl};
 use crate::exit::{Context, Exit, Failure, Global, UsageError};
 use crate::open_files::{Calls, OpenFiles};
 use crate::serve::Process;
+use crate::service_manager::ServiceManager;
 use crate::signals::Hangup;
 use crate::{context, journals, logging, process_audit, role_webhooks, role_worker, serve, signals, traces};
 use trial::Trial;
@@ -72,7 +73,9 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     if let Some(trial) = &trial {
         trial.say(address)?;
     }
-    let worked = role_worker::run(&config, store, metrics, traces.clone(), files, drain.clone()).await;
+    let manager = ServiceManager::of_environment();
+    manager.follow(Some(Arc::clone(&metrics)), drain.clone());
+    let worked = role_worker::run(&config, store, metrics, traces.clone(), files, &manager, drain.clone()).await;
     drain.cancel(); // if the worker has ended by itself, the server must end, too
     serving.await.context("the server")?;
     delivering.await.context("delivering webhooks")?;

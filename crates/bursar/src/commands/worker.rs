@@ -1,10 +1,13 @@
 //! `bursar worker` claims due jobs and calls the gateways. Any number of replicas can run.
 
+use std::sync::Arc;
+
 use clap::Args;
 
 use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
 use crate::open_files::{Calls, OpenFiles};
+use crate::service_manager::ServiceManager;
 use crate::signals::Hangup;
 use crate::{logging, process_audit, role_worker, signals, traces};
 
@@ -21,7 +24,9 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
     process_audit::configuration(&config, global.config.as_deref(), &store, "worker");
     let (metrics, traces) = (role_worker::counted(&config), traces::start(&config)?);
     let files = OpenFiles::divided(&config, Calls::Gateways);
-    let worked = role_worker::run(&config, store, metrics, traces.clone(), files, drain).await;
+    let manager = ServiceManager::of_environment();
+    manager.follow(Some(Arc::clone(&metrics)), drain.clone());
+    let worked = role_worker::run(&config, store, metrics, traces.clone(), files, &manager, drain).await;
     traces.close().await;
     worked
 }

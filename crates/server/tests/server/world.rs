@@ -18,7 +18,7 @@ use bursar_server::{
     NoTokens, NotificationAccount, NotificationMethod, ProxyHeader, SessionLimits, Settings, known_tokens, new_token,
 };
 use bursar_store::{Cursor, NeedsSecond, Operator, Resumed, Settings as StoreSettings, Store, StoredAs, TokenUse};
-use bursar_telemetry::{Page, Places, Stored};
+use bursar_telemetry::{Page, Places, Scaling, Stored};
 use bursar_test_support::api::{Api, Tokens, answer};
 use bursar_test_support::notifications::{BILLS, platform_public_key};
 use bursar_test_support::{SOON, eventually, redis, unique_prefix};
@@ -184,6 +184,7 @@ impl World {
             origins: Vec::new(),
             import_queues: Vec::new(),
             balances: Vec::new(),
+            scaling: Scaling::default(),
         };
         let stored = Arc::new(Stored::new(self.store.clone(), places));
         let page = Page { worker: None, webhooks: None, listeners: Arc::default(), stored, unfit: Arc::default() };

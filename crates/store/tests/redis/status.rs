@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bursar_domain::{ActionKind, Due, Millis, Queue, Reason, State};
-use bursar_store::{NewRecord, QueueStatus, Sends};
+use bursar_store::{Claim, NewRecord, QueueDemand, QueueStatus, Sends};
 
 use crate::scene::{LATER, Scene, holding, then, transfer};
 
@@ -34,6 +34,26 @@ async fn a_queues_status_has_counts_ages_and_reasons() {
     assert_eq!((seen.next_send, seen.next_due, seen.paused.as_ref()), (created, created, Some(&reason)));
     assert_eq!(seen.view(&scene.queue).paused, Some(reason));
     assert!(seen.now >= created.unwrap());
+}
+
+#[tokio::test]
+async fn a_queues_demand_is_what_could_be_done_now() {
+    let scene = Scene::new().await;
+    let demand = async || scene.store.demands(std::slice::from_ref(&scene.queue)).await.unwrap()[0];
+    assert_eq!(demand().await, QueueDemand::default());
+    scene.bring("later", State::Queued).await;
+    scene.bring("followed", State::Pending).await;
+    assert_eq!(demand().await, QueueDemand::default(), "all is for later");
+    scene.submit_many("k", 10).await;
+    assert_eq!(demand().await, QueueDemand { due_sends: 10, ..QueueDemand::default() });
+    let claimed = scene.claim_as(Claim { rate_per_second: 100.0, ..scene.wish("w", 3) }).await;
+    let seen = demand().await;
+    assert_eq!((seen.due_sends, seen.due_queries, seen.claimed), (7, 0, claimed.jobs.len() as u64));
+    assert!(seen.rate_ahead > Duration::ZERO && seen.rate_ahead <= Duration::from_millis(50), "{seen:?}");
+    let due_long_ago = ["ZADD", &scene.name("due_queries"), "1", "followed"];
+    let _: u64 = scene.command(&due_long_ago).await;
+    assert_eq!(demand().await.due_queries, 1);
+    assert_eq!(scene.store.demands(&[]).await.unwrap(), []);
 }
 
 #[tokio::test]
