@@ -60,7 +60,7 @@ pub(crate) struct Resolve {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar send 1001XP2025010110000001 --reason 'the gateway confirmed that it never arrived'\n\nWhere server.approvals = 2, this proposes it, and another operator approves it with --approve."
+    after_help = "Example:\n  bursar send 1001XP2025010110000001 --reason 'the gateway confirmed that it never arrived'\n\nWhere server.approvals = 2, this proposes it, and another operator approves it with --approve. Both need their tokens (--token-file, BURSAR_TOKEN)."
 )]
 pub(crate) struct Send {
     #[command(flatten)]

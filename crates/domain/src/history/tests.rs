@@ -26,6 +26,8 @@ const TABLE: &[&str] = &[
     r#"{"event":"delivery","at":1,"outcome":"dropped","sequence":3,"state":"needs_review"}"#,
     r#"{"event":"quarantine","at":1,"outcome":"dropped","operator":"li","comment":"seen","code":"workers_lost"}"#,
     r#"{"event":"quarantine","at":1,"outcome":"dropped","operator":"li","comment":"seen","code":"workers_lost","proposed_by":"li","approved_by":"wang","approval_comment":"seen, too"}"#,
+    r#"{"event":"proposal","at":1,"outcome":"proposed","proposal":"5f","action":"resolve","as":"failed","operator":"li","comment":"seen","expires_at":2}"#,
+    r#"{"event":"proposal","at":1,"outcome":"withdrawn","proposal":"5f","action":"send","operator":"li","comment":"seen"}"#,
     r#"{"event":"unreadable","line":"x"}"#,
     r#"{"event":"of_a_newer_build","at":1,"whatever":[1]}"#,
 ];
