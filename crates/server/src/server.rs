@@ -119,8 +119,10 @@ impl Server {
             None => None,
         };
         let admin = match settings.admin_listen {
-            Some(address) => Some(bound("server.admin_listen", address, of_admin, &metrics).await?),
-            None => None,
+            Some(address) if !settings.is_admin_at_listen() => {
+                Some(bound("server.admin_listen", address, of_admin, &metrics).await?)
+            }
+            Some(_) | None => None,
         };
         let app = Arc::new(ServerState {
             settings,
