@@ -97,10 +97,7 @@ impl Proxy {
         .await
     }
 
-    async fn start(
-        name: &str,
-        command: impl FnOnce(u16, &dyn Fn(&str) -> String, &Path) -> Command,
-    ) -> Self {
+    async fn start(name: &str, command: impl FnOnce(u16, &dyn Fn(&str) -> String, &Path) -> Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(vec![NOTIFY.to_owned(), BURSAR.to_owned()]).unwrap();
@@ -175,7 +172,8 @@ async fn a_person_signs_in(proxy: &Proxy, server: &Server) {
     assert!(cookie.starts_with("__Host-bursar_session=") && cookie.contains("; Secure"), "{cookie}");
     let cookie = cookie.split(';').next().unwrap().to_owned();
     let page: Response = client.get(proxy.url(BURSAR, "/")).header("cookie", cookie).send().await.unwrap();
-    let page = Page { status: page.status().as_u16(), headers: page.headers().clone(), text: page.text().await.unwrap() };
+    let page =
+        Page { status: page.status().as_u16(), headers: page.headers().clone(), text: page.text().await.unwrap() };
     page.says("main/transfer");
 }
 

@@ -62,9 +62,9 @@ fn is_colour(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #[path = "../../../../fuzz/properties/log_line.rs"]
+    #[path = "../../../../../fuzz/properties/log_line.rs"]
     mod log_line;
-    #[path = "../../../../fuzz/properties/replay.rs"]
+    #[path = "../../../../../fuzz/properties/replay.rs"]
     mod replay;
 
     use std::sync::{Arc, Mutex};

@@ -107,7 +107,8 @@ async fn pages(server: &Server) -> Vec<(String, bool)> {
     pages.extend([shown("/queues/shop/split/resume"), shown(&format!("/proposals/{id}/approve"))]);
     pages.push(shown(&format!("/audit?who={}", percent(NAME))));
     pages.push(("/charts".to_owned(), false));
-    for template in ["/X", "/jobs?key=X", "/jobs?queue=X", "/jobs/X/X/X", "/audit?key=X", "/language/en?to=X", "/?X=X"] {
+    for template in ["/X", "/jobs?key=X", "/jobs?queue=X", "/jobs/X/X/X", "/audit?key=X", "/language/en?to=X", "/?X=X"]
+    {
         pages.push((template.replace('X', &percent(HOSTILE).replace('+', "%20")), false));
     }
     pages

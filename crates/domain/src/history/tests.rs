@@ -105,6 +105,9 @@ fn outsiders_read_the_same_object_with_its_time_as_text() {
     for line in TABLE.iter().filter(|line| !line.contains("unreadable")) {
         let mut expected: Value = serde_json::from_str(line).unwrap();
         expected["at"] = json!("1970-01-01T00:00:00.001Z");
+        if let Some(expires_at) = expected.get_mut("expires_at") {
+            *expires_at = json!("1970-01-01T00:00:00.002Z");
+        }
         assert_eq!(HistoryEvent::read(line.as_bytes()).view(), expected);
     }
 }

@@ -342,7 +342,11 @@ async fn each_refused_sign_in_is_on_record_with_its_reason() {
     drop(server);
     let events = eventually(SOON, "the attempts", async || {
         let events = world.audit().await;
-        if events.iter().filter(|event| event["action"] == "sign_in_failed").count() == 6 { Ok(events) } else { Err(events) }
+        if events.iter().filter(|event| event["action"] == "sign_in_failed").count() == 6 {
+            Ok(events)
+        } else {
+            Err(events)
+        }
     })
     .await;
     let mut found: Vec<(&str, &str)> = events

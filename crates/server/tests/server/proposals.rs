@@ -83,7 +83,10 @@ async fn only_another_operator_for_the_account_approves() {
     let names = ["operator", "proposed_by", "approved_by", "comment", "approval_comment"].map(|name| &line[name]);
     assert_eq!(names, ["li", "li", "wang", "it never arrived", "seen, too"], "{lines}");
     server.post(&path(&id, "approve"), &wang, &reason).await.refuses(404, "not-found");
-    assert_eq!((history(&world).await, open(&server).await.len()), (["proposed", "operator_action"].map(str::to_owned).to_vec(), 0));
+    assert_eq!(
+        (history(&world).await, open(&server).await.len()),
+        (["proposed", "operator_action"].map(str::to_owned).to_vec(), 0)
+    );
     world.books_agree().await;
 }
 

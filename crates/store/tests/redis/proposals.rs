@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bursar_domain::{
     ActionKind, ApprovalAction, ApprovalRefused, ApprovalRule, Approvals, Call, Due, HistoryEvent, Operation,
-    OperatorAction, ProposalOutcome, Reason, State,
+    OperatorAction, Reason, State,
 };
 use bursar_store::{
     Approved, Dismissed, Dropped, Executed, MAX_PROPOSALS, NeedsSecond, OpenProposal, Operated, Operator, Resumed,
