@@ -61,12 +61,14 @@ fn is_colour(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    #[path = "../../../../../fuzz/properties/log_line.rs"]
-    mod log_line;
-    #[path = "../../../../../fuzz/properties/replay.rs"]
-    mod replay;
+#[path = "../../../fuzz/properties/log_line.rs"]
+mod log_line;
+#[cfg(test)]
+#[path = "../../../fuzz/properties/replay.rs"]
+mod replay;
 
+#[cfg(test)]
+mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
