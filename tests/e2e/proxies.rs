@@ -190,7 +190,7 @@ async fn the_client_s_address_is_on_record(proxy: &Proxy, server: &Server) {
     server.act("/v1/queues/main/transfer/resume", &json!({"reason": "seen"})).await;
 }
 
-/// A stream of events is not held back, and a wait is longer than a proxy's usual patience.
+/// A stream of events is not held back, and none of it waits for a full buffer.
 async fn events_pass_as_they_come(proxy: &Proxy, server: &Server, key: &str) {
     let client = client(proxy, "127.0.0.1");
     let stream = client.get(proxy.url(BURSAR, "/v1/events")).bearer_auth(&server.tokens.reader);
