@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use bursar_test_support::api::answer;
 use bursar_test_support::pages::Page;
 use bursar_test_support::{Process, eventually, free_port};
 use rcgen::{CertificateParams, KeyPair};
@@ -147,7 +148,7 @@ async fn status(client: &Client, url: String) -> u16 {
 
 async fn each_listener_has_its_host(proxy: &Proxy) {
     let client = client(proxy, "127.0.0.1");
-    for path in ["/", "/v1/jobs", "/metrics", "/healthz", "/sign-in", "/notify", "/NOTIFY/main"] {
+    for path in ["/", "/v1/jobs", "/metrics", "/healthz", "/sign-in", "/notifyx", "/NOTIFY/main"] {
         assert_eq!(status(&client, proxy.url(NOTIFY, path)).await, 404, "{path} for the internet");
     }
     let posted = client.post(proxy.url(NOTIFY, "/notify/main")).header("content-type", "application/json");
@@ -185,7 +186,8 @@ async fn the_client_s_address_is_on_record(proxy: &Proxy, server: &Server) {
     let request = request.header("x-forwarded-for", "192.0.2.66").header("forwarded", "for=192.0.2.77");
     let paused = request.body(json!({"reason": "a look"}).to_string()).send().await.unwrap();
     assert_eq!(paused.status(), 200, "{paused:?}");
-    let trail = server.read("/v1/audit?action=pause&limit=1").await;
+    let trail = server.request("GET", "/v1/audit?action=pause&limit=1", &server.tokens.operator);
+    let trail = answer(trail).await.body;
     assert_eq!(trail["events"][0]["address"], "127.0.0.2", "{trail}");
     server.act("/v1/queues/main/transfer/resume", &json!({"reason": "seen"})).await;
 }

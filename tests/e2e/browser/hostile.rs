@@ -20,7 +20,7 @@ const HOSTILE: &str = "'\"></title></script><script>alert(7)</script><img src=x 
 /// The same where white space is refused, and in the length of a key.
 const KEY: &str = "'\"><svg/onload=alert(7)><xss7>";
 
-/// The same as the name of an operator.
+/// The same as the name of an operator and of a store.
 const NAME: &str = "<img src=x onerror=alert(7)><xss7>";
 
 /// All of a page that is not of the dashboard's own making.
@@ -50,7 +50,7 @@ async fn jobs(world: &World) {
     world.in_review(KEY).await;
     worker.terminate();
     worker.finished(SOON).await;
-    let fields = [("payer_store_no", HOSTILE), ("payee_store_no", KEY)];
+    let fields = [("payer_store_no", NAME), ("payee_store_no", KEY)];
     let body = fields.iter().fold(transfer(&format!("{KEY}2")), |job, (field, text)| with(job, field, json!(text)));
     let body = with(body, "extra", json!({KEY: HOSTILE}));
     let callback = |job: Value| having(job, "callback_url", json!(format!("https://shop.example/{KEY}")));

@@ -122,7 +122,7 @@ async fn approve_unrecorded(
     }
 }
 
-/// A system user alone would be both operators: two tokens tell them apart.
+/// A system user alone would be both operators: two tokens distinguish them.
 fn without_token(what: &str) -> Failure {
     UsageError(format!("{what} needs an operator's token: --token-file, or the variable BURSAR_TOKEN")).into()
 }

@@ -115,7 +115,7 @@ fn doubts(name: &str, account: &Account) -> Finding {
     finding(Severity::Fine, "account.on_ambiguous", text)
 }
 
-/// The provider by which people sign in. A server starts without it, and does not start where a file of its own is wrong.
+/// The provider by which people sign in. A server starts without it, and does not start where one of its files is wrong.
 async fn provider(config: &Config) -> Vec<Finding> {
     const CHECK: &str = "server.oidc";
     let Some(oidc) = &config.oidc else { return Vec::new() };

@@ -39,7 +39,7 @@ impl SignedIn {
         &self.session.bearer.name
     }
 
-    /// The digest of the token or the person, by which two operators are told apart.
+    /// The digest of the token or the person, by which two operators are distinguished.
     pub(super) fn identity(&self) -> Option<&str> {
         Some(&self.session.bearer.identity)
     }

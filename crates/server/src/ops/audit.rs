@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Acting<'a> {
     pub(crate) actor: &'a Actor,
-    /// The digest of the token or the person, by which two operators are told apart.
+    /// The digest of the token or the person, by which two operators are distinguished.
     pub(crate) identity: &'a str,
     pub(crate) reason: &'a str,
 }

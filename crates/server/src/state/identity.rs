@@ -22,7 +22,7 @@ impl Identity {
         &self.bearer.name
     }
 
-    /// The digest of the token, by which two operators are told apart.
+    /// The digest of the token, by which two operators are distinguished.
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.bearer.identity

@@ -158,7 +158,7 @@ pub(crate) struct Bearer {
     noted: Mutex<Option<Instant>>,
     /// True for a person whom a provider vouches for, who has no token.
     is_person: bool,
-    /// The digest of the token, or of the person at the provider, whatever the name: by it two operators are told apart.
+    /// The digest of the token, or of the person at the provider, whatever the name: by it two operators are distinguished.
     pub(crate) identity: String,
 }
 

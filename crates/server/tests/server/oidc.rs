@@ -317,8 +317,8 @@ async fn a_sign_out_leads_on_to_the_provider_s_own() {
 
     let (kept, silent) = (Provider::start().await, Provider::start().await);
     silent.signs_out.store(false, Relaxed);
-    let not_asked = bursar_server::OidcSettings { provider_sign_out: false, ..kept.settings() };
-    for oidc in [not_asked, silent.settings()] {
+    let not_wanted = bursar_server::OidcSettings { provider_sign_out: false, ..kept.settings() };
+    for oidc in [not_wanted, silent.settings()] {
         let world = World::with(|settings| settings.oidc = Some(oidc)).await;
         let page = out(&world.serve().await).await;
         assert_eq!((page.status, page.header("location")), (303, "/sign-in"), "{page:?}");

@@ -273,7 +273,7 @@ impl Store {
 
     /// Opens a proposal. One that is open about the same thing stays, unless that has changed since.
     async fn propose(&self, draft: Draft<'_>, operator: Operator<'_>) -> Result<NeedsSecond, StoreError> {
-        // A name alone does not tell the first operator from the second one.
+        // A name alone does not distinguish the first operator from the second one.
         if operator.identity.is_none() {
             return Ok(NeedsSecond::NoToken);
         }

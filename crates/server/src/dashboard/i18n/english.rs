@@ -34,7 +34,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
     provider_no_role: "{0} has no role in Bursar. Ask the person who manages your groups at the provider.",
     provider_no_name: "The provider gives no name that Bursar can record.",
     provider_no_account: "{0} has no account in Bursar. Ask the person who manages your groups at the provider.",
-    provider_too_many_accounts: "{0} has more accounts than a session can hold. Ask for a value that stands for all accounts.",
+    provider_too_many_accounts: "{0} has more accounts than a session can hold. Ask for a value that means all accounts.",
     token: "Token",
     token_unknown: "The token is not valid. Tokens are in the tokens file; SIGHUP reads it again.",
     token_expired: "The token has expired. Ask for a new one: `bursar token` makes it.",
