@@ -202,6 +202,7 @@ async fn events_pass_as_they_come(proxy: &Proxy, server: &Server, key: &str) {
     let job = transfer(key).to_string();
     let submitted = submitted.header("content-type", "application/json").body(job).send().await.unwrap();
     assert_eq!(submitted.status(), 201, "{submitted:?}");
+    server.act(&format!("/v1/jobs/main/transfer/{key}/cancel"), &json!({"reason": "seen"})).await;
     let heard = tokio::time::timeout(SOON, async {
         let mut heard = String::new();
         while let Some(bytes) = stream.chunk().await.unwrap() {

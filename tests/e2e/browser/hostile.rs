@@ -1,9 +1,10 @@
 //! Texts of producers, operators and gateways that try to become markup, on every page in a real browser: no script of theirs runs, no dialog
 //! opens, and none of their elements and attributes is there.
 
+use bursar_server::new_token;
 use bursar_test_support::api::answer;
-use bursar_test_support::eventually;
 use bursar_test_support::notifications::{BILLS, METHOD, credit, post, signed, stamp};
+use bursar_test_support::{eventually, private_file};
 use serde_json::{Value, json};
 
 use super::{Browser, DESK};
@@ -60,9 +61,12 @@ async fn jobs(world: &World) {
 
 /// The same of an operator's name and reasons; a proposal.
 async fn acts(world: &World, server: &Server) {
-    let file = world.token_file(NAME).await;
+    // `bursar token` refuses such a name, and a person may write it into the file all the same.
+    let (token, sha256) = new_token().unwrap();
+    let entry = format!("[[token]]\nname = \"{NAME}\"\nrole = \"operator\"\nsha256 = \"{sha256}\"\n");
+    private_file(&world.tokens_file(), format!("{}\n{entry}", server.tokens.file));
+    let file = world.file(&token).display().to_string();
     server.hang_up();
-    let token = std::fs::read_to_string(&file).unwrap().trim().to_owned();
     eventually(SOON, "the token to be known", async || {
         let status = answer(server.request("GET", "/v1/queues", &token)).await.status;
         if status == 200 { Ok(()) } else { Err(status) }

@@ -169,7 +169,7 @@ async fn pages_show_what_is_proposed_and_who_may_approve() {
 
     let done = wang.act(&approve, &[("reason", "seen, too")]).await;
     assert_eq!((done.status, done.header("location")), (303, job), "{done:?}");
-    wang.get(job).await.says("approved by").says("wang").does_not_say(says);
+    wang.get(job).await.says("approved by").says("wang").says(says).does_not_say("data-proposal");
     assert_eq!(wang.get(&approve).await.status, 404);
     wang.get("/proposals").await.says("No proposal is open");
 }
