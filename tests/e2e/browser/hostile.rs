@@ -26,20 +26,25 @@ const NAME: &str = "<img src=x onerror=alert(7)><xss7>";
 
 /// All of a page that is not of the dashboard's own making.
 const STRANGE: &str = "
-    const strange = [];
+    const own = arguments[0], strange = [];
+    const foreign = address => { try { return new URL(address, location.href).origin !== own } catch { return true } };
     for (const element of document.querySelectorAll('*')) {
         const name = element.localName;
         if (['img', 'iframe', 'object', 'embed', 'base', 'style', 'xss7'].includes(name)) strange.push(name);
-        if (name === 'script' && new URL(element.src || 'none:').origin !== location.origin) strange.push('script');
+        if (name === 'script' && (!element.src || foreign(element.src))) strange.push('script');
         for (const { name, value } of element.attributes) {
             if (name.startsWith('on') || name === 'srcdoc' || name === 'style') strange.push(name);
             const leads = ['href', 'src', 'action', 'formaction', 'xlink:href'].includes(name);
-            if (leads && new URL(value, location.href).origin !== location.origin) strange.push(value);
+            if (leads && foreign(value)) strange.push(value);
         }
     }
-    for (const { name } of performance.getEntriesByType('resource'))
-        if (new URL(name).origin !== location.origin) strange.push(name);
+    for (const { name } of performance.getEntriesByType('resource')) if (foreign(name)) strange.push(name);
     return strange;";
+
+/// All of the open page that is not of the dashboard's own making.
+async fn strange(browser: &Browser) -> Value {
+    browser.client.execute(STRANGE, vec![json!(browser.address)]).await.unwrap()
+}
 
 fn percent(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
@@ -132,11 +137,11 @@ async fn no_foreign_text_acts_on_any_page() {
 
     let evil = format!("data:text/html,{}", percent(&format!("<p title='{HOSTILE}")).replace('+', "%20"));
     browser.client.goto(&evil.replace("alert%287%29", "0")).await.unwrap();
-    let found = browser.client.execute(STRANGE, vec![]).await.unwrap().to_string();
+    let found = strange(&browser).await.to_string();
     assert!(["img", "script", "xss7", "onerror"].iter().all(|name| found.contains(name)), "the look is blind: {found}");
 
     browser.goto(&format!("/sign-in?to={}", percent(HOSTILE).replace('+', "%20"))).await;
-    assert_eq!(browser.client.execute(STRANGE, vec![]).await.unwrap(), json!([]), "/sign-in");
+    assert_eq!(strange(&browser).await, json!([]), "/sign-in");
     browser.sign_in(&server.tokens.operator).await;
     rewritten(&world, &format!("{KEY}Q"), "{").await;
     let worker = world.worker().await;
@@ -152,7 +157,7 @@ async fn no_foreign_text_acts_on_any_page() {
         browser.find("main").await;
         let alert = browser.client.get_alert_text().await;
         assert!(alert.is_err(), "{path}: a dialog: {alert:?}");
-        let found = browser.client.execute(STRANGE, vec![]).await.unwrap();
+        let found = strange(&browser).await;
         assert_eq!(found, json!([]), "{path}");
         let text = browser.client.execute("return document.body.innerText", vec![]).await.unwrap();
         assert!(!has_text || text.as_str().unwrap().contains("xss7>"), "{path} shows no foreign text: {text}");
