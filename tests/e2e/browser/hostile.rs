@@ -154,7 +154,7 @@ async fn no_foreign_text_acts_on_any_page() {
     worker.finished(SOON).await;
     for (path, has_text) in pages(&server).await {
         browser.goto(&path).await;
-        browser.find("main").await;
+        browser.find("body").await;
         let alert = browser.client.get_alert_text().await;
         assert!(alert.is_err(), "{path}: a dialog: {alert:?}");
         let found = strange(&browser).await;
