@@ -45,9 +45,7 @@ impl ReasonArg {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  bursar resolve 1001XP2025010110000001 --as succeeded --reason 'seen on the bank statement of 3 March'"
-)]
+#[command(after_help = "Example:\n  bursar resolve ORDER-1 --as succeeded --reason 'seen on the statement'")]
 pub(crate) struct Resolve {
     #[command(flatten)]
     on: Arguments,
@@ -60,7 +58,7 @@ pub(crate) struct Resolve {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar send 1001XP2025010110000001 --reason 'the gateway confirmed that it never arrived'\n\nWhere server.approvals = 2, this proposes it, and another operator approves it with --approve. Both need their tokens (--token-file, BURSAR_TOKEN)."
+    after_help = "Example:\n  bursar send ORDER-1 --reason 'the gateway says that it never arrived'\n\nWhere server.approvals = 2, this proposes it, and another operator approves it with --approve. Both need their tokens (--token-file, BURSAR_TOKEN)."
 )]
 pub(crate) struct Send {
     #[command(flatten)]
