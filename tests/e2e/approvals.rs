@@ -32,6 +32,7 @@ async fn a_send_is_proposed_by_one_operator_and_made_by_another() {
     let world = plan.start().await;
     let _worker = world.worker().await;
     world.in_review("T").await;
+    let sends_before = world.job("T").await["attempts"].as_u64().unwrap();
     let one = operators(&world, &["li"]);
     let checked = world.run(&["config", "check"]).await;
     assert_eq!(checked.code, Some(2), "{checked:?}");
@@ -45,6 +46,10 @@ async fn a_send_is_proposed_by_one_operator_and_made_by_another() {
     world.ok(&["config", "check"]).await;
     let send = ["send", "T", "--reason", "it never arrived"];
     let approve = ["send", "T", "--reason", "checked with the bank", "--approve"];
+    let by_user = world.run(&send).await;
+    assert_eq!(by_user.code, Some(2), "a system user alone proposes nothing: {by_user:?}");
+    assert!(by_user.stderr.contains("a proposal needs an operator's token"), "{by_user:?}");
+    assert_eq!(world.ok(&["approvals"]).await, "");
     let proposed = run_as(&world, li, &send).await;
     assert_eq!(proposed.code, Some(0), "{proposed:?}");
     let how = "another operator approves it with `BURSAR_TOKEN=… bursar send T --reason … --approve`";
@@ -77,7 +82,8 @@ async fn a_send_is_proposed_by_one_operator_and_made_by_another() {
     assert_eq!(actions.len(), 1, "{job}");
     let names = ["proposed_by", "approved_by", "comment", "approval_comment"].map(|name| &actions[0][name]);
     assert_eq!(names, ["li", "wang", "it never arrived", "checked with the bank"], "{job}");
-    assert_eq!((&job["attempts"], world.ok(&["approvals"]).await.as_str()), (&json!(2), ""), "{job}");
+    let sends = (job["attempts"].as_u64().unwrap(), world.ok(&["approvals"]).await);
+    assert_eq!(sends, (sends_before + 1, String::new()), "{job}");
     let events = world.ok(&["export", "--audit"]).await;
     let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of_job = |result: &str| {
@@ -91,8 +97,54 @@ async fn a_send_is_proposed_by_one_operator_and_made_by_another() {
     assert!(approved.unwrap()["detail"].as_str().unwrap().contains("send, proposed_by li"), "{approved:?}");
     assert_eq!(
         of_job("refused").len(),
-        5,
-        "two without a token, li's own, another proposal, the later one: {events:?}"
+        6,
+        "three without a token, li's own, another proposal, the later one: {events:?}"
     );
     world.books_agree().await;
+}
+
+#[tokio::test]
+async fn one_token_under_another_name_is_no_second_operator() {
+    let plan = Plan::new().both("on_ambiguous", "hold").set("server.approvals", 2);
+    let world = plan.start().await;
+    let worker = world.worker().await;
+    world.in_review("T").await;
+    worker.terminate();
+    worker.finished(SOON).await;
+    let (token, sha256) = new_token().unwrap();
+    let (other, other_sha256) = new_token().unwrap();
+    let file = |name: &str| {
+        let entry = |name: &str, sha256: &str| {
+            format!("[[token]]\nname = \"{name}\"\nrole = \"operator\"\nsha256 = \"{sha256}\"\n")
+        };
+        let path = world.file(entry(name, &sha256) + &entry("wang", &other_sha256));
+        world.set("server.tokens_file", toml::Value::from(path.display().to_string()));
+    };
+    file("li");
+    let proposed = run_as(&world, &token, &["send", "T", "--reason", "it never arrived"]).await;
+    assert_eq!(proposed.code, Some(0), "{proposed:?}");
+    let approve = ["send", "T", "--reason", "checked with the bank", "--approve"];
+    file("zhao");
+    let renamed = run_as(&world, &token, &approve).await;
+    assert_eq!(renamed.code, Some(1), "{renamed:?}");
+    assert!(renamed.stderr.contains("zhao made the proposal: another operator must approve it"), "{renamed:?}");
+    assert_eq!(world.job("T").await["state"], "needs_review");
+    let withdrawn = run_as(&world, &token, &["approvals", "reject", &id(&world).await, "--reason", "no"]).await;
+    assert!(withdrawn.code == Some(0) && withdrawn.stdout.contains("withdrawn"), "{withdrawn:?}");
+
+    let again = run_as(&world, &other, &["send", "T", "--reason", "it never arrived"]).await;
+    assert_eq!(again.code, Some(0), "{again:?}");
+    let done = run_as(&world, &token, &approve).await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let shown = world.ok(&["show", "T", "--json"]).await;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let outcomes = shown["history"].as_array().unwrap().iter().filter(|event| event["event"] == "proposal");
+    let outcomes: Vec<&Value> = outcomes.map(|event| &event["outcome"]).collect();
+    assert_eq!(outcomes, ["proposed", "withdrawn", "proposed"], "{shown}");
+}
+
+/// The id of the only open proposal.
+async fn id(world: &World) -> String {
+    let listed: Value = serde_json::from_str(&world.ok(&["approvals", "--json"]).await).unwrap();
+    listed["id"].as_str().unwrap().to_owned()
 }

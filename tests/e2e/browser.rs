@@ -1,6 +1,8 @@
 //! The dashboard in a real browser: headless Chromium, driven through chromedriver. `./x test` leaves this out, for a machine
 //! need not have a browser; `.ci/run` runs it. Asked for and without a browser, it fails.
 
+mod hostile;
+
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;

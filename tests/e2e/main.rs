@@ -61,6 +61,7 @@ mod outbox;
 mod personal;
 mod plan;
 mod private_ca;
+mod proxies;
 mod quarantine;
 mod queues;
 mod rate;

@@ -24,7 +24,7 @@ async fn named(world: &World, end: &str) -> String {
 }
 
 /// Writes another text in the place of a job's record; returns what was there.
-async fn rewritten(world: &World, key: &str, text: &str) -> String {
+pub(crate) async fn rewritten(world: &World, key: &str, text: &str) -> String {
     let name = named(world, &format!("job:main/transfer:{key}")).await;
     let (mut redis, _) = redis(world).await;
     redis::cmd("SET").arg(name).arg(text).arg("GET").query_async(&mut redis).await.unwrap()

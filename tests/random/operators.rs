@@ -11,7 +11,7 @@ use crate::event::Order;
 use crate::jobs::Thing;
 
 /// The operator of these tests.
-const OPERATOR: Operator<'_> = Operator { who: "chaos", why: "the seed says so" };
+const OPERATOR: Operator<'_> = Operator { who: "chaos", why: "the seed says so", identity: Some("chaos") };
 
 /// Pauses or resumes a queue; returns the result as a text.
 pub(crate) async fn pause(store: Store, queue: Queue) -> String {

@@ -50,6 +50,7 @@ pub(crate) async fn run(figures: &Figures) -> anyhow::Result<()> {
     alone("Many accounts", &["--runs", "3", "--only", "accounts", "--only", "scrape", "--round-trip", "0.7"]).await?;
     alone("Many accounts, Redis on the same machine", &["--runs", "3", "--only", "start", "--only", "servers"]).await?;
     alone("A payer's flood", &["--runs", "1", "--only", "flood"]).await?;
+    alone("A flood of idle connections", &["--runs", "3", "--only", "strangers"]).await?;
     say("## Side by side\n")?;
     side_by_side::run(&comparison(figures)?).await
 }

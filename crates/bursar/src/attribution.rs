@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use bursar_domain::{Actor, AuditAction, AuditResult, AuditRole, AuditTarget, CLI_ADDRESS, SYSTEM_USER, VouchedBy};
+use bursar_domain::{Actor, AuditAction, AuditResult, AuditRole, AuditTarget, CLI_ADDRESS, SYSTEM_USER};
 use bursar_server::{Identity, Role, identify};
 use bursar_store::{Operator, Store};
 use clap::Args;
@@ -134,12 +134,8 @@ impl<'a> Acting<'a> {
 
     /// The same as the store records it in the history of a job.
     pub(crate) fn operator(&self) -> Operator<'_> {
-        Operator { who: &self.name, why: self.reason.unwrap_or_default() }
-    }
-
-    /// The proof of the operator's name.
-    pub(crate) fn vouched_by(&self) -> VouchedBy {
-        if self.identity.is_some() { VouchedBy::Token } else { VouchedBy::System }
+        let identity = self.identity.as_ref().map(Identity::digest);
+        Operator { who: &self.name, why: self.reason.unwrap_or_default(), identity }
     }
 
     /// Writes what the operator intends, does it, and writes the result.

@@ -12,6 +12,7 @@ mod exit;
 mod journals;
 mod listener;
 mod logging;
+mod one_line;
 mod open_files;
 mod output;
 mod preflight;

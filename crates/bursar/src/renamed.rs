@@ -31,7 +31,9 @@ pub(crate) async fn pause_with_another_name(config: &Config, store: &Store) -> R
                 let open = store.status(other).await?.open_jobs();
                 let why = why(&other.account, &queue.account, open);
                 tracing::error!(%queue, "paused: {why}");
-                store.pause(queue, &Operator { who: OURSELVES, why: &why }.reason(ActionKind::Pause)).await?;
+                store
+                    .pause(queue, &Operator { who: OURSELVES, why: &why, identity: None }.reason(ActionKind::Pause))
+                    .await?;
             }
         }
     }
@@ -73,7 +75,10 @@ pub(crate) async fn pause_rivals_of_restored(
             }
             let open = store.status(queue).await?.open_jobs();
             let why = why(&queue.account, &other.account, open);
-            if store.pause(other, &Operator { who: OURSELVES, why: &why }.reason(ActionKind::Pause)).await? {
+            if store
+                .pause(other, &Operator { who: OURSELVES, why: &why, identity: None }.reason(ActionKind::Pause))
+                .await?
+            {
                 tracing::error!(queue = %other, "paused: {why}");
             }
             paused.insert(other.clone());

@@ -120,15 +120,6 @@ pub fn answers_for_lost_writes(era: u64, resumed_era: u64, paused: Option<&Reaso
     era > resumed_era || matches!(reason, Some(Reason::QueueLostWrites | Reason::JournalAhead))
 }
 
-/// The proof of an operator's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VouchedBy {
-    /// A token of the tokens file, or a sign-in with the provider, whose role is operator.
-    Token,
-    /// The system's user on the command line, whom a token does not vouch for.
-    System,
-}
-
 /// Why an operator may not approve a proposal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApprovalRefused {
@@ -210,6 +201,9 @@ pub struct Proposal {
     pub amount_fen: Option<Fen>,
     /// The first operator's name.
     pub proposed_by: String,
+    /// The digest of the first operator's token, or of the person at a provider. It is not shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposer: Option<String>,
     /// The first operator's reason.
     pub comment: String,
     /// When it was proposed.
@@ -260,25 +254,24 @@ impl Proposal {
         self.operation() == Some(operation)
     }
 
-    /// Checks that this operator may be the second one. Names differ by more than their case, and a
-    /// token is no second operator for the system user of its name.
+    /// Checks that this operator may be the second one: another token or person, under another name. `identity` is the digest of the token,
+    /// or of the person at a provider; `None` if nothing vouches for the name. Names differ by more than their case.
     ///
     /// # Errors
     /// [`ApprovalRefused`].
-    pub fn check_second(&self, name: &str, vouched_by: VouchedBy) -> Result<(), ApprovalRefused> {
-        match vouched_by {
-            VouchedBy::System => Err(ApprovalRefused::NoToken(name.to_owned())),
-            VouchedBy::Token if is_same_name(name, &self.proposed_by) => {
-                Err(ApprovalRefused::SameOperator(name.to_owned()))
-            }
-            VouchedBy::Token => Ok(()),
+    pub fn check_second(&self, name: &str, identity: Option<&str>) -> Result<(), ApprovalRefused> {
+        match identity {
+            None => Err(ApprovalRefused::NoToken(name.to_owned())),
+            Some(_) if self.is_by(name, identity) => Err(ApprovalRefused::SameOperator(name.to_owned())),
+            Some(_) => Ok(()),
         }
     }
 
-    /// True if this operator made it, and removing it withdraws it.
+    /// True if this operator made it, and removing it withdraws it: the name is the same, or the token or person, whose name may have changed.
     #[must_use]
-    pub fn is_by(&self, name: &str) -> bool {
-        is_same_name(name, &self.proposed_by)
+    pub fn is_by(&self, name: &str, identity: Option<&str>) -> bool {
+        let is_same_token = identity.is_some() && identity == self.proposer.as_deref();
+        is_same_token || is_same_name(name, &self.proposed_by)
     }
 
     /// The action, the operator who proposed it and the id, for the audit trail.
@@ -366,6 +359,7 @@ mod tests {
             end: Some(State::Failed),
             amount_fen: Fen::new(10),
             proposed_by: "li".into(),
+            proposer: None,
             comment: "seen".into(),
             at: Millis(1),
             expires_at: Millis(2),
@@ -427,16 +421,18 @@ mod tests {
     #[test]
     fn the_second_operator_has_a_token_and_another_name() {
         let proposal = proposal();
-        let refused = |name, by| proposal.check_second(name, by).unwrap_err();
-        assert_eq!(proposal.check_second("wang", VouchedBy::Token), Ok(()));
+        let proposal = Proposal { proposer: Some("token 1".to_owned()), ..proposal };
+        let refused = |name, identity| proposal.check_second(name, identity).unwrap_err();
+        assert_eq!(proposal.check_second("wang", Some("token 2")), Ok(()));
         for same in ["li", "LI", " li "] {
-            assert_eq!(refused(same, VouchedBy::Token), ApprovalRefused::SameOperator(same.to_owned()));
+            assert_eq!(refused(same, Some("token 2")), ApprovalRefused::SameOperator(same.to_owned()));
         }
-        let by_user = Proposal { proposed_by: format!("li{SYSTEM_USER}"), ..proposal.clone() };
-        assert!(by_user.check_second("Li", VouchedBy::Token).is_err() && by_user.is_by("li"));
-        assert_eq!(by_user.check_second("wang", VouchedBy::Token), Ok(()));
+        assert_eq!(refused("wang", Some("token 1")), ApprovalRefused::SameOperator("wang".to_owned()), "renamed");
+        let by_user = Proposal { proposed_by: format!("li{SYSTEM_USER}"), proposer: None, ..proposal.clone() };
+        assert!(by_user.check_second("Li", Some("token 1")).is_err() && by_user.is_by("li", None));
+        assert_eq!(by_user.check_second("wang", Some("token 2")), Ok(()));
         for name in ["li", "wang"] {
-            assert_eq!(refused(name, VouchedBy::System), ApprovalRefused::NoToken(name.to_owned()));
+            assert_eq!(refused(name, None), ApprovalRefused::NoToken(name.to_owned()));
         }
     }
 

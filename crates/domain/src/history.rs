@@ -3,6 +3,7 @@
 
 mod action;
 mod delivery;
+mod proposal;
 mod quarantine;
 mod response;
 
@@ -12,6 +13,7 @@ use serde_json::{Map, Value};
 
 pub use action::{ActionKind, OperatorAction, last_action};
 pub use delivery::{Delivery, DeliveryError, DeliveryOutcome};
+pub use proposal::{ProposalChange, ProposalOutcome};
 pub use quarantine::{Quarantine, QuarantineOutcome};
 pub use response::{Response, ResponseEvidence};
 
@@ -49,6 +51,8 @@ pub enum HistoryEvent {
     Delivery(Delivery),
     /// An operator took the job out of quarantine.
     Quarantine(Quarantine),
+    /// A proposal about the job was opened, or ended without the action.
+    Proposal(ProposalChange),
     /// A line that is no event.
     Unreadable(Unreadable),
     /// An event that this build does not know, as it is recorded.
@@ -202,6 +206,10 @@ impl HistoryEvent {
         if let (Value::Object(fields), Some(at)) = (&mut view, self.at()) {
             fields.insert("at".to_owned(), at.rfc3339().into());
         }
+        if let (Value::Object(fields), Self::Proposal(ProposalChange { expires_at: Some(at), .. })) = (&mut view, self)
+        {
+            fields.insert("expires_at".to_owned(), at.rfc3339().into());
+        }
         view
     }
 
@@ -222,6 +230,7 @@ impl HistoryEvent {
             Self::Notification(event) => event.at,
             Self::Delivery(event) => event.at,
             Self::Quarantine(event) => event.at,
+            Self::Proposal(event) => event.at,
             Self::Other(event) => event.at,
             Self::Unreadable(_) => return None,
         };
@@ -245,6 +254,7 @@ impl HistoryEvent {
             Self::Notification(_) => "notification",
             Self::Delivery(_) => "delivery",
             Self::Quarantine(_) => "quarantine",
+            Self::Proposal(_) => "proposal",
             Self::Unreadable(_) => "unreadable",
             Self::Other(other) => &other.event,
         }
@@ -267,6 +277,7 @@ impl HistoryEvent {
             | Self::Notification(_)
             | Self::Delivery(_)
             | Self::Quarantine(_)
+            | Self::Proposal(_)
             | Self::Unreadable(_)
             | Self::Other(_) => None,
         }

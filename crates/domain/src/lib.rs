@@ -36,7 +36,7 @@ mod webhook;
 pub use account_rules::{AccountRules, GatewayKind, KindSet, PartyTypes};
 pub use approvals::{
     ApprovalAction, ApprovalRefused, ApprovalRule, Approvals, Proposal, ProposalSeen, ProposalView, SYSTEM_USER,
-    VouchedBy, answers_for_lost_writes,
+    answers_for_lost_writes,
 };
 pub use audit::{
     Actor, AuditAction, AuditEvent, AuditFilter, AuditResult, AuditRole, AuditTarget, CLI_ADDRESS, PROCESS_ADDRESS,
@@ -45,8 +45,8 @@ pub use fair_order::{FairBy, FairOrder};
 pub use fields::FieldError;
 pub use history::{
     ActionKind, Adopted, BusinessKeyConflict, ClaimEvent, DeadlinePassed, Delivery, DeliveryError, DeliveryOutcome,
-    HistoryEvent, NotificationNamed, OperatorAction, OtherEvent, Quarantine, QuarantineOutcome, Response,
-    ResponseEvidence, RestoredFromJournal, Unreadable, last_action,
+    HistoryEvent, NotificationNamed, OperatorAction, OtherEvent, ProposalChange, ProposalOutcome, Quarantine,
+    QuarantineOutcome, Response, ResponseEvidence, RestoredFromJournal, Unreadable, last_action,
 };
 pub use identifier::{identifier_fault, invisible_character};
 pub use ids::{AccountName, IdError, Key, Queue};

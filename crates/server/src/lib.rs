@@ -22,7 +22,7 @@ pub use routes::paths;
 pub use server::{NoTokens, ServeError, Server};
 pub use state::identity::{Identity, identify};
 pub use state::notification_accounts::{NotificationAccount, NotificationMethod};
-pub use state::oidc::{OidcError, OidcSettings};
+pub use state::oidc::{OidcError, OidcSettings, ProviderFindings, probe_provider};
 pub use state::sessions::{SessionKeyError, SessionLimits};
 pub use state::tokens::{KnownToken, Role, TokensError, known_tokens, new_token};
 pub use state::{ProxyHeader, Settings};

@@ -33,10 +33,10 @@ pub fn paths() -> Vec<&'static str> {
 
 /// The routes of `server.listen`: all but those that only another listener has. Health is here as well, for load balancers.
 pub(crate) fn main(app: &Shared) -> Router {
-    let Settings { public_listen, admin_listen, .. } = &app.settings;
+    let Settings { public_listen, .. } = &app.settings;
     let is_here = |part: &Part| match part.tag.map(|tag| tag.name) {
         Some(notify::RECEIVED) => public_listen.is_none(),
-        Some(metrics::TAG) => admin_listen.is_none(),
+        Some(metrics::TAG) => app.settings.has_metrics_at_listen(),
         Some(_) | None => true,
     };
     layered(parts().into_iter().filter(is_here), app)

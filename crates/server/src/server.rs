@@ -95,12 +95,12 @@ impl Server {
                     file = %settings.tokens_file.display(),
                     "there is no tokens file: no client can use the API yet. `bursar token NAME --role producer` makes a token; SIGHUP reads the file"
                 );
-                Tokens::none_yet(&settings.tokens_file, accounts)
+                Tokens::none_yet(&settings.tokens_file, accounts.clone())
             }
             read => read?,
         };
         let sessions = Sessions::open(settings.session_key_file.as_deref(), settings.session_limits)?;
-        let oidc = settings.oidc.clone().map(Oidc::open).transpose()?;
+        let oidc = settings.oidc.clone().map(|oidc| Oidc::open(oidc, accounts.clone())).transpose()?;
         let hangup = signal(SignalKind::hangup());
         let hangup =
             hangup.map_err(|source| ServeError::Listen { key: "server.listen", listen: settings.listen, source })?;
@@ -119,8 +119,10 @@ impl Server {
             None => None,
         };
         let admin = match settings.admin_listen {
-            Some(address) => Some(bound("server.admin_listen", address, of_admin, &metrics).await?),
-            None => None,
+            Some(address) if !settings.is_admin_at_listen() => {
+                Some(bound("server.admin_listen", address, of_admin, &metrics).await?)
+            }
+            Some(_) | None => None,
         };
         let app = Arc::new(ServerState {
             settings,

@@ -42,7 +42,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The address of `/notify` alone; at `listen` with the rest if left out.
     pub public_listen: Option<SocketAddr>,
-    /// The address of `/metrics`, `/healthz` and `/readyz`; `/metrics` is at `listen` if left out.
+    /// The address of `/metrics`, `/healthz` and `/readyz`. If left out, `/metrics` is at `listen` if that is a loopback address, else nowhere.
+    /// The address of `listen` itself has it there in any case.
     pub admin_listen: Option<SocketAddr>,
     /// Connections at once of `listen`, and as many of `public_listen`.
     pub connections: usize,
@@ -72,6 +73,21 @@ pub struct Settings {
     pub proxy_header: ProxyHeader,
     /// The accounts whose gateway may notify them.
     pub notification_accounts: Vec<NotificationAccount>,
+}
+
+impl Settings {
+    /// True if one address is for monitoring and for everything else.
+    pub(crate) fn is_admin_at_listen(&self) -> bool {
+        self.listen.port() != 0 && self.admin_listen == Some(self.listen)
+    }
+
+    /// True if `/metrics`, which shows balances without a token, is where the API is: by the operator's word, or where no other machine reaches it.
+    pub(crate) fn has_metrics_at_listen(&self) -> bool {
+        match self.admin_listen {
+            None => self.listen.ip().is_loopback(),
+            Some(_) => self.is_admin_at_listen(),
+        }
+    }
 }
 
 /// The header in which trusted proxies name the client. There is one: a proxy that writes one header may pass the other one on as the client

@@ -12,7 +12,7 @@ use bursar_test_support::{redis, unique_prefix};
 
 const ACCOUNTS: usize = 300;
 
-const LI: Operator<'_> = Operator { who: "li", why: "x" };
+const LI: Operator<'_> = Operator { who: "li", why: "x", identity: None };
 
 struct Scene {
     store: Store,

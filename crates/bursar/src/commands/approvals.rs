@@ -17,7 +17,7 @@ use crate::output::{line, one_line};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar approvals\n  bursar approvals approve 0f3c… --reason 'checked with the bank'\n  bursar approvals reject 0f3c… --reason 'it was paid by hand'\n\nAn approval needs the token of an operator who did not make the proposal (--token-file, BURSAR_TOKEN). Exit 1 if nothing was done."
+    after_help = "Example:\n  bursar approvals\n  bursar approvals approve 0f3c… --reason 'checked with the bank'\n  bursar approvals reject 0f3c… --reason 'it was paid by hand'\n\nA proposal needs an operator's token, and its approval the token of another operator (--token-file, BURSAR_TOKEN). Exit 1 if nothing was done."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -102,7 +102,7 @@ async fn approve_unrecorded(
     open: &OpenProposal,
     global: &Global,
 ) -> Result<Did, Failure> {
-    match context.store.approve(open, acting.operator(), acting.vouched_by()).await? {
+    match context.store.approve(open, acting.operator()).await? {
         Approved::Done(Executed::Job(record)) => {
             if global.json {
                 line(serde_json::to_string(&record.view())?)?;
@@ -116,13 +116,15 @@ async fn approve_unrecorded(
             Ok(Did::no("the proposal is no longer open: it was approved, withdrawn or rejected, or it has expired"))
         }
         Approved::Void(change) => Ok(Did::no(format_args!("nothing was done, and the proposal is removed: {change}"))),
-        Approved::Refused(ApprovalRefused::NoToken(_)) => {
-            Err(UsageError("an approval needs an operator's token: --token-file, or the variable BURSAR_TOKEN".into())
-                .into())
-        }
+        Approved::Refused(ApprovalRefused::NoToken(_)) => Err(without_token("an approval")),
         Approved::Refused(refused) => Ok(Did::no(refused)),
         Approved::NotNow(rule) => Ok(Did::no(rule)),
     }
+}
+
+/// A system user alone would be both operators: two tokens distinguish them.
+fn without_token(what: &str) -> Failure {
+    UsageError(format!("{what} needs an operator's token: --token-file, or the variable BURSAR_TOKEN")).into()
 }
 
 /// Records an approval of which there is no proposal.
@@ -152,6 +154,7 @@ pub(crate) fn proposed(needed: &NeedsSecond, global: &Global) -> Result<Did, Fai
             let (who, what) = (one_line(proposed_by), action.as_str());
             Ok(Did::no(format_args!("{who} has proposed {what} already: approve or reject proposal {id} first")))
         }
+        NeedsSecond::NoToken => Err(without_token("server.approvals is 2: a proposal")),
         NeedsSecond::TooMany => Ok(Did::no("too many proposals are open: approve or reject some first")),
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bursar_domain::OnAmbiguous;
 use bursar_gateways::SharedParts;
+use bursar_server::ProviderFindings;
 use bursar_store::{Finding, ImportStatus, Severity, Store, StoreError};
 use clap::Args;
 use tokio::net::TcpStream;
@@ -41,6 +42,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
     if config.accounts.is_empty() {
         findings.push(finding(Severity::Warn, "accounts", "no account is configured: there is nothing to do".into()));
     }
+    findings.extend(provider(&config).await);
     let parts = SharedParts::default();
     for (name, account) in &config.accounts {
         findings.push(doubts(name.as_str(), account));
@@ -106,6 +108,20 @@ fn doubts(name: &str, account: &Account) -> Finding {
         ),
     };
     finding(Severity::Fine, "account.on_ambiguous", text)
+}
+
+/// The provider by which people sign in. A server starts without it, and does not start where one of its files is wrong.
+async fn provider(config: &Config) -> Vec<Finding> {
+    const CHECK: &str = "server.oidc";
+    let Some(oidc) = &config.oidc else { return Vec::new() };
+    match bursar_server::probe_provider(oidc.settings(), config.accounts.keys().cloned()).await {
+        Err(error) => vec![finding(Severity::Refuse, CHECK, bursar_store::chain(&error))],
+        Ok(ProviderFindings { host, fine, problems }) => {
+            let fine = fine.map(|text| finding(Severity::Fine, CHECK, format!("{host} answers: {text}")));
+            let warn = |text: String| finding(Severity::Warn, CHECK, format!("{host}: {text}"));
+            fine.into_iter().chain(problems.into_iter().map(warn)).collect()
+        }
+    }
 }
 
 /// A code that no list has, and what to do about it.

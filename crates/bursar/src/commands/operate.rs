@@ -58,7 +58,7 @@ pub(crate) struct Resolve {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar send ORDER-1 --reason 'the gateway says that it never arrived'\n\nWhere server.approvals = 2, this proposes it, and another operator approves it with --approve."
+    after_help = "Example:\n  bursar send ORDER-1 --reason 'the gateway says that it never arrived'\n\nWhere server.approvals = 2, this proposes it, and another operator approves it with --approve. Both need their tokens (--token-file, BURSAR_TOKEN)."
 )]
 pub(crate) struct Send {
     #[command(flatten)]

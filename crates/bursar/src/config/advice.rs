@@ -30,13 +30,20 @@ impl Config {
         redis_advice(&self.redis).into_iter().chain(of_process).chain(of_accounts).collect()
     }
 
-    /// Advice about the server: metrics with balances at an address that others than monitoring reach.
+    /// Advice about the server: metrics with balances, which are not served at an address that others than monitoring reach, or are there by the
+    /// operator's word.
     pub(crate) fn server_advice(&self) -> Option<Advice> {
         let Server { listen, admin_listen, .. } = &self.server;
-        (admin_listen.is_none() && !listen.ip().is_loopback()).then(|| Advice {
-            key: "server.admin_listen".to_owned(),
-            text: format!("is not set: everyone who reaches server.listen ({listen}) reads /metrics, with balances"),
-        })
+        let text = match admin_listen {
+            None => format!(
+                "is not set: /metrics shows balances, so it is not served at server.listen ({listen}), which other machines reach"
+            ),
+            Some(admin) if admin == listen => {
+                format!("is server.listen ({listen}): everyone who reaches it reads /metrics, with balances")
+            }
+            Some(_) => return None,
+        };
+        (!listen.ip().is_loopback()).then(|| Advice { key: "server.admin_listen".to_owned(), text })
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use bursar_server::OidcSettings;
 
+use super::rules::flag;
 use super::section::Section;
 use super::table::{Keys, section};
 use super::texts::{https_url, text, texts};
@@ -11,7 +12,7 @@ use super::texts::{https_url, text, texts};
 section! {
     /// Sign in to the dashboard by an OpenID Connect provider, besides tokens. Set `issuer`, `client_id`, `client_secret_file`, `redirect_url` and
     /// `roles_claim`, and at least one of `operator_values` and `reader_values`. A person is an operator or a reader by a claim of the ID token,
-    /// for all accounts; producers have tokens. A server starts without its provider, which it reads when a person signs in.
+    /// for all accounts or those of another claim; producers have tokens. A server starts without its provider, which it reads when a person signs in.
     pub(crate) struct OidcKeys {
         /// The provider's issuer identifier, exactly as the provider writes it. `/.well-known/openid-configuration` is added. https, unless the
         /// provider is on this machine.
@@ -33,6 +34,15 @@ section! {
         operator_values: Option<Vec<String>> = texts(), optional(vec!["payments-operators"]);
         /// Values of that claim that make a reader.
         reader_values: Option<Vec<String>> = texts(), optional(vec!["payments-readers"]);
+        /// The claim with the names of the accounts that a person may see and act on: a text, or a list of texts. Names of other accounts are
+        /// passed over, and a person without an account is refused. Without this key, a person has all accounts.
+        accounts_claim: Option<String> = text(), optional("bursar_accounts");
+        /// Values of that claim that stand for all accounts.
+        all_accounts_values: Option<Vec<String>> = texts(), optional(vec!["payments-all-accounts"]);
+        /// Signing out of the dashboard leads to the provider's own sign-out (its `end_session_endpoint`), where it has one.
+        provider_sign_out: bool = flag(true, false), default(true);
+        /// The address to which the provider sends people who have signed out there. Register it at the provider. Without it, they stay there.
+        post_logout_redirect_url: Option<String> = https_url(), optional("https://bursar.example.com/sign-in");
         /// Trust this certificate authority (PEM) besides the system's.
         ca_file: Option<PathBuf> = super::texts::file(), optional("ca.pem");
     }
@@ -42,7 +52,14 @@ section! {
 const NEEDED: [&str; 5] = ["issuer", "client_id", "client_secret_file", "redirect_url", "roles_claim"];
 
 /// The keys that have no default besides.
-const FURTHER: [&str; 3] = ["operator_values", "reader_values", "ca_file"];
+const FURTHER: [&str; 6] = [
+    "operator_values",
+    "reader_values",
+    "accounts_claim",
+    "all_accounts_values",
+    "post_logout_redirect_url",
+    "ca_file",
+];
 
 /// The provider, unless no key without a default is given. What is missing is noted.
 pub(super) fn read(mut section: Section<'_>) -> Option<OidcKeys> {
@@ -57,6 +74,9 @@ pub(super) fn read(mut section: Section<'_>) -> Option<OidcKeys> {
         let values = keys.operator_values.iter().chain(&keys.reader_values).flatten();
         if values.count() == 0 {
             section.wrong("operator_values", "or reader_values must name a value: no one would have a role");
+        }
+        if keys.all_accounts_values.is_some() && keys.accounts_claim.is_none() {
+            section.wrong("all_accounts_values", "has no meaning without accounts_claim");
         }
     }
     section.finish();
@@ -77,6 +97,10 @@ impl OidcKeys {
             roles_claim: self.roles_claim.clone().unwrap_or_default(),
             operator_values: self.operator_values.clone().unwrap_or_default(),
             reader_values: self.reader_values.clone().unwrap_or_default(),
+            accounts_claim: self.accounts_claim.clone(),
+            all_accounts_values: self.all_accounts_values.clone().unwrap_or_default(),
+            provider_sign_out: self.provider_sign_out,
+            post_logout_redirect_url: self.post_logout_redirect_url.clone(),
             ca_file: self.ca_file.clone(),
         }
     }

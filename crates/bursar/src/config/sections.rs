@@ -148,8 +148,8 @@ section! {
         /// address alone. Left out, it is at `listen`.
         public_listen: Option<SocketAddr> = listen(), optional("127.0.0.1:8081");
         /// Serve `/metrics`, `/healthz` and `/readyz` at this address, and `/metrics` nowhere else. They need no token, and `/metrics` shows
-        /// the balances of your accounts: set this key wherever others than your monitoring reach `listen`. Left out, they are at `listen`,
-        /// so that several servers can run on one machine.
+        /// the balances of your accounts. Left out, they are at `listen` if that is an address of this machine alone (127.0.0.1, ::1), and else
+        /// `/metrics` is nowhere. The same address as `listen` serves all of it there, for everyone who reaches it.
         admin_listen: Option<SocketAddr> = listen(), optional("127.0.0.1:9101");
         /// Connections at once of `listen`, and as many of `public_listen`. At the limit, the connection that is idle longest is closed for a
         /// new one. Where the system allows fewer open files, there are fewer: calls to gateways and Redis have theirs first.

@@ -120,7 +120,7 @@ async fn approve(
 ) -> Result<Json<ApprovedProposal>, Problem> {
     let ActionRequest { reason } = ActionRequest::read(&body)?;
     let open = proposals::named(&app, &who.bearer, &id).await?;
-    let second = Acting { actor: &who.actor, reason: &reason };
+    let second = Acting { actor: &who.actor, identity: &who.bearer.identity, reason: &reason };
     let executed = proposals::approve(&app, &open, second).await.map_err(problem)?;
     let (job, queue) = match executed {
         Executed::Job(record) => (Some(record.view()), None),
@@ -139,7 +139,7 @@ async fn reject(
 ) -> Result<Json<RejectedProposal>, Problem> {
     let ActionRequest { reason } = ActionRequest::read(&body)?;
     let open = proposals::named(&app, &who.bearer, &id).await?;
-    let acting = Acting { actor: &who.actor, reason: &reason };
+    let acting = Acting { actor: &who.actor, identity: &who.bearer.identity, reason: &reason };
     let outcome = match proposals::reject(&app, &open, acting).await.map_err(problem)? {
         Dismissed::Withdrawn => Rejection::Withdrawn,
         Dismissed::Rejected | Dismissed::Gone => Rejection::Rejected,

@@ -66,7 +66,7 @@ fn acting(id: &'static str, action: QuarantineAction) -> Operation {
                               JsonBody(body): JsonBody|
                 -> Result<Response, Problem> {
         let ActionRequest { reason } = ActionRequest::read(&body)?;
-        let acting = Acting { actor: &who.actor, reason: &reason };
+        let acting = Acting { actor: &who.actor, identity: &who.bearer.identity, reason: &reason };
         match quarantine::perform(&app, (&origin, &entry), action, acting).await {
             Ok(()) => Ok(Json(Done { queue: origin.to_string(), entry, outcome: outcome_of(action) }).into_response()),
             Err(NotDone::Proposed(open)) => Ok(accepted(&open)),

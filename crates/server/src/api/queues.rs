@@ -47,7 +47,7 @@ fn turning(wanted: QueueAction) -> Operation {
                               JsonBody(body): JsonBody|
                 -> Result<Response, Problem> {
         let ActionRequest { reason } = ActionRequest::read(&body)?;
-        let acting = Acting { actor: &who.actor, reason: &reason };
+        let acting = Acting { actor: &who.actor, identity: &who.bearer.identity, reason: &reason };
         match pause_or_resume(&app, &queue, wanted, acting).await {
             Ok(status) => Ok(Json(status.view(&queue)).into_response()),
             Err(QueueActionError::Proposed(open)) => Ok(accepted(&open)),

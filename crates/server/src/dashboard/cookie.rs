@@ -16,7 +16,7 @@ const PLAIN_ATTEMPT: &str = "bursar_sign_in";
 const HOST_ATTEMPT: &str = "__Host-bursar_sign_in";
 
 /// The longest cookie that is read, in bytes.
-const MAX_BYTES: usize = 2_048;
+const MAX_BYTES: usize = 3_072;
 
 /// A cookie's value.
 pub(super) fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -48,6 +48,7 @@ pub(super) struct Words {
     /// {0} is the provider's host.
     pub(super) sign_in_provider: &'static str,
     pub(super) signing_in: &'static str,
+    pub(super) signing_out: &'static str,
     pub(super) go_on: &'static str,
     pub(super) provider_away: &'static str,
     pub(super) provider_refused: &'static str,
@@ -55,6 +56,10 @@ pub(super) struct Words {
     /// {0} is the person's name.
     pub(super) provider_no_role: &'static str,
     pub(super) provider_no_name: &'static str,
+    /// {0} is the person's name.
+    pub(super) provider_no_account: &'static str,
+    /// {0} is the person's name.
+    pub(super) provider_too_many_accounts: &'static str,
     pub(super) token: &'static str,
     pub(super) token_unknown: &'static str,
     pub(super) token_expired: &'static str,

@@ -186,6 +186,18 @@ pub(super) fn with_headers(mut response: Response) -> Response {
     response
 }
 
+/// A page that opens `to` at once. A redirect would keep the session's cookie from a browser that another site led here, and the page's policy
+/// lets no form lead to another site.
+pub(super) fn lead_on(guest: &Guest, title: &str, to: &str) -> Response {
+    let content = html! {
+        h1 { (title) }
+        p { a href=(to) { (guest.words.go_on) } }
+    };
+    let mut page = framed(guest, None, Tab::None, Live::No, title, &content);
+    page.headers_mut().extend(HeaderValue::try_from(format!("0; url={to}")).ok().map(|to| (header::REFRESH, to)));
+    page
+}
+
 /// Elsewhere, by a GET.
 pub(super) fn see(address: &str) -> Response {
     let place = HeaderValue::try_from(address).unwrap_or(HeaderValue::from_static("/"));

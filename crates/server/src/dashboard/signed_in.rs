@@ -31,12 +31,17 @@ impl SignedIn {
 
     /// The reader who acts for this reason.
     pub(super) fn acting<'a>(&'a self, reason: &'a str) -> Acting<'a> {
-        Acting { actor: &self.actor, reason }
+        Acting { actor: &self.actor, identity: &self.session.bearer.identity, reason }
     }
 
     /// The token's name, recorded with each action.
     pub(super) fn name(&self) -> &str {
         &self.session.bearer.name
+    }
+
+    /// The digest of the token or the person, by which two operators are distinguished.
+    pub(super) fn identity(&self) -> Option<&str> {
+        Some(&self.session.bearer.identity)
     }
 
     /// The token's bearer.

@@ -77,7 +77,8 @@ impl ServerState {
         let known = self.bearer_of(token.unwrap_or_default());
         let client = Client::of(parts);
         if given.is_some() && known.is_err() {
-            self.refused(None, client.address, AuditAction::TokenFailed, parts.uri.path());
+            let why = known.as_ref().err().map(NoBearer::to_string);
+            self.refused(None, client.address, AuditAction::TokenFailed, (parts.uri.path(), why));
             if let Some(wait) = self.must_wait(client.address) {
                 let detail = "too many tokens from this address are not known here";
                 return Err(Problem::new(Kind::TooMany, detail).retry_after(wait));

@@ -48,6 +48,10 @@ impl<S: Sync> FromRequestParts<S> for Client {
     }
 }
 
+/// The extension of a refusal that its handler has put on record, with its own action and reason.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OnRecord;
+
 /// Finds out the client, answers, and counts an answer of 403.
 pub(crate) async fn known(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
@@ -57,9 +61,9 @@ pub(crate) async fn known(State(app): State<Shared>, mut request: Request, next:
     let path = request.uri().path().to_owned();
     request.extensions_mut().insert(client.clone());
     let response = next.run(request).await;
-    if response.status() == StatusCode::FORBIDDEN {
+    if response.status() == StatusCode::FORBIDDEN && response.extensions().get::<OnRecord>().is_none() {
         let bearer = client.bearer.get().map(AsRef::as_ref);
-        app.refused(bearer, client.address, AuditAction::Forbidden, &path);
+        app.refused(bearer, client.address, AuditAction::Forbidden, (&path, None));
     }
     response
 }

@@ -23,13 +23,16 @@ const LOOK: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Acting<'a> {
     pub(crate) actor: &'a Actor,
+    /// The digest of the token or the person, by which two operators are distinguished.
+    pub(crate) identity: &'a str,
     pub(crate) reason: &'a str,
 }
 
 impl Acting<'_> {
     /// The same as the store records it in the history of a job.
     pub(crate) fn operator(&self) -> Operator<'_> {
-        Operator { who: self.actor.name.as_deref().unwrap_or_default(), why: self.reason }
+        let who = self.actor.name.as_deref().unwrap_or_default();
+        Operator { who, why: self.reason, identity: Some(self.identity) }
     }
 }
 

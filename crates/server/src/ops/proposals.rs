@@ -1,6 +1,6 @@
 //! Four eyes: the open proposals that a bearer may see, and the second operator's approval or rejection.
 
-use bursar_domain::{ApprovalAction, AuditAction, AuditResult, AuditTarget, Queue, VouchedBy};
+use bursar_domain::{ApprovalAction, AuditAction, AuditResult, AuditTarget, Queue};
 use bursar_store::{Approved, Dismissed, Executed, NeedsSecond, OpenProposal};
 
 use crate::ops::audit::{self, Acting, NotDone};
@@ -78,6 +78,7 @@ pub(crate) fn proposed(needed: NeedsSecond) -> Result<Box<OpenProposal>, NotProp
             let detail = format!("{who} has proposed {what} already: approve or reject proposal {id} first");
             Err(NotProposed { detail, open: Some(open) })
         }
+        NeedsSecond::NoToken => Err(NotProposed { detail: "a proposal needs an operator's token".into(), open: None }),
         NeedsSecond::TooMany => {
             Err(NotProposed { detail: "too many proposals are open: approve or reject some first".into(), open: None })
         }
@@ -132,7 +133,7 @@ async fn approve_unrecorded(
     open: &OpenProposal,
     acting: Acting<'_>,
 ) -> Result<Executed, NotApproved> {
-    let approved = app.store.approve(open, acting.operator(), VouchedBy::Token).await;
+    let approved = app.store.approve(open, acting.operator()).await;
     match approved.map_err(|error| NotApproved::Refused(Refusal::of_store(error, UNKNOWN)))? {
         Approved::Done(executed) => Ok(executed),
         Approved::Gone => Err(NotApproved::Gone),

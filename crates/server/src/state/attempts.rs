@@ -34,12 +34,15 @@ pub(crate) struct Attempts {
     began: Instant,
     hour: Instant,
     named_in_hour: usize,
-    counted: HashMap<(Option<String>, String, AuditAction), AuditEvent>,
+    counted: HashMap<Alike, AuditEvent>,
     failures: HashMap<IpAddr, u32>,
     /// The failures of networks beyond [`MAX_NETWORKS`].
     other_failures: u32,
     waiting: Vec<AuditEvent>,
 }
+
+/// Attempts of one bearer and network at the same action, refused for the same reason, are one event.
+type Alike = (Option<String>, String, AuditAction, Option<String>);
 
 /// One refused attempt.
 #[derive(Clone, Debug)]
@@ -49,6 +52,8 @@ pub(crate) struct Attempt {
     pub(crate) address: IpAddr,
     pub(crate) action: AuditAction,
     pub(crate) target: AuditTarget,
+    /// The reason, where the action does not say it.
+    pub(crate) why: Option<String>,
 }
 
 impl Attempts {
@@ -67,21 +72,22 @@ impl Attempts {
     /// Counts an attempt. Returns its event if it has a line in the log.
     pub(crate) fn count(&mut self, attempt: Attempt, now: Instant) -> Option<AuditEvent> {
         self.turn(now);
-        let Attempt { actor, address, action, target } = attempt;
+        let Attempt { actor, address, action, target, why } = attempt;
         let network = network(address);
         if [AuditAction::TokenFailed, AuditAction::SignInFailed].contains(&action) {
             self.count_failure(network);
         }
-        let key = (actor.name.clone(), network.to_string(), action);
+        let key = (actor.name.clone(), network.to_string(), action, why);
         let is_full = self.counted.len() >= NAMED_A_MINUTE || self.named_in_hour >= NAMED_AN_HOUR;
         let (key, actor) = match self.counted.contains_key(&key) || !is_full {
             true => (key, actor),
-            false => ((None, MANY.to_owned(), action), Actor::stranger(&MANY)),
+            false => ((None, MANY.to_owned(), action, None), Actor::stranger(&MANY)),
         };
         let named = &mut self.named_in_hour;
+        let why = key.3.clone();
         let event = self.counted.entry(key).or_insert_with(|| {
             *named += 1;
-            AuditEvent { count: 0, ..actor.intends(action, target, None).ended(AuditResult::Refused, None) }
+            AuditEvent { count: 0, ..actor.intends(action, target, None).ended(AuditResult::Refused, why) }
         });
         event.count += 1;
         (event.count <= LOGGED).then(|| AuditEvent { count: 1, ..event.clone() })
@@ -154,7 +160,8 @@ mod tests {
 
     fn attempt(address: &str, action: AuditAction) -> Attempt {
         let actor = Actor::stranger(&address);
-        Attempt { actor, address: address.parse().unwrap(), action, target: AuditTarget::file(&"/v1/jobs") }
+        let target = AuditTarget::file(&"/v1/jobs");
+        Attempt { actor, address: address.parse().unwrap(), action, target, why: None }
     }
 
     fn failed(address: &str) -> Attempt {
@@ -176,6 +183,19 @@ mod tests {
         assert_eq!(of(&ended[0]), ("192.0.2.1".into(), AuditAction::TokenFailed, 1_000, AuditResult::Refused));
         assert_eq!((ended.len(), ended[1].count, ended[2].count), (3, 1, 1));
         assert_eq!(attempts.take_all(), [], "each event is taken once");
+    }
+
+    #[test]
+    fn each_reason_of_one_client_is_an_event() {
+        let now = Instant::now();
+        let mut attempts = Attempts::new(now);
+        for why in ["li has no role here", "li has no account here", "li has no role here"] {
+            attempts.count(Attempt { why: Some(why.to_owned()), ..failed("192.0.2.1") }, now);
+        }
+        let mut ended: Vec<_> =
+            attempts.take_all().into_iter().map(|event| (event.detail.unwrap(), event.count)).collect();
+        ended.sort();
+        assert_eq!(ended, [("li has no account here".to_owned(), 1), ("li has no role here".to_owned(), 2)]);
     }
 
     #[test]

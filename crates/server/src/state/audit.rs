@@ -33,11 +33,17 @@ impl Bearer {
 }
 
 impl ServerState {
-    /// Counts and logs an attempt that is refused. The trail gets it when its minute ends.
-    pub(crate) fn refused(&self, bearer: Option<&Bearer>, address: IpAddr, action: AuditAction, path: &str) {
+    /// Counts and logs an attempt at this path that is refused for this reason. The trail gets it when its minute ends.
+    pub(crate) fn refused(
+        &self,
+        bearer: Option<&Bearer>,
+        address: IpAddr,
+        action: AuditAction,
+        (path, why): (&str, Option<String>),
+    ) {
         let actor = bearer.map_or_else(|| Actor::stranger(&address), |bearer| bearer.actor(address));
         let path: String = path.chars().filter(|character| !character.is_control()).take(MAX_PATH_CHARS).collect();
-        let attempt = Attempt { actor, address, action, target: AuditTarget::file(&path) };
+        let attempt = Attempt { actor, address, action, target: AuditTarget::file(&path), why };
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         let logged = attempts.count(attempt, Instant::now());
         drop(attempts);

@@ -22,6 +22,12 @@ impl Identity {
         &self.bearer.name
     }
 
+    /// The digest of the token, by which two operators are distinguished.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.bearer.identity
+    }
+
     /// The token's role.
     #[must_use]
     pub fn role(&self) -> Role {

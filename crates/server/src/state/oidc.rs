@@ -4,41 +4,36 @@
 //! The provider is asked when a person signs in, and not at the start: a provider that is away keeps no server from starting.
 
 mod claims;
+mod description;
 mod http;
 mod people;
+mod probe;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::Millis;
+use bursar_domain::{AccountName, Millis};
 use openidconnect::core::{
     CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreIdToken, CoreJwsSigningAlgorithm,
-    CoreProviderMetadata,
 };
 use openidconnect::{
     AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
-    EndpointNotSet, EndpointSet, IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError,
-    Scope, SignatureVerificationError, TokenResponse,
+    EndpointNotSet, EndpointSet, IssuerUrl, LogoutRequest, Nonce, PkceCodeChallenge, PkceCodeVerifier,
+    PostLogoutRedirectUrl, RedirectUrl, RequestTokenError, Scope, SignatureVerificationError, TokenResponse,
 };
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
+use self::description::{Description, Metadata};
 pub(crate) use self::people::{People, Person};
+pub use self::probe::{ProviderFindings, probe_provider};
 
 /// A person has this time at the provider.
 pub(crate) const ATTEMPT_LASTS: Duration = Duration::from_secs(600);
 
-/// The provider's description and keys are read again after this time.
-const DESCRIPTION_LASTS: Duration = Duration::from_secs(3_600);
-
-/// A key that is not known has the description read again, once in this time.
-const NEWER_KEYS: Duration = Duration::from_secs(60);
-
-/// A provider that did not answer is tried again after this time.
-const AWAY: Duration = Duration::from_secs(5);
+/// A sign-out waits for the provider's description no longer than this.
+const SIGN_OUT_WAITS: Duration = Duration::from_secs(3);
 
 /// The longest address to return to that is kept, in bytes: it is in a cookie.
 const MAX_TO_BYTES: usize = 512;
@@ -77,6 +72,14 @@ pub struct OidcSettings {
     pub operator_values: Vec<String>,
     /// Values of the roles' claim that make a reader.
     pub reader_values: Vec<String>,
+    /// The claim with the names of a person's accounts: a text or a list of texts. Without it, a person has all accounts.
+    pub accounts_claim: Option<String>,
+    /// Values of the accounts' claim that stand for all accounts.
+    pub all_accounts_values: Vec<String>,
+    /// True if signing out here leads to the provider's own sign-out, where it has one.
+    pub provider_sign_out: bool,
+    /// The address to which the provider sends a person who has signed out there.
+    pub post_logout_redirect_url: Option<String>,
     /// A certificate authority (PEM) to trust besides the system's.
     pub ca_file: Option<PathBuf>,
 }
@@ -123,6 +126,12 @@ pub(crate) enum NotSignedIn {
     /// No value of the claim makes a role.
     #[error("{0} has no role here")]
     NoRole(String),
+    /// No value of the claim is an account of the configuration.
+    #[error("{0} has no account here")]
+    NoAccount(String),
+    /// The names of the accounts do not fit into a session.
+    #[error("{0} has too many accounts for a session")]
+    TooManyAccounts(String),
 }
 
 /// An attempt to sign in, which the browser keeps in a cookie.
@@ -151,9 +160,6 @@ pub(crate) struct Returned {
 type Client =
     CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointMaybeSet, EndpointMaybeSet>;
 
-/// The provider's description as it was read last.
-type Described = Option<(Instant, Result<Arc<CoreProviderMetadata>, NotSignedIn>)>;
-
 /// The sign-in by a provider.
 pub(crate) struct Oidc {
     settings: OidcSettings,
@@ -161,13 +167,16 @@ pub(crate) struct Oidc {
     redirect_url: RedirectUrl,
     secret: ClientSecret,
     http: http::Http,
-    described: Mutex<Described>,
+    description: Description,
+    /// The accounts of the configuration.
+    configured: BTreeSet<AccountName>,
+    post_logout_redirect_url: Option<PostLogoutRedirectUrl>,
     pub(crate) people: People,
 }
 
 impl Oidc {
-    /// Reads the files. Nothing is connected.
-    pub(crate) fn open(settings: OidcSettings) -> Result<Self, OidcError> {
+    /// Reads the files. Nothing is connected. `configured` are the accounts that a person may have.
+    pub(crate) fn open(settings: OidcSettings, configured: BTreeSet<AccountName>) -> Result<Self, OidcError> {
         let text = |key, path: &PathBuf| {
             let failed = |source| OidcError::Unreadable { key, path: path.clone(), source };
             std::fs::read_to_string(path).map_err(failed)
@@ -179,12 +188,16 @@ impl Oidc {
         let ca_pem = settings.ca_file.as_ref().map(|path| text("ca_file", path)).transpose()?;
         let wrong =
             |key| move |error: openidconnect::url::ParseError| OidcError::Wrong { key, problem: error.to_string() };
+        let issuer = IssuerUrl::new(settings.issuer.clone()).map_err(wrong("issuer"))?;
+        let signed_out = settings.post_logout_redirect_url.clone().map(PostLogoutRedirectUrl::new).transpose();
         Ok(Self {
-            issuer: IssuerUrl::new(settings.issuer.clone()).map_err(wrong("issuer"))?,
+            description: Description::new(issuer.clone()),
+            issuer,
+            post_logout_redirect_url: signed_out.map_err(wrong("post_logout_redirect_url"))?,
+            configured,
             redirect_url: RedirectUrl::new(settings.redirect_url.clone()).map_err(wrong("redirect_url"))?,
             secret: ClientSecret::new(secret),
             http: http::Http::new(ca_pem.as_deref())?,
-            described: Mutex::default(),
             people: People::new(&settings),
             settings,
         })
@@ -200,7 +213,7 @@ impl Oidc {
     /// # Errors
     /// [`NotSignedIn::ProviderAway`].
     pub(crate) async fn begin(&self, to: &str, now: Millis) -> Result<(String, Attempt), NotSignedIn> {
-        let client = self.client(DESCRIPTION_LASTS).await?;
+        let client = self.client(&self.description.get(&self.http).await?);
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let code = CoreAuthenticationFlow::AuthorizationCode;
         let request =
@@ -231,19 +244,35 @@ impl Oidc {
         if let Some(error) = &back.error {
             return Err(NotSignedIn::Refused(claims::word(error)));
         }
-        let client = self.client(DESCRIPTION_LASTS).await?;
+        let metadata = self.description.get(&self.http).await?;
+        let client = self.client(&metadata);
         let token = self.token(&client, attempt, &back.code).await?;
         let nonce = Nonce::new(attempt.nonce.clone());
         let checked = check(&client, &token, &nonce);
         let checked = match checked {
-            // The provider may have changed its keys since they were read.
-            Err(ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey)) => {
-                check(&self.client(NEWER_KEYS).await?, &token, &nonce)
+            Err(error) if may_be_of_a_newer_key(&error) => {
+                check(&self.client(&self.description.newer_than(&metadata, &self.http).await?), &token, &nonce)
             }
             Ok(_) | Err(_) => checked,
         };
         let subject = checked.map_err(|error| NotSignedIn::Refused(chain(&error)))?;
-        claims::person(&self.settings, &token, subject)
+        claims::person(&self.settings, &self.configured, &token, subject)
+    }
+
+    /// The address at which a person ends the session at the provider; `None` where there is none, or the provider does not say in time.
+    /// Without the ID token, which is not kept, the provider may ask the person to confirm.
+    pub(crate) async fn sign_out(&self) -> Option<String> {
+        if !self.settings.provider_sign_out {
+            return None;
+        }
+        let metadata = tokio::time::timeout(SIGN_OUT_WAITS, self.description.get(&self.http)).await.ok()?.ok()?;
+        let end = metadata.additional_metadata().end_session_endpoint.clone()?;
+        let request = LogoutRequest::from(end).set_client_id(ClientId::new(self.settings.client_id.clone()));
+        let request = match self.post_logout_redirect_url.clone() {
+            Some(url) => request.set_post_logout_redirect_uri(url),
+            None => request,
+        };
+        Some(request.http_get_url().into())
     }
 
     /// The ID token of a code.
@@ -262,33 +291,22 @@ impl Oidc {
         response.id_token().cloned().ok_or_else(none)
     }
 
-    /// A client by the provider's description, which is not older than this.
-    async fn client(&self, age: Duration) -> Result<Client, NotSignedIn> {
-        let metadata = self.described(age).await?;
+    /// A client by the provider's description.
+    fn client(&self, metadata: &Metadata) -> Client {
         let methods = metadata.token_endpoint_auth_methods_supported().cloned().unwrap_or_default();
         let by_post = methods.contains(&CoreClientAuthMethod::ClientSecretPost)
             && !methods.contains(&CoreClientAuthMethod::ClientSecretBasic);
         let id = ClientId::new(self.settings.client_id.clone());
-        let client = CoreClient::from_provider_metadata((*metadata).clone(), id, Some(self.secret.clone()));
+        let client = CoreClient::from_provider_metadata((**metadata).clone(), id, Some(self.secret.clone()));
         let by = if by_post { AuthType::RequestBody } else { AuthType::BasicAuth };
-        Ok(client.set_redirect_uri(self.redirect_url.clone()).set_auth_type(by))
+        client.set_redirect_uri(self.redirect_url.clone()).set_auth_type(by)
     }
+}
 
-    /// The provider's description. Concurrent attempts wait for one reading.
-    async fn described(&self, age: Duration) -> Result<Arc<CoreProviderMetadata>, NotSignedIn> {
-        let mut described = self.described.lock().await;
-        if let Some((at, outcome)) = described.as_ref() {
-            let lasts = if outcome.is_ok() { age } else { AWAY };
-            if at.elapsed() < lasts {
-                return outcome.clone();
-            }
-        }
-        let http = self.http.calls();
-        let outcome = CoreProviderMetadata::discover_async(self.issuer.clone(), &http).await;
-        let outcome = outcome.map(Arc::new).map_err(|error| NotSignedIn::ProviderAway(chain(&error)));
-        *described = Some((Instant::now(), outcome.clone()));
-        outcome
-    }
+/// True for a signature that no known key fits: the provider may have renewed its keys since they were read, under another name or the same.
+fn may_be_of_a_newer_key(error: &ClaimsVerificationError) -> bool {
+    use SignatureVerificationError::{CryptoError, NoMatchingKey};
+    matches!(error, ClaimsVerificationError::SignatureVerification(NoMatchingKey | CryptoError(_)))
 }
 
 /// The subject of an ID token, once all of it has been checked.

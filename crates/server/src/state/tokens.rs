@@ -158,6 +158,8 @@ pub(crate) struct Bearer {
     noted: Mutex<Option<Instant>>,
     /// True for a person whom a provider vouches for, who has no token.
     is_person: bool,
+    /// The digest of the token, or of the person at the provider, whatever the name: by it two operators are distinguished.
+    pub(crate) identity: String,
 }
 
 impl Bearer {
@@ -168,6 +170,7 @@ impl Bearer {
             role,
             accounts,
             expires,
+            identity: digest(&[b"operator ", &hash]),
             hash,
             rate: Rate::default(),
             streams: Arc::new(Semaphore::new(STREAMS_PER_TOKEN)),
@@ -177,10 +180,14 @@ impl Bearer {
         }
     }
 
-    /// A person whom a provider vouches for. The hash is of all that makes it this person.
-    pub(in crate::state) fn of_person(name: String, role: Role, hash: Hash) -> Self {
-        let token = TokenOfFile { name, role, accounts: Accounts::All, expires: None, hash };
-        Self { is_person: true, ..Self::new(token) }
+    /// A person whom a provider vouches for. The hash is of all that makes it this person with this name and these rights.
+    pub(in crate::state) fn of_person(
+        (name, identity): (String, String),
+        (role, accounts): (Role, Accounts),
+        hash: Hash,
+    ) -> Self {
+        let token = TokenOfFile { name, role, accounts, expires: None, hash };
+        Self { is_person: true, identity, ..Self::new(token) }
     }
 
     /// True for a person whom a provider vouches for, who has no token.
@@ -215,17 +222,25 @@ impl Bearer {
 }
 
 fn id(hash: &Hash, name: &str) -> String {
-    let mut id = hex::encode(Sha256::new().chain_update(b"bearer ").chain_update(hash).chain_update(name).finalize());
-    id.truncate(ID_DIGITS);
-    id
+    digest(&[b"bearer ", hash, name.as_bytes()])
+}
+
+/// A digest in Redis, from which no one finds the token.
+pub(in crate::state) fn digest(parts: &[&[u8]]) -> String {
+    let sha256 = parts.iter().fold(Sha256::new(), |sha256, part| sha256.chain_update(part));
+    let mut digest = hex::encode(sha256.finalize());
+    digest.truncate(ID_DIGITS);
+    digest
 }
 
 /// Why a token has no bearer.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum NoBearer {
     /// The tokens file does not have it.
+    #[error("the token is not known")]
     Unknown,
     /// It has expired.
+    #[error("the token of {} has expired", .0.name)]
     Expired(Arc<Bearer>),
 }
 

@@ -71,6 +71,29 @@ async fn a_notification_is_stored_by_the_public_listener_alone() {
 }
 
 #[tokio::test]
+async fn other_machines_read_metrics_by_the_operator_s_word_alone() {
+    let port = bursar_test_support::free_port().unwrap();
+    let everywhere: SocketAddr = format!("0.0.0.0:{port}").parse().unwrap();
+    let world = World::with(|settings| settings.listen = "0.0.0.0:0".parse().unwrap()).await;
+    let server = world.serve().await;
+    let here = |address: &str| format!("127.0.0.1:{}", address.rsplit(':').next().unwrap());
+    let client = Client::new();
+    for (path, expected) in [("/healthz", 200), ("/metrics", 404), ("/v1/queues", 401)] {
+        assert_eq!(get(&client, here(&server.address), path).await.status(), expected, "{path}");
+    }
+    let world = World::with(|settings| {
+        settings.listen = everywhere;
+        settings.admin_listen = Some(everywhere);
+    })
+    .await;
+    let server = world.serve().await;
+    assert_eq!(server.admin, None, "one listener has both");
+    for (path, expected) in [("/healthz", 200), ("/metrics", 200), ("/v1/queues", 401)] {
+        assert_eq!(get(&client, here(&server.address), path).await.status(), expected, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn without_other_addresses_everything_is_at_one() {
     let world = World::start().await;
     let server = world.serve().await;

@@ -1,13 +1,16 @@
 //! Signing in by an OpenID Connect provider, rightly and in every way that must be refused.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
+use bursar_server::probe_provider;
+use bursar_test_support::{SOON, eventually};
 use reqwest::Url;
 use serde_json::{Value, json};
 
 use crate::jobs::transfer;
 use crate::pages::{Browser, Page};
-use crate::provider::{CLIENT, Provider, RETURN, Signed};
+use crate::provider::{CLIENT, Provider, RETURN, SIGNED_OUT, Signed};
 use crate::world::{Server, World};
 
 async fn scene() -> (World, Server, Arc<Provider>) {
@@ -66,7 +69,7 @@ async fn an_operator_acts_under_the_name_at_the_provider() {
     assert_eq!(api.status(), 401, "a person submits nothing");
 
     let out = browser.post("/sign-out", &[("form_token", browser.get("/").await.field("form_token"))]).await;
-    assert_eq!(out.status, 303, "{out:?}");
+    assert_eq!(out.status, 200, "{out:?}");
     assert_eq!(browser.get("/").await.status, 303, "a sign-out ends this session as any other");
     world.books_agree().await;
 }
@@ -233,4 +236,148 @@ async fn a_session_by_the_provider_ends_with_the_rules_that_made_it() {
     for path in ["/sign-in/provider", "/sign-in/return?code=x&state=y"] {
         assert_eq!(Browser::new(&without).get(path).await.status, 404, "{path}");
     }
+}
+
+#[tokio::test]
+async fn renewed_keys_are_read_at_once_and_strange_ones_seldom() {
+    let (_world, server, provider) = scene().await;
+    assert!(has_session(&tried(&server).await.1));
+    assert_eq!(provider.readings.load(Relaxed), 1);
+    provider.renew_keys();
+    let (_, page) = tried(&server).await;
+    assert!(has_session(&page), "the new key was not read: {page:?}");
+    assert_eq!(provider.readings.load(Relaxed), 2);
+    provider.plan(Signed::ByUnknownKey, |_| {});
+    for _ in 0..10 {
+        assert_eq!(tried(&server).await.1.status, 403);
+    }
+    assert_eq!(provider.readings.load(Relaxed), 2, "strange tokens must not have the provider asked each time");
+    provider.plan(Signed::Rightly, |_| {});
+    assert!(has_session(&tried(&server).await.1), "the known keys stay good");
+}
+
+#[tokio::test]
+async fn a_claim_names_the_accounts_of_a_person() {
+    let provider = Provider::start().await;
+    let oidc = bursar_server::OidcSettings { accounts_claim: Some("pay.accounts".to_owned()), ..provider.settings() };
+    let world = World::with(|settings| settings.oidc = Some(oidc)).await;
+    let server = world.serve().await;
+    world.submit_new(&[transfer("T")]).await;
+    let signed_in = async |accounts: Value| {
+        provider.plan(Signed::Rightly, move |claims| claims["pay"] = json!({"accounts": accounts}));
+        let (mut browser, page) = tried(&server).await;
+        assert!(has_session(&page), "{page:?}");
+        browser.cookie = cookie(&page, "bursar_session");
+        browser
+    };
+    let of_shop = signed_in(json!(["shop", "elsewhere"])).await;
+    of_shop.get("/").await.says("shop/split").does_not_say("main/transfer");
+    for path in ["/jobs/main/transfer/T", "/jobs/main/transfer/T/cancel", "/queues/main/transfer/pause"] {
+        assert_eq!(of_shop.get(path).await.status, 404, "{path}: what a person is not for does not exist");
+    }
+    let token = of_shop.get("/").await.field("form_token").to_owned();
+    let forced = [("form_token", token.as_str()), ("reason", "x")];
+    assert_eq!(of_shop.post("/jobs/main/transfer/T/cancel", &forced).await.status, 404);
+    assert_eq!(world.job("T").await["state"], "queued");
+    let of_main = signed_in(json!("main")).await;
+    of_main.get("/").await.says("main/transfer").does_not_say("shop/split");
+    assert_eq!(of_main.act("/jobs/main/transfer/T/cancel", &[("reason", "twice")]).await.status, 303);
+    let of_all = signed_in(json!(["payments-all", "shop"])).await;
+    of_all.get("/").await.says("main/transfer").says("shop/split");
+    for none in [json!([]), json!(["Main", "*"]), Value::Null, json!({"main": true})] {
+        let given = none.clone();
+        provider.plan(Signed::Rightly, move |claims| claims["pay"] = json!({"accounts": given}));
+        let (_, page) = tried(&server).await;
+        assert!(page.status == 403 && !has_session(&page), "{none}: {page:?}");
+        page.says("li.lei has no account in Bursar");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_leads_on_to_the_provider_s_own() {
+    let (_world, server, provider) = scene().await;
+    let out = async |server: &Server| {
+        let (mut browser, page) = tried(server).await;
+        browser.cookie = cookie(&page, "bursar_session");
+        let out = browser.post("/sign-out", &[("form_token", browser.get("/").await.field("form_token"))]).await;
+        assert_eq!(cookie(&out, "bursar_session"), "bursar_session=");
+        assert_eq!(browser.get("/").await.status, 303, "the session here is over");
+        out
+    };
+    let page = out(&server).await;
+    let address = page.header("refresh").strip_prefix("0; url=").expect("the provider's address").to_owned();
+    let address = Url::parse(&address).unwrap();
+    assert!(address.as_str().starts_with(&format!("{}/end?tenant=shop&", provider.issuer)), "{address}");
+    for pair in [("client_id", CLIENT), ("post_logout_redirect_uri", SIGNED_OUT)] {
+        assert!(address.query_pairs().any(|(name, value)| (&*name, &*value) == pair), "{address}");
+    }
+    let token = Browser::signed_in(&server, &server.tokens.operator).await;
+    let by_token = token.post("/sign-out", &[("form_token", token.get("/").await.field("form_token"))]).await;
+    assert_eq!((by_token.status, by_token.header("location")), (303, "/sign-in"), "a token has no provider");
+
+    let (kept, silent) = (Provider::start().await, Provider::start().await);
+    silent.signs_out.store(false, Relaxed);
+    let not_wanted = bursar_server::OidcSettings { provider_sign_out: false, ..kept.settings() };
+    for oidc in [not_wanted, silent.settings()] {
+        let world = World::with(|settings| settings.oidc = Some(oidc)).await;
+        let page = out(&world.serve().await).await;
+        assert_eq!((page.status, page.header("location")), (303, "/sign-in"), "{page:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_refused_sign_in_is_on_record_with_its_reason() {
+    let (world, server, provider) = scene().await;
+    provider.plan(Signed::Rightly, |claims| claims["groups"] = json!(["all"]));
+    tried(&server).await;
+    provider.plan(Signed::ByUnknownKey, |_| {});
+    tried(&server).await;
+    provider.plan(Signed::Rightly, |claims| claims["preferred_username"] = json!(""));
+    tried(&server).await;
+    Browser::new(&server).get("/sign-in/return?code=x&state=y").await;
+    let (browser, back) = agreed(&server, "/").await;
+    let state = back.split_once("&state=").unwrap().1.to_owned();
+    browser.get(&format!("/sign-in/return?error=access_denied&state={state}")).await;
+    Browser::new(&server).post("/sign-in", &[("token", "bursar_wrong")]).await;
+    drop(server);
+    let events = eventually(SOON, "the attempts", async || {
+        let mut events = world.audit().await;
+        events.retain(|event| event["action"] != "reload"); // another test's signal
+        if events.len() == 6 { Ok(events) } else { Err(events) }
+    })
+    .await;
+    let mut found: Vec<(&str, &str)> = events
+        .iter()
+        .map(|event| (event["file"].as_str().unwrap_or_default(), event["detail"].as_str().unwrap_or_default()))
+        .collect();
+    found.sort_unstable();
+    let expected = [
+        ("/sign-in", "the token is not known"),
+        ("/sign-in/return", "li.lei has no role here"),
+        ("/sign-in/return", "refused: Signature verification failed: No matching key found"),
+        ("/sign-in/return", "refused: access_denied"),
+        ("/sign-in/return", "the claim preferred_username is no usable name"),
+        ("/sign-in/return", "this browser did not begin the attempt, or more than ten minutes ago"),
+    ];
+    assert_eq!(found, expected, "{events:?}");
+    for event in &events {
+        let of = (&event["action"], &event["result"], &event["role"], &event["count"]);
+        assert_eq!(of, (&json!("sign_in_failed"), &json!("refused"), &json!("stranger"), &json!(1)), "{event}");
+    }
+}
+
+#[tokio::test]
+async fn a_look_at_the_provider_says_what_is_missing() {
+    let provider = Provider::start().await;
+    let fine = probe_provider(provider.settings(), []).await.unwrap();
+    assert_eq!(fine.fine.as_deref(), Some("it has 1 keys; signing out ends the session there, too"), "{fine:?}");
+    assert_eq!((fine.host.as_str(), fine.problems.as_slice()), ("127.0.0.1", &[][..]));
+    let mut away = provider.settings();
+    away.issuer = format!("{}/nowhere", provider.issuer);
+    let away = probe_provider(away, []).await.unwrap();
+    assert!(away.fine.is_none() && away.problems[0].starts_with("no one can sign in by it now: "), "{away:?}");
+    let mut without_secret = provider.settings();
+    without_secret.client_secret_file = "/nowhere".into();
+    let refused = probe_provider(without_secret, []).await.unwrap_err();
+    assert!(refused.to_string().contains("server.oidc.client_secret_file: cannot read /nowhere"), "{refused}");
 }

@@ -38,6 +38,13 @@ async fn propose(server: &Server) -> String {
     body["id"].as_str().unwrap().to_owned()
 }
 
+/// The names of the job's events, and of the outcomes of its proposals.
+async fn history(world: &World) -> Vec<String> {
+    let job = world.job("T").await;
+    let name = |event: &Value| event["outcome"].as_str().or(event["event"].as_str()).unwrap().to_owned();
+    job["history"].as_array().unwrap().iter().map(name).collect()
+}
+
 fn path(id: &str, answer: &str) -> String {
     format!("/v1/proposals/{id}/{answer}")
 }
@@ -63,7 +70,7 @@ async fn only_another_operator_for_the_account_approves() {
         let refused = server.post(&path(&id, "approve"), token, &reason).await;
         assert_eq!(refused.status, status, "{who}: {refused:?}");
         refused.refuses(status, kind);
-        assert_eq!((open(&server).await.len(), world.job("T").await["history"].clone()), (1, json!([])), "{who}");
+        assert_eq!((open(&server).await.len(), history(&world).await), (1, vec!["proposed".to_owned()]), "{who}");
     }
     let listed = answer(server.request("GET", "/v1/proposals", &zhao)).await;
     assert_eq!(listed.body, json!({"proposals": []}), "what a token is not for does not exist");
@@ -71,12 +78,15 @@ async fn only_another_operator_for_the_account_approves() {
 
     let done = server.post(&path(&id, "approve"), &wang, &reason).await;
     assert_eq!((done.status, &done.body["job"]["state"]), (200, &json!("queued")), "{done:?}");
-    let history = world.job("T").await["history"].clone();
-    let line = &history[0];
+    let lines = world.job("T").await["history"].clone();
+    let line = &lines[1];
     let names = ["operator", "proposed_by", "approved_by", "comment", "approval_comment"].map(|name| &line[name]);
-    assert_eq!(names, ["li", "li", "wang", "it never arrived", "seen, too"], "{history}");
+    assert_eq!(names, ["li", "li", "wang", "it never arrived", "seen, too"], "{lines}");
     server.post(&path(&id, "approve"), &wang, &reason).await.refuses(404, "not-found");
-    assert_eq!((history.as_array().map(Vec::len), open(&server).await.len()), (Some(1), 0));
+    assert_eq!(
+        (history(&world).await, open(&server).await.len()),
+        (["proposed", "operator_action"].map(str::to_owned).to_vec(), 0)
+    );
     world.books_agree().await;
 }
 
@@ -91,7 +101,7 @@ async fn approved_twice_at_once_over_http_it_is_done_once() {
     let mut statuses = [one.status, other.status];
     statuses.sort_unstable();
     assert!(statuses[0] == 200 && [404, 409].contains(&statuses[1]), "{one:?} {other:?}");
-    assert_eq!(world.job("T").await["history"].as_array().map(Vec::len), Some(1));
+    assert_eq!(history(&world).await, ["proposed", "operator_action"]);
 }
 
 #[tokio::test]
@@ -113,6 +123,19 @@ async fn a_changed_job_is_named_and_a_rejected_proposal_is_gone() {
     let detail = void.body["detail"].as_str().unwrap();
     assert!(detail.contains("its state was queued and is cancelled"), "{detail}");
     assert_eq!((open(&server).await.len(), world.job("T").await["state"].clone()), (0, json!("cancelled")));
+    assert_eq!(history(&world).await, ["proposed", "rejected", "proposed", "operator_action", "void"]);
+    let lines = world.job("T").await["history"].clone();
+    let expected = json!({
+        "event": "proposal", "outcome": "rejected", "proposal": rejected.body["proposal"]["id"], "action": "send",
+        "operator": "wang", "comment": "no", "at": lines[1]["at"],
+    });
+    assert_eq!(lines[1], expected, "{rejected:?}");
+    assert!(lines[0]["expires_at"].as_str().is_some_and(|at| at.ends_with('Z')), "{lines}");
+    assert!(lines[4]["comment"].as_str().unwrap().contains("its state was queued and is cancelled"), "{lines}");
+    let page = Browser::signed_in(&server, &server.tokens.reader).await.get("/jobs/main/transfer/T").await;
+    page.says("li proposes: Send again. Reason: it never arrived (open until");
+    page.says("wang rejects the proposal: Send again. Reason: no");
+    page.says("wang could not approve the proposal: Send again. It is removed: its state was queued and is cancelled");
     world.books_agree().await;
 }
 
@@ -142,11 +165,11 @@ async fn pages_show_what_is_proposed_and_who_may_approve() {
     assert_eq!(before.status, 409, "{before:?}");
     before.says("li has made a proposal about it");
     assert_eq!(wang.act(&approve, &[("reason", "")]).await.status, 422);
-    assert_eq!(world.job("T").await["history"], json!([]), "nothing is done yet");
+    assert_eq!(history(&world).await, ["proposed"], "nothing is done yet");
 
     let done = wang.act(&approve, &[("reason", "seen, too")]).await;
     assert_eq!((done.status, done.header("location")), (303, job), "{done:?}");
-    wang.get(job).await.says("approved by").says("wang").does_not_say(says);
+    wang.get(job).await.says("approved by").says("wang").says(says).does_not_say("data-proposal");
     assert_eq!(wang.get(&approve).await.status, 404);
     wang.get("/proposals").await.says("No proposal is open");
 }
@@ -221,6 +244,6 @@ async fn no_answer_is_given_that_cannot_be_put_on_record() {
         refused.refuses(503, "unavailable");
         assert!(refused.body["detail"].as_str().unwrap().contains("nothing was done"), "{refused:?}");
     }
-    assert_eq!((open(&server).await.len(), world.job("T").await["history"].clone()), (1, json!([])));
+    assert_eq!((open(&server).await.len(), history(&world).await), (1, vec!["proposed".to_owned()]));
     world.books_agree().await;
 }

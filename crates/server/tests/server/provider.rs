@@ -1,6 +1,7 @@
 //! A small OpenID Connect provider in the test's process: discovery, keys, authorization and tokens, with faults on request.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::rsa::KeySize;
@@ -20,6 +21,7 @@ use tokio::net::TcpListener;
 
 pub(crate) const CLIENT: &str = "bursar";
 const SECRET: &str = "the client's secret";
+pub(crate) const SIGNED_OUT: &str = "https://bursar.example/sign-in";
 pub(crate) const RETURN: &str = "https://bursar.example/sign-in/return";
 
 /// The signature of an ID token.
@@ -53,7 +55,13 @@ struct Given {
 /// The provider.
 pub(crate) struct Provider {
     pub(crate) issuer: String,
-    keys: [RsaKeyPair; 2],
+    keys: [RsaKeyPair; 3],
+    /// The second key is shown in the first one's place.
+    is_renewed: AtomicBool,
+    /// The keys were read so often.
+    pub(crate) readings: AtomicUsize,
+    /// People can sign out here.
+    pub(crate) signs_out: AtomicBool,
     plan: Mutex<Plan>,
     codes: Mutex<HashMap<String, Given>>,
     folder: TempDir,
@@ -67,7 +75,10 @@ impl Provider {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap(); // any free port: many tests run at once
         let provider = Arc::new(Self {
             issuer: format!("http://{}", listener.local_addr().unwrap()),
-            keys: [(); 2].map(|()| RsaKeyPair::generate(KeySize::Rsa2048).unwrap()),
+            keys: [(); 3].map(|()| RsaKeyPair::generate(KeySize::Rsa2048).unwrap()),
+            is_renewed: AtomicBool::new(false),
+            readings: AtomicUsize::new(0),
+            signs_out: AtomicBool::new(true),
             plan: Mutex::new(Plan { change: Box::new(|_| {}), signed: Signed::Rightly, answers: true }),
             codes: Mutex::default(),
             folder: tempfile::tempdir().unwrap(),
@@ -97,6 +108,10 @@ impl Provider {
             roles_claim: "groups".to_owned(),
             operator_values: texts(&["payments-operators"]),
             reader_values: texts(&["payments-readers"]),
+            accounts_claim: None,
+            all_accounts_values: texts(&["payments-all"]),
+            provider_sign_out: true,
+            post_logout_redirect_url: Some(SIGNED_OUT.to_owned()),
             ca_file: None,
         }
     }
@@ -104,6 +119,16 @@ impl Provider {
     /// Makes the next ID tokens with these changes.
     pub(crate) fn plan(&self, signed: Signed, change: impl Fn(&mut Value) + Send + 'static) {
         *self.plan.lock().unwrap() = Plan { change: Box::new(change), signed, answers: true };
+    }
+
+    /// Shows another key under another name, and signs by it what is signed rightly.
+    pub(crate) fn renew_keys(&self) {
+        self.is_renewed.store(true, Ordering::Relaxed);
+    }
+
+    /// The key that is shown, and its name.
+    fn shown(&self) -> (&RsaKeyPair, &'static str) {
+        if self.is_renewed.load(Ordering::Relaxed) { (&self.keys[1], "k3") } else { (&self.keys[0], "k1") }
     }
 
     /// Gives no more ID tokens.
@@ -120,7 +145,7 @@ impl Provider {
         });
         (plan.change)(&mut claims);
         let head = match plan.signed {
-            Signed::Rightly | Signed::ByAnotherKey => json!({"alg": "RS256", "kid": "k1"}),
+            Signed::Rightly | Signed::ByAnotherKey => json!({"alg": "RS256", "kid": self.shown().1}),
             Signed::ByUnknownKey => json!({"alg": "RS256", "kid": "k2"}),
             Signed::BySecret => json!({"alg": "HS256"}),
             Signed::Not => json!({"alg": "none"}),
@@ -132,8 +157,8 @@ impl Provider {
             signature
         };
         let signature = match plan.signed {
-            Signed::Rightly => by(&self.keys[0]),
-            Signed::ByAnotherKey | Signed::ByUnknownKey => by(&self.keys[1]),
+            Signed::Rightly => by(self.shown().0),
+            Signed::ByAnotherKey | Signed::ByUnknownKey => by(&self.keys[2]),
             Signed::BySecret => {
                 hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), text.as_bytes()).as_ref().to_vec()
             }
@@ -149,7 +174,7 @@ fn encoded(bytes: impl AsRef<[u8]>) -> String {
 
 async fn description(State(provider): State<Arc<Provider>>) -> Json<Value> {
     let issuer = &provider.issuer;
-    Json(json!({
+    let mut description = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
@@ -158,14 +183,20 @@ async fn description(State(provider): State<Arc<Provider>>) -> Json<Value> {
         "subject_types_supported": ["public"],
         // A provider that offers what must not be believed.
         "id_token_signing_alg_values_supported": ["RS256", "HS256", "none"],
-    }))
+    });
+    if provider.signs_out.load(Ordering::Relaxed) {
+        description["end_session_endpoint"] = json!(format!("{issuer}/end?tenant=shop"));
+    }
+    Json(description)
 }
 
 async fn jwks(State(provider): State<Arc<Provider>>) -> Json<Value> {
-    let public = provider.keys[0].public_key();
+    provider.readings.fetch_add(1, Ordering::Relaxed);
+    let (key, name) = provider.shown();
+    let public = key.public_key();
     let (n, e) = (public.modulus(), public.exponent());
     let [n, e] = [n.big_endian_without_leading_zero(), e.big_endian_without_leading_zero()].map(encoded);
-    Json(json!({"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "k1", "n": n, "e": e}]}))
+    Json(json!({"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": name, "n": n, "e": e}]}))
 }
 
 /// A person who agrees at once.

@@ -164,7 +164,11 @@ impl World {
 
     /// Proposes to resume this queue after lost writes; returns the proposal's id.
     pub(crate) async fn propose_resume(&self, queue: &str, who: &str) -> String {
-        let resumed = self.store.resume_by(&queue.parse().unwrap(), Operator { who, why: "looked" }).await.unwrap();
+        let resumed = self
+            .store
+            .resume_by(&queue.parse().unwrap(), Operator { who, why: "looked", identity: Some(who) })
+            .await
+            .unwrap();
         let Resumed::NeedsSecond(NeedsSecond::Proposed(open)) = resumed else { panic!("{resumed:?}") };
         open.proposal.id
     }

@@ -21,6 +21,8 @@ pub struct Operator<'a> {
     pub who: &'a str,
     /// The reason in the operator's words.
     pub why: &'a str,
+    /// The digest of the token, or of the person at a provider, that vouches for the name; `None` if nothing does. It distinguishes two operators.
+    pub identity: Option<&'a str>,
 }
 
 impl Operator<'_> {

@@ -6,8 +6,8 @@ mod approve;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bursar_domain::{
-    ActionKind, ApprovalAction, ApprovalRefused, ContentSummary, Fen, Millis, Operation, OtherReason, Proposal,
-    ProposalSeen, Queue, Reason, State, answers_for_lost_writes,
+    ActionKind, ApprovalAction, ApprovalRefused, ContentSummary, Fen, HistoryEvent, Millis, Operation, OtherReason,
+    Proposal, ProposalChange, ProposalOutcome, ProposalSeen, Queue, Reason, State, answers_for_lost_writes,
 };
 use redis::Pipeline;
 use serde_json::Map;
@@ -54,12 +54,29 @@ impl OpenProposal {
         &self.text
     }
 
+    /// The event of a job's history.
+    fn change(&self, outcome: ProposalOutcome, operator: Operator<'_>, at: Millis) -> HistoryEvent {
+        let Proposal { id, action, end, expires_at, .. } = &self.proposal;
+        HistoryEvent::Proposal(ProposalChange {
+            at,
+            outcome,
+            proposal: id.clone(),
+            action: *action,
+            end: *end,
+            operator: operator.who.to_owned(),
+            comment: operator.why.to_owned(),
+            expires_at: (outcome == ProposalOutcome::Proposed).then_some(*expires_at),
+            more: Map::new(),
+        })
+    }
+
     fn key(&self) -> &str {
         self.proposal.key.as_deref().unwrap_or_default()
     }
 
     fn first(&self) -> Operator<'_> {
-        Operator { who: &self.proposal.proposed_by, why: &self.proposal.comment }
+        let Proposal { proposed_by, comment, proposer, .. } = &self.proposal;
+        Operator { who: proposed_by, why: comment, identity: proposer.as_deref() }
     }
 }
 
@@ -79,6 +96,8 @@ pub enum NeedsSecond {
     OpenBefore(Box<OpenProposal>),
     /// Too many proposals are open: nothing was done.
     TooMany,
+    /// No token vouches for the operator: nothing was done.
+    NoToken,
 }
 
 /// The result of an approval.
@@ -254,6 +273,10 @@ impl Store {
 
     /// Opens a proposal. One that is open about the same thing stays, unless that has changed since.
     async fn propose(&self, draft: Draft<'_>, operator: Operator<'_>) -> Result<NeedsSecond, StoreError> {
+        // A name alone does not distinguish the first operator from the second one.
+        if operator.identity.is_none() {
+            return Ok(NeedsSecond::NoToken);
+        }
         let since = self.since();
         let open = self.proposal_about(draft.queue, draft.key).await?;
         let (stale, open) = match open {
@@ -273,7 +296,8 @@ impl Store {
         let open = OpenProposal { proposal, text };
         let kind = open.proposal.action.kind();
         let reason = kind.map(|kind| open.first().reason(kind).recorded()).unwrap_or_default();
-        let mut call = self.proposal_call(&open, "proposed", &reason);
+        let change = open.change(ProposalOutcome::Proposed, open.first(), open.proposal.at);
+        let mut call = self.proposal_call(&open, "proposed", (&reason, &change));
         let Proposal { at, expires_at, .. } = open.proposal;
         call.push("open").push(&open.text).push(replaced).push(at.0).push(expires_at.0).push(MAX_PROPOSALS);
         let reply: String = call.run(self).await?;
@@ -284,10 +308,15 @@ impl Store {
         }
     }
 
-    fn proposal_call(&self, open: &OpenProposal, event: &str, reason: &str) -> crate::scripts::Call<'_> {
+    fn proposal_call(
+        &self,
+        open: &OpenProposal,
+        event: &str,
+        (reason, change): (&str, &HistoryEvent),
+    ) -> crate::scripts::Call<'_> {
         let queue_keys = self.queues.of(&open.proposal.queue);
         let mut call = self.scripts.proposal.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
-        call.push(open.key()).push(EVENTS_KEPT).push(event).push(reason);
+        call.push(open.key()).push(EVENTS_KEPT).push(event).push(reason).push(change.recorded());
         call
     }
 
@@ -340,18 +369,25 @@ impl Store {
     /// [`StoreError`]: repeat.
     pub async fn dismiss(&self, open: &OpenProposal, operator: Operator<'_>) -> Result<Dismissed, StoreError> {
         let since = self.since();
-        let (event, dismissed) = match open.proposal.is_by(operator.who) {
-            true => ("proposal_withdrawn", Dismissed::Withdrawn),
-            false => ("proposal_rejected", Dismissed::Rejected),
+        let (outcome, dismissed) = match open.proposal.is_by(operator.who, operator.identity) {
+            true => (ProposalOutcome::Withdrawn, Dismissed::Withdrawn),
+            false => (ProposalOutcome::Rejected, Dismissed::Rejected),
         };
         let reason = open.proposal.action.kind().map(|kind| operator.reason(kind).recorded()).unwrap_or_default();
-        let is_removed = self.remove(open, event, &reason).await?;
+        let is_removed = self.remove(open, outcome, operator, &reason).await?;
         self.kept(since).await?;
         Ok(if is_removed { dismissed } else { Dismissed::Gone })
     }
 
-    async fn remove(&self, open: &OpenProposal, event: &str, reason: &str) -> Result<bool, StoreError> {
-        let mut call = self.proposal_call(open, event, reason);
+    async fn remove(
+        &self,
+        open: &OpenProposal,
+        outcome: ProposalOutcome,
+        operator: Operator<'_>,
+        reason: &str,
+    ) -> Result<bool, StoreError> {
+        let change = open.change(outcome, operator, self.now().await?);
+        let mut call = self.proposal_call(open, &format!("proposal_{}", outcome.as_str()), (reason, &change));
         call.push("remove").push(&open.text);
         let reply: String = call.run(self).await?;
         Ok(reply.is_empty())
@@ -368,6 +404,7 @@ impl Draft<'_> {
             end: self.end,
             amount_fen: self.amount,
             proposed_by: operator.who.to_owned(),
+            proposer: operator.identity.map(str::to_owned),
             comment: operator.why.to_owned(),
             at: now,
             expires_at: now.plus(within),

@@ -13,7 +13,7 @@ use crate::scene::{
     LATER, LEASE, Scene, answered, bill_json, known_by, parse, then, transfer, transfer_json, transfer_with_webhook,
 };
 
-const RENAMED: Operator<'_> = Operator { who: "li", why: "renamed" };
+const RENAMED: Operator<'_> = Operator { who: "li", why: "renamed", identity: None };
 
 /// The same job under the account's new name.
 fn renamed(mut job: Value) -> Job {

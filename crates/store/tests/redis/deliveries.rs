@@ -358,7 +358,7 @@ async fn what_cannot_be_delivered_keeps_no_other_waiting() {
     let _: u64 = scene.command(&["DEL", &format!("{}:k1", scene.name("outbox"))]).await;
     queried_and(&scene, "k1", State::Succeeded).await;
     assert_eq!(event(&next(&scene).await).state, State::Succeeded, "mended");
-    let li = Operator { who: "li", why: "mended" };
+    let li = Operator { who: "li", why: "mended", identity: None };
     assert!(scene.store.retry_delivery(&origin(&scene), "k1", li).await.unwrap());
     let history = scene.store.history(&scene.job("k1").await).await.unwrap();
     assert!(history.iter().any(|event| matches!(event, HistoryEvent::Quarantine(event) if event.operator == "li")));

@@ -160,7 +160,7 @@ async fn a_redis_that_lost_writes_vouches_for_no_earlier_write() {
 async fn an_operators_action_is_as_durable_as_a_submission() {
     let redis = redis(Fsync::Always);
     let scene = scene(&redis, store(&redis, Durability::Replicated(1)).await.unwrap()).await;
-    let operator = Operator { who: "ann", why: "no replica is there" };
+    let operator = Operator { who: "ann", why: "no replica is there", identity: None };
     let key: Key = "K1".parse().unwrap();
     let is_not_kept = |error: Option<StoreError>| matches!(error, Some(StoreError::NotDurable { .. }));
     assert!(is_not_kept(scene.store.submit(&[transfer("K1")]).await.err()));

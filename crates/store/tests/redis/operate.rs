@@ -162,7 +162,7 @@ async fn reasons_in_any_script_are_kept_and_stay_json() {
     for why in whys {
         let scene = Scene::new().await;
         scene.bring("k1", State::NeedsReview).await;
-        let operator = Operator { who: "王\"芳\"", why };
+        let operator = Operator { who: "王\"芳\"", why, identity: None };
         let operation = Operation::Resolve(State::Failed);
         let outcome = scene.store.operate(&scene.queue, &key("k1"), operation, operator).await.unwrap();
         assert!(matches!(outcome, Operated::Done(_)), "{outcome:?}");
@@ -178,7 +178,7 @@ async fn a_long_reason_is_whole_in_the_history_and_cut_elsewhere() {
     let scene = Scene::new().await;
     scene.bring("k1", State::NeedsReview).await;
     let why = "号".repeat(5_000);
-    let operator = Operator { who: "li", why: &why };
+    let operator = Operator { who: "li", why: &why, identity: None };
     let operated = scene.store.operate(&scene.queue, &key("k1"), Operation::Query, operator).await.unwrap();
     let Operated::Done(job) = operated else { panic!("not done") };
     let Some(Reason::OperatorAction { comment, .. }) = job.reason else { panic!("{job:?}") };
@@ -236,7 +236,7 @@ async fn an_action_on_a_job_that_keeps_changing_is_never_done() {
 async fn pausing_and_resuming_report_changes_and_their_author() {
     let scene = Scene::new().await;
     let of = |operator: Operator<'_>, action| operator.reason(action);
-    let first = of(Operator { who: "li", why: "gateway \"down\" 停机" }, ActionKind::Pause);
+    let first = of(Operator { who: "li", why: "gateway \"down\" 停机", identity: None }, ActionKind::Pause);
     assert!(scene.store.pause(&scene.queue, &first).await.unwrap());
     assert!(!scene.store.pause(&scene.queue, &of(OPERATOR, ActionKind::Pause)).await.unwrap());
     let paused = scene.store.status(&scene.queue).await.unwrap().paused;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bursar_domain::{
     ActionKind, ApprovalAction, ApprovalRefused, ApprovalRule, Approvals, Call, Due, HistoryEvent, Operation,
-    OperatorAction, Reason, State, VouchedBy,
+    OperatorAction, Reason, State,
 };
 use bursar_store::{
     Approved, Dismissed, Dropped, Executed, MAX_PROPOSALS, NeedsSecond, OpenProposal, Operated, Operator, Resumed,
@@ -14,8 +14,8 @@ use bursar_test_support::{eventually, private_redis};
 
 use crate::scene::{LATER, OPERATOR, SOON, Scene, key, pause, then};
 
-const WANG: Operator<'_> = Operator { who: "wang", why: "seen, too" };
-const ZHAO: Operator<'_> = Operator { who: "zhao", why: "as well" };
+const WANG: Operator<'_> = Operator { who: "wang", why: "seen, too", identity: Some("wang's token") };
+const ZHAO: Operator<'_> = Operator { who: "zhao", why: "as well", identity: Some("zhao's token") };
 
 fn two() -> ApprovalRule {
     ApprovalRule { operators: Approvals::Two, ..ApprovalRule::default() }
@@ -44,7 +44,7 @@ async fn proposed(scene: &Scene, store: &Store, operation: Operation) -> OpenPro
 }
 
 async fn approve(store: &Store, open: &OpenProposal, second: Operator<'_>) -> Approved {
-    store.approve(open, second, VouchedBy::Token).await.unwrap()
+    store.approve(open, second).await.unwrap()
 }
 
 fn is_done(approved: &Approved) -> bool {
@@ -90,8 +90,12 @@ async fn a_send_waits_for_another_operator_and_has_both_names() {
 
     let refused = |refused| Approved::Refused(refused);
     assert_eq!(approve(&store, &open, OPERATOR).await, refused(ApprovalRefused::SameOperator("li".into())));
-    let system = store.approve(&open, WANG, VouchedBy::System).await.unwrap();
+    let system = approve(&store, &open, Operator { identity: None, ..WANG }).await;
     assert_eq!(system, refused(ApprovalRefused::NoToken("wang".into())));
+    let renamed = approve(&store, &open, Operator { identity: OPERATOR.identity, ..WANG }).await;
+    assert_eq!(renamed, refused(ApprovalRefused::SameOperator("wang".into())), "one token under two names");
+    let namesake = approve(&store, &open, Operator { identity: WANG.identity, ..OPERATOR }).await;
+    assert_eq!(namesake, refused(ApprovalRefused::SameOperator("li".into())), "two tokens of one name");
     assert_eq!((open_ones(&scene, &store).await, scene.text("k1").await), (1, before.0));
 
     let Approved::Done(Executed::Job(job)) = approve(&store, &open, WANG).await else { panic!("not done") };
@@ -313,8 +317,10 @@ async fn a_drop_from_quarantine_needs_two() {
     assert_eq!([&one, &other].into_iter().filter(|one| is_done(one)).count(), 1, "{one:?} {other:?}");
     assert_eq!(store.quarantined(&scene.queue, 10).await.unwrap().len(), 0);
     let lines: Vec<String> = scene.command(&["LRANGE", &format!("{}:ghost", scene.name("history")), "0", "-1"]).await;
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(lines[0].contains("\"proposed_by\":\"li\",\"approved_by\":\""), "{lines:?}");
+    let names = lines.iter().map(|line| HistoryEvent::read(line.as_bytes()).name().to_owned());
+    let names: Vec<String> = names.collect();
+    assert_eq!(names, ["proposal", "proposal", "proposal", "quarantine"], "proposed, void, proposed: {lines:?}");
+    assert!(lines[3].contains("\"proposed_by\":\"li\",\"approved_by\":\""), "{lines:?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use bursar_store::{Committed, Dropped, Operator, Quarantined, Retried, StoredAs,
 
 use crate::scene::{Scene, answered, key, then, transfer};
 
-const LI: Operator<'_> = Operator { who: "li", why: "mended by hand" };
+const LI: Operator<'_> = Operator { who: "li", why: "mended by hand", identity: None };
 
 async fn set(scene: &Scene, key: &str, text: &str) {
     let _: String = scene.command(&["SET", &scene.job_name(key), text]).await;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bursar_domain::{
     AccountName, ApprovalRule, Approvals, Due, Kind, Millis, Operation, Outcome, Reason, RestoredFromJournal, State,
-    Transition, VouchedBy,
+    Transition,
 };
 use bursar_store::{
     Approved, BalanceParts, Claim, Cursor, DeadLetterAction, DeliveryClaim, DeliveryCommit, DeliveryResult, Dismissed,
@@ -152,7 +152,7 @@ async fn propose(scene: &Scene) {
     let rule = ApprovalRule { operators: Approvals::Two, ..ApprovalRule::default() };
     let (store, queue) = (scene.store.clone().with_approvals(rule), &scene.queue);
     store.lost_writes(queue, scene.era().await.unwrap_or_default()).await.unwrap();
-    let second = Operator { who: "wang", why: "seen, too" };
+    let second = Operator { who: "wang", why: "seen, too", identity: Some("wang's token") };
     for is_rejected in [true, false] {
         let proposed = store.resume_by(queue, OPERATOR).await.unwrap();
         let Resumed::NeedsSecond(NeedsSecond::Proposed(open)) = proposed else { panic!("{proposed:?}") };
@@ -160,7 +160,7 @@ async fn propose(scene: &Scene) {
         if is_rejected {
             assert_eq!(store.dismiss(&open, second).await.unwrap(), Dismissed::Rejected);
         } else {
-            let approved = store.approve(&open, second, VouchedBy::Token).await.unwrap();
+            let approved = store.approve(&open, second).await.unwrap();
             assert_eq!(approved, Approved::Done(Executed::Queue(queue.clone())));
         }
     }

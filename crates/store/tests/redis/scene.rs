@@ -28,7 +28,7 @@ pub(crate) const LATER: Millis = Millis(9_999_999_999_999);
 /// Long against anything that a test waits for.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
-pub(crate) const OPERATOR: Operator<'_> = Operator { who: "li", why: "because" };
+pub(crate) const OPERATOR: Operator<'_> = Operator { who: "li", why: "because", identity: Some("li's token") };
 
 pub(crate) struct Scene {
     pub(crate) store: Store,

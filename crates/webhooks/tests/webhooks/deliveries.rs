@@ -81,7 +81,7 @@ impl Scene {
     }
 
     async fn resolve(&self, key: &str) {
-        let operator = Operator { who: "li", why: "seen" };
+        let operator = Operator { who: "li", why: "seen", identity: None };
         let key: Key = key.parse().unwrap();
         self.store.operate(&self.queue, &key, Operation::Resolve(State::Succeeded), operator).await.unwrap();
     }

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 const SOON: Duration = Duration::from_secs(60);
 
-const LI: Operator<'static> = Operator { who: "li", why: "looked at it" };
+const LI: Operator<'static> = Operator { who: "li", why: "looked at it", identity: None };
 
 /// A separate queue on the Redis that all tests share.
 struct ImportScene {

@@ -87,7 +87,7 @@ async fn a_journal_of_another_redis_stops_sends_until_reconciled() {
     assert_eq!(paused, Some(Reason::JournalAhead), "the others are kept from sending, too");
 
     // A person's word is the one way for others, and no way for this worker.
-    let operator = Operator { who: "p", why: "because" };
+    let operator = Operator { who: "p", why: "because", identity: None };
     world.resume(operator).await;
     stays_unsent(&gateway, 1).await;
 
@@ -119,7 +119,7 @@ async fn an_emptied_redis_is_noticed_before_the_next_send() {
     world.submit(keys(1)).await;
     stays_unsent(&gateway, 1).await;
     // An operator who looks only at the queue may resume it: the journal still blocks the sends.
-    let operator = Operator { who: "p", why: "because" };
+    let operator = Operator { who: "p", why: "because", identity: None };
     world.store.resume(&world.queue, &operator.reason(ActionKind::Resume)).await.unwrap();
     stays_unsent(&gateway, 1).await;
     worker.stop().await;

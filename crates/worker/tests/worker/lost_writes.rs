@@ -41,7 +41,7 @@ async fn sent_and_forgotten(
     folder: &Path,
     gateway: &Arc<Scripted>,
 ) -> crate::support::Running {
-    let operator = Operator { who: "test", why: "until the copy is made" };
+    let operator = Operator { who: "test", why: "until the copy is made", identity: None };
     world.pause(operator).await;
     world.submit(keys(2)).await;
     let (data, older) = (folder.join("appendonlydir"), folder.join("older"));
@@ -79,7 +79,7 @@ async fn an_account_that_holds_sends_nothing_until_a_person_says_so() {
     assert_eq!(paused.await, Reason::QueueLostWrites);
     assert_eq!((gateway.sends_of("K1"), gateway.sends_of("K2")), (1, 1), "nothing was sent a second time");
 
-    let operator = Operator { who: "ann", why: "K1 and K2 are on no statement" };
+    let operator = Operator { who: "ann", why: "K1 and K2 are on no statement", identity: None };
     world.resume(operator).await;
     world.until("K1", State::Succeeded).await;
     assert_eq!(gateway.sends_of("K1"), 2, "on a person's word");

@@ -11,7 +11,7 @@ use bursar_test_support::{OwnRedis, eventually};
 use crate::lost_writes::{copy, redis, restore};
 use crate::support::{Act, Running, Scripted, World, keys};
 
-const OPERATOR: Operator<'_> = Operator { who: "test", why: "until the copy is made" };
+const OPERATOR: Operator<'_> = Operator { who: "test", why: "until the copy is made", identity: None };
 
 /// A holding account's worker with one place: K1 was sent and has ended, K2 is out and takes the place; the copy knows of neither.
 struct Saturated {

@@ -11,7 +11,7 @@ use redis::aio::MultiplexedConnection;
 
 use crate::support::{Act, Scripted, World, keys};
 
-const OPERATOR: Operator<'_> = Operator { who: "li", why: "because" };
+const OPERATOR: Operator<'_> = Operator { who: "li", why: "because", identity: None };
 
 /// A response that the account's rules let us read.
 fn response(outcome: Outcome, request_id: &str) -> ParsedResponse {

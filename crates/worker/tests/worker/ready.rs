@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::support::{Act, Scripted, World, keys};
 
-const OPERATOR: Operator<'_> = Operator { who: "li", why: "because" };
+const OPERATOR: Operator<'_> = Operator { who: "li", why: "because", identity: None };
 
 async fn command<T: FromRedisValue>(redis: &OwnRedis, words: &[&str]) -> T {
     let mut connection = redis::Client::open(redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap();

@@ -314,6 +314,8 @@ fn metrics_where_others_than_monitoring_reach_are_warned_of() {
         ("server.listen = '0.0.0.0:8080'", 1),
         ("server.listen = '[::1]:8080'", 0),
         ("server.listen = '0.0.0.0:8080'\nserver.admin_listen = '10.0.0.1:9101'", 0),
+        ("server.listen = '0.0.0.0:8080'\nserver.admin_listen = '0.0.0.0:8080'", 1),
+        ("server.listen = '127.0.0.1:8080'\nserver.admin_listen = '127.0.0.1:8080'", 0),
     ] {
         let advice = right(text, &[]).advice();
         assert_eq!(advice.len(), count, "{text}: {advice:?}");

@@ -30,7 +30,7 @@ const FURTHER_BEINGFI: &str = "environment = 'production'\nchannel = 'wxpay'\nsp
 const OBSERVED: &str = "[worker]\nlisten = '127.0.0.1:9100'\n[telemetry]\notlp_endpoint = 'http://127.0.0.1:4318'\n";
 
 /// The provider by which people sign in.
-const OIDC: &str = "\n[server.oidc]\nissuer = 'https://login.example'\nclient_id = 'bursar'\nclient_secret_file = 'oidc.secret'\nredirect_url = 'https://bursar.example/sign-in/return'\nroles_claim = 'groups'\noperator_values = ['ops']\nreader_values = ['auditors']\nca_file = 'ca.pem'\n";
+const OIDC: &str = "\n[server.oidc]\nissuer = 'https://login.example'\nclient_id = 'bursar'\nclient_secret_file = 'oidc.secret'\nredirect_url = 'https://bursar.example/sign-in/return'\nroles_claim = 'groups'\naccounts_claim = 'accounts'\nall_accounts_values = ['all']\npost_logout_redirect_url = 'https://bursar.example/sign-in'\noperator_values = ['ops']\nreader_values = ['auditors']\nca_file = 'ca.pem'\n";
 
 #[test]
 fn what_is_shown_reads_back_as_the_same() {

@@ -67,7 +67,7 @@ async fn operate(
     action: Action,
     reason: &str,
 ) -> Result<Response, Problem> {
-    let acting = Acting { actor: &who.actor, reason };
+    let acting = Acting { actor: &who.actor, identity: &who.bearer.identity, reason };
     match ops::operate::operate(app, (&name.queue, &name.key), action, acting, None).await {
         Ok(record) => Ok(Json(record.view()).into_response()),
         Err(NotOperated::Proposed(open)) => Ok(accepted(&open)),

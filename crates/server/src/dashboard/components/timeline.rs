@@ -3,7 +3,7 @@
 
 use bursar_domain::{
     Call, DeadlinePassed, Delivery, DeliveryOutcome, Fen, HistoryEvent, Millis, OperatorAction, Outcome,
-    QuarantineOutcome, Response, RestoredFromJournal, without_accounts_but,
+    ProposalChange, QuarantineOutcome, Response, RestoredFromJournal, without_accounts_but,
 };
 use bursar_store::JobRecord;
 use maud::{Markup, html};
@@ -100,6 +100,7 @@ fn read(words: &Words, event: &HistoryEvent, whole: &[&str]) -> Line {
             ),
             in_sentence: &["outcome", "operator", "comment"],
         },
+        HistoryEvent::Proposal(change) => proposal(words, change, whole),
         HistoryEvent::Delivery(delivery) => delivered(words, delivery),
         HistoryEvent::Notification(_) => {
             Line { tone: "query", what: words.named_by_notification.to_owned(), in_sentence: &["number"] }
@@ -136,6 +137,20 @@ fn operated(words: &Words, action: &OperatorAction, whole: &[&str]) -> Line {
         tone: "act",
         what: format!("{} {}: {comment} ({states})", action.operator, words.action(action.action)),
         in_sentence: &["action", "operator", "comment", "from", "to"],
+    }
+}
+
+/// A proposal that was opened, or that ended without the action.
+fn proposal(words: &Words, change: &ProposalChange, whole: &[&str]) -> Line {
+    let comment = without_accounts_but(&change.comment, whole);
+    let end = change.end.map(|end| format!(" ({})", words.state(end))).unwrap_or_default();
+    let action = change.action.kind().map_or(words.proposal.quarantine_drop, |kind| words.action(kind));
+    let ends = change.expires_at.map(|at| format!(" ({} {})", words.proposal.open_until, at.rfc3339()));
+    let what = filled(words.proposal.changed(change.outcome), &[&change.operator, &format!("{action}{end}"), &comment]);
+    Line {
+        tone: "act",
+        what: format!("{what}{}", ends.unwrap_or_default()),
+        in_sentence: &["outcome", "proposal", "action", "as", "operator", "comment", "expires_at"],
     }
 }
 

@@ -1,5 +1,7 @@
 //! The texts about proposals: actions that need a second operator.
 
+use bursar_domain::ProposalOutcome;
+
 /// The texts of one language.
 #[derive(Debug, serde::Serialize)]
 #[allow(missing_docs, reason = "a text's name and its English say what it is")]
@@ -9,6 +11,12 @@ pub(in crate::dashboard) struct ProposalWords {
     pub(in crate::dashboard) none_open: &'static str,
     /// {0} who, {1} what, {2} why.
     pub(in crate::dashboard) proposes: &'static str,
+    /// {0} who, {1} what, {2} why.
+    pub(in crate::dashboard) withdrawn: &'static str,
+    /// {0} who, {1} what, {2} why.
+    pub(in crate::dashboard) rejected: &'static str,
+    /// {0} who, {1} what, {2} the change.
+    pub(in crate::dashboard) was_void: &'static str,
     pub(in crate::dashboard) open_until: &'static str,
     pub(in crate::dashboard) resume_lost_writes: &'static str,
     pub(in crate::dashboard) quarantine_drop: &'static str,
@@ -25,11 +33,26 @@ pub(in crate::dashboard) struct ProposalWords {
     pub(in crate::dashboard) too_many: &'static str,
 }
 
+impl ProposalWords {
+    /// The sentence about a proposal that was opened, or that ended without the action.
+    pub(in crate::dashboard) const fn changed(&self, outcome: ProposalOutcome) -> &'static str {
+        match outcome {
+            ProposalOutcome::Proposed => self.proposes,
+            ProposalOutcome::Withdrawn => self.withdrawn,
+            ProposalOutcome::Rejected => self.rejected,
+            ProposalOutcome::Void => self.was_void,
+        }
+    }
+}
+
 pub(super) const ENGLISH: ProposalWords = ProposalWords {
     proposals: "Proposals",
     note: "Actions that one operator has proposed. Another operator approves or rejects them; each expires by itself.",
     none_open: "No proposal is open.",
     proposes: "{0} proposes: {1}. Reason: {2}",
+    withdrawn: "{0} withdraws the proposal: {1}. Reason: {2}",
+    rejected: "{0} rejects the proposal: {1}. Reason: {2}",
+    was_void: "{0} could not approve the proposal: {1}. It is removed: {2}",
     open_until: "open until",
     resume_lost_writes: "resume after lost writes",
     quarantine_drop: "drop from quarantine",
@@ -50,6 +73,9 @@ pub(super) const CHINESE: ProposalWords = ProposalWords {
     note: "由一位操作员提出、须由另一位操作员批准或驳回的操作；到期自动失效。",
     none_open: "没有待批准的操作。",
     proposes: "{0} 提议：{1}。原因：{2}",
+    withdrawn: "{0} 撤销提议：{1}。原因：{2}",
+    rejected: "{0} 驳回提议：{1}。原因：{2}",
+    was_void: "{0} 未能批准提议：{1}。提议已作废：{2}",
     open_until: "有效期至",
     resume_lost_writes: "丢失写入后恢复发送",
     quarantine_drop: "从隔离区移除",

@@ -45,7 +45,9 @@ impl Answer {
         let words = &signed_in.words().proposal;
         match self {
             Self::Approve => (words.approve, words.approve_does),
-            Self::Reject if proposal.is_by(signed_in.name()) => (words.withdraw, words.reject_does),
+            Self::Reject if proposal.is_by(signed_in.name(), signed_in.identity()) => {
+                (words.withdraw, words.reject_does)
+            }
             Self::Reject => (words.reject, words.reject_does),
         }
     }
@@ -100,7 +102,7 @@ fn shown(signed_in: &SignedIn, open: &OpenProposal) -> Markup {
         @if signed_in.may_operate() {
             div.buttons {
                 @for answer in Answer::ALL {
-                    @if answer == Answer::Reject || !proposal.is_by(signed_in.name()) {
+                    @if answer == Answer::Reject || !proposal.is_by(signed_in.name(), signed_in.identity()) {
                         a.act data-act=(answer.as_str()) href=(address(proposal, answer)) { (answer.words(signed_in, proposal).0) }
                     }
                 }

@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::Response;
-use maud::html;
+use axum::http::{HeaderMap, StatusCode};
+use bursar_domain::AuditAction;
 
-use super::sign_in::{To, begin, with_cookie};
+use super::sign_in::{To, begin, too_many, with_cookie};
 use crate::dashboard::access::is_from_here;
 use crate::dashboard::cookie;
 use crate::dashboard::i18n::language::local;
-use crate::dashboard::page::{Answered, Live, Refused, Tab, framed, refuse, see};
+use crate::dashboard::page::{Answered, Refused, lead_on, refuse, see};
 use crate::dashboard::signed_in::Guest;
-use crate::http::client::Client;
+use crate::http::client::{Client, OnRecord};
 use crate::state::oidc::{ATTEMPT_LASTS, Attempt, NotSignedIn, Oidc, Returned};
 use crate::state::sessions::Whose;
 use crate::state::{Shared, clock};
@@ -26,7 +25,7 @@ const PURPOSE: &str = "sign-in";
 pub(super) async fn leave(
     State(app): State<Shared>,
     guest: Guest,
-    headers: HeaderMap,
+    (client, headers): (Client, HeaderMap),
     to: Result<Query<To>, QueryRejection>,
 ) -> Answered {
     let oidc = configured(&app, &guest)?;
@@ -35,7 +34,7 @@ pub(super) async fn leave(
     }
     let to = to.map(|Query(to)| to.to).unwrap_or_default();
     let begun = oidc.begin(local(&to), clock::now()).await;
-    let (address, attempt) = begun.map_err(|why| not_signed_in(&guest, &headers, &why))?;
+    let (address, attempt) = begun.map_err(|why| not_signed_in(&app, &guest, (&headers, &client), &why))?;
     let attempt = app.sessions.sealed(PURPOSE, &attempt);
     Ok(with_cookie(see(&address), &cookie::attempt(&headers, &attempt, ATTEMPT_LASTS)))
 }
@@ -49,14 +48,14 @@ pub(super) async fn come_back(
     back: Result<Query<Returned>, QueryRejection>,
 ) -> Answered {
     let oidc = configured(&app, &guest)?;
-    let refused = |why: NotSignedIn| not_signed_in(&guest, &headers, &why);
+    let refused = |why: NotSignedIn| not_signed_in(&app, &guest, (&headers, &client), &why);
     let back = back.map(|Query(back)| back).unwrap_or_default();
     let sealed = cookie::value(&headers, cookie::attempt_name(&headers)).unwrap_or_default();
     let attempt: Attempt = app.sessions.opened(PURPOSE, sealed).ok_or_else(|| refused(NotSignedIn::NotBegun))?;
     let person = oidc.finish(&attempt, &back, clock::now()).await.map_err(refused)?;
     let bearer = oidc.people.bearer(&person);
     let session = begin(&app, &guest, (&headers, &client), &bearer, Whose::Person(person)).await?;
-    let page = with_cookie(lead_on(&guest, local(&attempt.to)), &session);
+    let page = with_cookie(lead_on(&guest, guest.words.signing_in, local(&attempt.to)), &session);
     Ok(with_cookie(page, &cookie::attempt(&headers, "", Duration::ZERO)))
 }
 
@@ -64,21 +63,8 @@ fn configured<'a>(app: &'a Shared, guest: &Guest) -> Result<&'a Oidc, Refused> {
     app.oidc.as_ref().ok_or_else(|| refuse(guest, None, StatusCode::NOT_FOUND, guest.words.not_found))
 }
 
-/// A page that opens `to` at once.
-fn lead_on(guest: &Guest, to: &str) -> Response {
-    let words = guest.words;
-    let content = html! {
-        h1 { (words.signing_in) }
-        p { a href=(to) { (words.go_on) } }
-    };
-    let mut page = framed(guest, None, Tab::None, Live::No, words.signing_in, &content);
-    page.headers_mut().extend(HeaderValue::try_from(format!("0; url={to}")).ok().map(|to| (header::REFRESH, to)));
-    page
-}
-
-/// The page of an attempt that failed, and the end of the attempt.
-fn not_signed_in(guest: &Guest, headers: &HeaderMap, why: &NotSignedIn) -> Refused {
-    tracing::warn!("no one was signed in by the provider: {why}");
+/// The page of an attempt that failed, the end of the attempt, and its event in the audit trail.
+fn not_signed_in(app: &Shared, guest: &Guest, (headers, client): (&HeaderMap, &Client), why: &NotSignedIn) -> Refused {
     let words = guest.words;
     let (status, text) = match why {
         NotSignedIn::ProviderAway(_) => (StatusCode::SERVICE_UNAVAILABLE, words.provider_away.to_owned()),
@@ -86,7 +72,20 @@ fn not_signed_in(guest: &Guest, headers: &HeaderMap, why: &NotSignedIn) -> Refus
         NotSignedIn::Refused(_) => (StatusCode::FORBIDDEN, words.provider_refused.to_owned()),
         NotSignedIn::NoName(_) => (StatusCode::FORBIDDEN, words.provider_no_name.to_owned()),
         NotSignedIn::NoRole(name) => (StatusCode::FORBIDDEN, words.provider_no_role.replace("{0}", name)),
+        NotSignedIn::NoAccount(name) => (StatusCode::FORBIDDEN, words.provider_no_account.replace("{0}", name)),
+        NotSignedIn::TooManyAccounts(name) => {
+            (StatusCode::FORBIDDEN, words.provider_too_many_accounts.replace("{0}", name))
+        }
     };
-    let Refused(page) = refuse(guest, None, status, &text);
+    let Refused(mut page) = refuse(guest, None, status, &text);
+    if status == StatusCode::FORBIDDEN {
+        app.refused(None, client.address, AuditAction::SignInFailed, ("/sign-in/return", Some(why.to_string())));
+        if let Some(wait) = app.must_wait(client.address) {
+            Refused(page) = too_many(guest, wait);
+        }
+        page.extensions_mut().insert(OnRecord);
+    } else {
+        tracing::warn!("no one was signed in by the provider: {why}");
+    }
     with_cookie(*page, &cookie::attempt(headers, "", Duration::ZERO)).into()
 }

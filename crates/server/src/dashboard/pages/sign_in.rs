@@ -16,7 +16,7 @@ use crate::dashboard::access;
 use crate::dashboard::access::Posted;
 use crate::dashboard::cookie;
 use crate::dashboard::i18n::language::local;
-use crate::dashboard::page::{Answered, Live, Refused, Tab, framed, refuse, refuse_problem, see};
+use crate::dashboard::page::{Answered, Live, Refused, Tab, framed, lead_on, refuse, refuse_problem, see};
 use crate::dashboard::signed_in::Guest;
 use crate::http::auth::MAX_TOKEN_BYTES;
 use crate::http::client::Client;
@@ -83,16 +83,16 @@ pub(super) async fn sign_in(State(app): State<Shared>, guest: Guest, request: Re
     }
     let form = access::read(request, &app).await;
     let form = form.map_err(|status| refuse(&guest, None, status, guest.words.form_unreadable))?;
-    let tried = match app.bearer_of(form.text("token")) {
+    let (tried, why) = match app.bearer_of(form.text("token")) {
         Ok(bearer) => {
             let whose = Whose::Token(bearer.name.clone());
             let cookie = begin(&app, &guest, (&headers, &client), &bearer, whose).await?;
             return Ok(with_cookie(see(local(form.text("to"))), &cookie));
         }
-        Err(NoBearer::Unknown) => Tried::Wrong,
-        Err(NoBearer::Expired(_)) => Tried::Expired,
+        Err(unknown @ NoBearer::Unknown) => (Tried::Wrong, unknown.to_string()),
+        Err(expired @ NoBearer::Expired(_)) => (Tried::Expired, expired.to_string()),
     };
-    app.refused(None, client.address, AuditAction::SignInFailed, "/sign-in");
+    app.refused(None, client.address, AuditAction::SignInFailed, ("/sign-in", Some(why)));
     if let Some(wait) = app.must_wait(client.address) {
         return Err(too_many(&guest, wait));
     }
@@ -123,14 +123,21 @@ pub(super) async fn begin(
     Ok(cookie::session(headers, &app.sessions.cookie(&session), app.sessions.limits.lifetime))
 }
 
-/// `POST /sign-out`: the cookie stays until the session has ended, so that the person can repeat it.
+/// `POST /sign-out`: the cookie stays until the session has ended, so that the person can repeat it. A person of a provider ends the session
+/// there next, where it has an address for that.
 pub(super) async fn sign_out(State(app): State<Shared>, headers: HeaderMap, posted: Posted) -> Answered {
     let signed_in = &posted.signed_in;
     let ended = app.sessions.end(&app.store, &signed_in.session).await;
     ended.map_err(|refusal| refuse_problem(signed_in, refusal))?;
     let event = signed_in.actor.intends(AuditAction::SignOut, AuditTarget::default(), None);
     ops::audit::note(&app, event.ended(AuditResult::Done, None));
-    Ok(with_cookie(see("/sign-in"), &cookie::session(&headers, "", Duration::ZERO)))
+    let at_provider = match &app.oidc {
+        Some(oidc) if signed_in.bearer().is_person() => oidc.sign_out().await,
+        Some(_) | None => None,
+    };
+    let guest = &signed_in.guest;
+    let left = at_provider.map_or_else(|| see("/sign-in"), |to| lead_on(guest, guest.words.signing_out, &to));
+    Ok(with_cookie(left, &cookie::session(&headers, "", Duration::ZERO)))
 }
 
 /// A text as a value of a query.
@@ -146,7 +153,7 @@ pub(super) fn with_cookie(mut response: Response, cookie: &str) -> Response {
 }
 
 /// The refusal of a network that has failed too often within a minute.
-fn too_many(guest: &Guest, wait: Duration) -> Refused {
+pub(super) fn too_many(guest: &Guest, wait: Duration) -> Refused {
     let mut refused = refuse(guest, None, StatusCode::TOO_MANY_REQUESTS, guest.words.too_many);
     refused.0.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
     refused

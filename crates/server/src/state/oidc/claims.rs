@@ -1,7 +1,10 @@
-//! The claims of an ID token that was checked: a name and a role.
+//! The claims of an ID token that was checked: a name, a role and accounts.
+
+use std::collections::BTreeSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bursar_domain::AccountName;
 use openidconnect::core::CoreIdToken;
 use serde_json::Value;
 
@@ -11,14 +14,26 @@ use crate::state::tokens::{MAX_NAME_CHARS, Role};
 /// The longest word of a provider that is repeated, in characters.
 const MAX_WORD_CHARS: usize = 64;
 
+/// The accounts of a person, in bytes at most: they are in the session's cookie.
+const MAX_ACCOUNTS_BYTES: usize = 1_024;
+
 /// The person of a token whose signature was checked, and whose subject is this.
-pub(super) fn person(settings: &OidcSettings, token: &CoreIdToken, subject: String) -> Result<Person, NotSignedIn> {
+pub(super) fn person(
+    settings: &OidcSettings,
+    configured: &BTreeSet<AccountName>,
+    token: &CoreIdToken,
+    subject: String,
+) -> Result<Person, NotSignedIn> {
     let payload = token.to_string().split('.').nth(1).and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
     let claims: Value = payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or_default();
     let name = name(settings, &claims).ok_or_else(|| NotSignedIn::NoName(settings.name_claim.clone()))?;
-    match role(settings, &claims) {
-        Some(role) => Ok(Person { name, role, subject }),
-        None => Err(NotSignedIn::NoRole(name)),
+    let Some(role) = role(settings, &claims) else { return Err(NotSignedIn::NoRole(name)) };
+    let accounts = accounts(settings, configured, &claims);
+    let bytes: usize = accounts.iter().flatten().map(|name| name.len() + 3).sum();
+    match accounts {
+        Some(accounts) if accounts.is_empty() => Err(NotSignedIn::NoAccount(name)),
+        Some(_) if bytes > MAX_ACCOUNTS_BYTES => Err(NotSignedIn::TooManyAccounts(name)),
+        accounts => Ok(Person { name, role, accounts, subject }),
     }
 }
 
@@ -35,16 +50,31 @@ fn name(settings: &OidcSettings, claims: &Value) -> Option<String> {
 
 /// The role. An operator may do all that a reader may.
 fn role(settings: &OidcSettings, claims: &Value) -> Option<Role> {
-    let values: Vec<&str> = match claim(claims, &settings.roles_claim)? {
-        Value::String(value) => vec![value],
-        Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
-    };
+    let values = values(claims, &settings.roles_claim);
     let has = |wanted: &[String]| wanted.iter().any(|wanted| values.contains(&wanted.as_str()));
     if has(&settings.operator_values) {
         return Some(Role::Operator);
     }
     has(&settings.reader_values).then_some(Role::Reader)
+}
+
+/// The accounts that the claim names and the configuration has; `None` for all.
+fn accounts(settings: &OidcSettings, configured: &BTreeSet<AccountName>, claims: &Value) -> Option<BTreeSet<String>> {
+    let values = values(claims, settings.accounts_claim.as_ref()?);
+    if settings.all_accounts_values.iter().any(|all| values.contains(&all.as_str())) {
+        return None;
+    }
+    let names = configured.iter().map(AccountName::as_str);
+    Some(names.filter(|name| values.contains(name)).map(str::to_owned).collect())
+}
+
+/// The texts of a claim: one text, or a list. Anything else says nothing.
+fn values<'a>(claims: &'a Value, name: &str) -> Vec<&'a str> {
+    match claim(claims, name) {
+        Some(Value::String(value)) => vec![value],
+        Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).collect(),
+        None | Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => Vec::new(),
+    }
 }
 
 /// A claim by its name, else by the way through objects that its dots name.
@@ -75,6 +105,10 @@ mod tests {
             roles_claim: roles_claim.to_owned(),
             operator_values: vec!["pay-ops".to_owned()],
             reader_values: vec!["pay-read".to_owned(), "auditors".to_owned()],
+            accounts_claim: None,
+            all_accounts_values: vec!["pay-all".to_owned()],
+            provider_sign_out: true,
+            post_logout_redirect_url: None,
             ca_file: None,
         }
     }
@@ -96,6 +130,32 @@ mod tests {
             ("https://x.example/roles", json!({"https://x.example/roles": ["auditors"]}), Some(Role::Reader)),
         ] {
             assert_eq!(role(&settings("name", claim), &claims), expected, "{claim} {claims}");
+        }
+    }
+
+    #[test]
+    fn accounts_are_those_of_the_claim_that_are_configured() {
+        let configured = ["main", "shop"].map(|name| name.parse().unwrap()).into();
+        let found = |accounts_claim: Option<&str>, claims: Value| {
+            let accounts_claim = accounts_claim.map(str::to_owned);
+            let settings = OidcSettings { accounts_claim, ..settings("name", "groups") };
+            let found = accounts(&settings, &configured, &claims);
+            found.map(|accounts| accounts.into_iter().collect::<Vec<_>>())
+        };
+        assert_eq!(found(None, json!({"accounts": ["main"]})), None, "no claim is asked for: all accounts");
+        for (claims, expected) in [
+            (json!({"accounts": ["main", "other"]}), Some(vec!["main"])),
+            (json!({"accounts": "shop"}), Some(vec!["shop"])),
+            (json!({"accounts": ["shop", "main"]}), Some(vec!["main", "shop"])),
+            (json!({"accounts": ["shop", "pay-all"]}), None),
+            (json!({"accounts": ["Main", "main ", "*", ""]}), Some(vec![])),
+            (json!({"accounts": "*"}), Some(vec![])),
+            (json!({"accounts": [["main"], {"main": 1}]}), Some(vec![])),
+            (json!({"accounts": true}), Some(vec![])),
+            (json!({}), Some(vec![])),
+        ] {
+            let expected = expected.map(|names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>());
+            assert_eq!(found(Some("accounts"), claims.clone()), expected, "{claims}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The second operator's approval: it executes the proposal and removes it in one write.
 
-use bursar_domain::{ActionKind, ApprovalAction, Key, QuarantineOutcome, VouchedBy};
+use bursar_domain::{ActionKind, ApprovalAction, Key, ProposalOutcome, QuarantineOutcome};
 
 use super::super::StoredAs;
 use super::super::operate::{Operated, Operator};
@@ -16,13 +16,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: it may have been done; read the job or queue before repeating.
-    pub async fn approve(
-        &self,
-        open: &OpenProposal,
-        second: Operator<'_>,
-        vouched_by: VouchedBy,
-    ) -> Result<Approved, StoreError> {
-        if let Err(refused) = open.proposal.check_second(second.who, vouched_by) {
+    pub async fn approve(&self, open: &OpenProposal, second: Operator<'_>) -> Result<Approved, StoreError> {
+        if let Err(refused) = open.proposal.check_second(second.who, second.identity) {
             return Ok(Approved::Refused(refused));
         }
         let since = self.since();
@@ -112,7 +107,8 @@ impl Store {
 
     /// Removes a proposal whose job or queue has changed.
     async fn void(&self, second: BySecond<'_>, change: String) -> Result<Option<Approved>, StoreError> {
-        let is_removed = self.remove(second.open, "proposal_void", "").await?;
+        let voided = Operator { why: &change, ..second.operator };
+        let is_removed = self.remove(second.open, ProposalOutcome::Void, voided, "").await?;
         Ok(Some(if is_removed { Approved::Void(change) } else { Approved::Gone }))
     }
 }
