@@ -14,6 +14,7 @@ mod commit;
 mod deliveries;
 mod events;
 mod expected;
+mod find;
 mod in_doubt;
 mod job_progress;
 mod keys;
@@ -45,6 +46,7 @@ pub use deliveries::{
     ClaimedDeliveries, ClaimedDelivery, DeliveryClaim, DeliveryCommit, DeliveryResult, DeliveryStatus, EventPayload,
 };
 pub use events::{Event, EventWatch};
+pub use find::{FindCursor, FoundJobs};
 pub use list::{Cursor, Listed};
 pub use notifications::{
     Finality, NotificationCount, NotificationDelivery, NotificationFilter, StoreOutcome, VerifiedNotification,

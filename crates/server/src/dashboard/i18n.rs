@@ -5,6 +5,7 @@ pub(super) mod audit;
 mod chinese;
 mod chinese_reasons;
 mod english;
+mod find;
 pub(super) mod language;
 mod proposals;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub(super) struct Words {
     pub(super) skip: &'static str,
     pub(super) navigation: &'static str,
     pub(super) audit: &'static AuditWords,
+    pub(super) find: &'static find::FindWords,
     pub(super) queues: &'static str,
     pub(super) jobs: &'static str,
     pub(super) review: &'static str,

@@ -34,6 +34,26 @@ impl Query {
         Self { pairs: form_urlencoded::parse(text.as_bytes()).into_owned().collect(), errors: Vec::new() }
     }
 
+    /// The same of a form: a browser sends every field, empty ones among them, and people leave blanks around what they paste.
+    pub(crate) fn of_form(uri: &Uri) -> Self {
+        let mut query = Self::of(uri);
+        for (_, value) in &mut query.pairs {
+            *value = value.trim().to_owned();
+        }
+        query.pairs.retain(|(_, value)| !value.is_empty());
+        query
+    }
+
+    /// Completes times that a browser's field has without seconds and offset, `2026-01-01T08:00`: they are in UTC.
+    pub(crate) fn complete_times(&mut self, names: &[&str]) {
+        const MINUTES: usize = 16;
+        for (_, value) in
+            self.pairs.iter_mut().filter(|(name, value)| names.contains(&name.as_str()) && value.len() == MINUTES)
+        {
+            value.push_str(":00Z");
+        }
+    }
+
     /// The value of `name` by `rule`; `None` if it is left out, or an error names it.
     pub(crate) fn take<T>(&mut self, name: &str, rule: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let mut values = Vec::new();

@@ -10,6 +10,7 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
     skip: "跳到内容",
     navigation: "导航",
     audit: &super::audit::CHINESE,
+    find: &super::find::CHINESE,
     queues: "队列",
     jobs: "任务",
     review: "人工复核",

@@ -11,6 +11,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
     skip: "Skip to content",
     navigation: "Parts of the dashboard",
     audit: &super::audit::ENGLISH,
+    find: &super::find::ENGLISH,
     queues: "Queues",
     jobs: "Jobs",
     review: "Review",
