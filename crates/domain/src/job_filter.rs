@@ -26,7 +26,7 @@ pub struct JobFilter {
     /// Jobs about this order.
     pub order_id: Option<String>,
     /// Jobs that are where they are for the reason of this code.
-    pub reason: Option<String>,
+    pub reason_code: Option<String>,
     /// Jobs whose key begins like this.
     pub prefix: Option<String>,
 }
@@ -49,7 +49,7 @@ impl JobFilter {
     pub fn fits_record(&self, state: State, trade_nos: &[String], reason: Option<&Reason>) -> bool {
         self.state.is_none_or(|wanted| state == wanted)
             && self.trade_no.as_ref().is_none_or(|wanted| trade_nos.contains(wanted))
-            && self.reason.as_ref().is_none_or(|wanted| reason.is_some_and(|reason| reason.code() == *wanted))
+            && self.reason_code.as_ref().is_none_or(|wanted| reason.is_some_and(|reason| reason.code() == *wanted))
     }
 
     /// True if the filter names anything that only a content has.
@@ -129,7 +129,7 @@ mod tests {
         assert!(!number.fits_record(State::Succeeded, &numbers[..1], None));
         let reason = Reason::Rejected(GatewayText::default());
         let rejected =
-            JobFilter { reason: Some("rejected".to_owned()), state: Some(State::Failed), ..JobFilter::default() };
+            JobFilter { reason_code: Some("rejected".to_owned()), state: Some(State::Failed), ..JobFilter::default() };
         assert!(rejected.fits_record(State::Failed, &[], Some(&reason)));
         assert!(!rejected.fits_record(State::NeedsReview, &[], Some(&reason)));
         assert!(!rejected.fits_record(State::Failed, &[], None));

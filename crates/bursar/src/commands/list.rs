@@ -64,7 +64,7 @@ struct FilterArguments {
     order_id: Option<String>,
     /// Only jobs whose reason has this code.
     #[arg(long, value_name = "CODE")]
-    reason: Option<String>,
+    reason_code: Option<String>,
     /// Only jobs whose key begins like this.
     #[arg(long, value_name = "TEXT")]
     prefix: Option<String>,
@@ -87,7 +87,7 @@ impl FilterArguments {
             payee: self.payee.clone(),
             trade_no: self.trade_no.clone(),
             order_id: self.order_id.clone(),
-            reason: self.reason.clone(),
+            reason_code: self.reason_code.clone(),
             prefix: self.prefix.clone(),
         }
     }

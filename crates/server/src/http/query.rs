@@ -11,6 +11,12 @@ use bursar_domain::{FieldError, Millis};
 use crate::http::problem::Problem;
 use crate::state::Shared;
 
+/// The longest name in a filter, in characters.
+pub(crate) const MAX_NAME_CHARS: usize = 256;
+
+/// Names without control characters and without the replacement character of bytes that are no text.
+pub(crate) const NAME_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f\ufffd]+$";
+
 /// The parameters of one request, with the errors found so far.
 pub(crate) struct Query {
     pairs: Vec<(String, String)>,
@@ -106,4 +112,11 @@ impl Query {
         }
         if self.errors.is_empty() { Ok(()) } else { Err(Problem::invalid(&self.errors)) }
     }
+}
+
+/// A name of something that is looked for. The names of queues of apalis-redis have few rules, and those of quarantined keys none.
+pub(crate) fn name(text: &str) -> Result<String, String> {
+    let is_fit = |character: char| !character.is_control() && character != char::REPLACEMENT_CHARACTER;
+    let is_name = (1..=MAX_NAME_CHARS).contains(&text.chars().count()) && text.chars().all(is_fit);
+    is_name.then(|| text.to_owned()).ok_or_else(|| format!("must be a text of 1 to {MAX_NAME_CHARS} characters"))
 }

@@ -289,6 +289,13 @@ async fn read(scene: &Scene) {
     store.in_doubt(queue).await.unwrap();
     store.ready(LATER).await.unwrap();
     store.list(queue, None, &Cursor::default(), 100).await.unwrap();
+    for filter in [
+        JobFilter::default(),
+        JobFilter { trade_no: Some("T1".into()), ..JobFilter::default() },
+        JobFilter { order_id: Some("O1".into()), ..JobFilter::default() },
+    ] {
+        store.find(std::slice::from_ref(queue), &filter, None, 100).await.unwrap();
+    }
     store.scan(queue, None, &ScanCursor::default(), 100).await.unwrap();
     store.due_sends(queue, &ScanCursor::default(), LATER, 100).await.unwrap();
     store.waiting(queue, 5).await.unwrap();

@@ -83,7 +83,7 @@ fn parameters(queue: Option<&Queue>, filter: &JobFilter) -> Vec<(&'static str, S
         ("payee", text(&filter.payee)),
         ("trade_no", text(&filter.trade_no)),
         ("order_id", text(&filter.order_id)),
-        ("reason", text(&filter.reason)),
+        ("reason_code", text(&filter.reason_code)),
         ("prefix", text(&filter.prefix)),
     ];
     given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
@@ -108,7 +108,7 @@ fn form(words: &Words, known: &[&Queue], queue: Option<&Queue>, filter: &JobFilt
         ("payee", find.payee),
         ("trade_no", words.trade_no),
         ("order_id", find.order_id),
-        ("reason", find.reason_code),
+        ("reason_code", find.reason_code),
     ];
     let amounts = [("amount", find.amount_exact), ("min_amount", find.amount_least), ("max_amount", find.amount_most)];
     let is_open = given.iter().any(|(name, _)| *name != "state");
