@@ -9,4 +9,5 @@ pub(crate) mod notify;
 pub(crate) mod openapi;
 mod operator_request;
 pub(crate) mod proposals;
+pub(crate) mod quarantine;
 pub(crate) mod queues;

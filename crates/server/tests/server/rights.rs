@@ -34,7 +34,7 @@ const ALL: &[&str] = &["producer", "operator", "reader"];
 type Row = (&'static str, &'static str, For, u16, u16);
 
 /// The routes of programs.
-const API: [Row; 26] = [
+const API: [Row; 30] = [
     ("GET", "/healthz", Anybody, 200, 200),
     ("GET", "/readyz", Anybody, 200, 200),
     ("GET", "/metrics", Anybody, 200, 200),
@@ -55,6 +55,10 @@ const API: [Row; 26] = [
     ("GET", "/v1/proposals", Tokens(ALL), 200, 200),
     ("POST", "/v1/proposals/{proposal}/approve", Tokens(&["operator"]), 404, 404),
     ("POST", "/v1/proposals/{proposal}/reject", Tokens(&["operator"]), 404, 404),
+    ("GET", "/v1/quarantine", Tokens(ALL), 200, 200),
+    ("POST", "/v1/quarantine/{account}/{kind}/{entry}/retry", Tokens(&["operator"]), 404, 404),
+    ("POST", "/v1/quarantine/{account}/{kind}/{entry}/deliver", Tokens(&["operator"]), 404, 404),
+    ("POST", "/v1/quarantine/{account}/{kind}/{entry}/drop", Tokens(&["operator"]), 404, 404),
     ("GET", "/v1/audit", Tokens(&["operator"]), 200, 200),
     ("GET", "/v1/events", Tokens(ALL), 200, 200),
     ("GET", "/v1/notifications", Tokens(ALL), 200, 422),
@@ -112,6 +116,7 @@ fn path(route: &str, key: &str) -> String {
         ("{kind}", "transfer"),
         ("{platform_no}", key),
         ("{key}", key),
+        ("{entry}", key),
         ("{act}", act),
         ("{proposal}", "00000000000000000000000000000000"),
         ("{id}", "1"),
