@@ -59,7 +59,7 @@ const fn default_limit() -> usize {
 }
 
 /// The page that a client wants.
-struct Wanted {
+struct PageRequest {
     account: Option<String>,
     kind: Option<Kind>,
     filter: JobFilter,
@@ -67,7 +67,7 @@ struct Wanted {
     after: Option<FindCursor>,
 }
 
-impl Wanted {
+impl PageRequest {
     fn read(uri: &Uri, app: &ServerState, bearer: &Bearer) -> Result<Self, Problem> {
         let mut query = Query::of(uri);
         let account = query.parse("account");
@@ -103,7 +103,7 @@ pub(super) struct Page {
 }
 
 async fn list(who: Allowed<Read>, AppState(app): AppState<Shared>, uri: Uri) -> Result<Json<Page>, Problem> {
-    let Wanted { account, kind, filter, limit, after } = Wanted::read(&uri, &app, &who.bearer)?;
+    let PageRequest { account, kind, filter, limit, after } = PageRequest::read(&uri, &app, &who.bearer)?;
     let queues = app.queues_of(&who.bearer, account.as_deref(), kind)?;
     let found = app.store.find(&queues, &filter, after.as_ref(), limit).await?;
     let jobs = found.jobs.iter().map(|(queue, job)| JobEntry::of(queue, job)).collect();

@@ -63,9 +63,9 @@ impl Store {
         let high = after.map(|after| after.score.to_string());
         let high = high.or_else(|| until.map(|until| format!("({}", until.0))).unwrap_or_else(|| "+inf".to_owned());
         let low = since.map_or_else(|| "-inf".to_owned(), |since| since.0.to_string());
-        let (mut batch, mut asked) = (Batch { candidates: Vec::new(), live: Vec::new(), reached: None }, streams);
+        let (mut batch, mut requested) = (Batch { candidates: Vec::new(), live: Vec::new(), reached: None }, streams);
         let mut limit = rows;
-        while !asked.is_empty() {
+        while !requested.is_empty() {
             let command = |stream: &Stream| {
                 let mut command = redis::cmd("ZRANGE");
                 let queue = queues.get(stream.index).map(|queue| self.queues.of(queue).set(stream.set));
@@ -73,10 +73,10 @@ impl Store {
                 command.arg("LIMIT").arg(0).arg(limit).arg("WITHSCORES");
                 command
             };
-            let commands: Vec<Cmd> = asked.iter().map(command).collect();
+            let commands: Vec<Cmd> = requested.iter().map(command).collect();
             let (replies, _) = self.many("ZRANGE", commands).await?;
             let mut again = Vec::new();
-            for (stream, reply) in asked.into_iter().zip(&replies) {
+            for (stream, reply) in requested.into_iter().zip(&replies) {
                 let (new, is_full) = new_rows(queues, stream, reply, after, limit)?;
                 match new.last() {
                     // Many rows can have the same score: more are read until one is new.
@@ -89,7 +89,7 @@ impl Store {
                 }
                 batch.candidates.extend(new);
             }
-            (asked, limit) = (again, limit.saturating_mul(2));
+            (requested, limit) = (again, limit.saturating_mul(2));
         }
         batch.candidates.sort_by(|one, other| other.at.cmp(&one.at));
         if let Some(reached) = &batch.reached {
