@@ -118,8 +118,6 @@ pub(super) struct Words {
     pub(super) show: &'static str,
     pub(super) next_page: &'static str,
     pub(super) nothing_here: &'static str,
-    /// {0} is the key, {1} the number of queues.
-    pub(super) no_such_job: &'static str,
     pub(super) several_jobs: &'static str,
     pub(super) created: &'static str,
     pub(super) updated: &'static str,
