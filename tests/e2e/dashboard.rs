@@ -51,7 +51,7 @@ async fn a_job_is_found_by_key_and_its_timeline_is_complete() {
     page.says("payer_store_no").says("****9a").does_not_say("amy99a");
     let missing = browser.get("/jobs?key=T2").await;
     assert_eq!(missing.status, 404, "{missing:?}");
-    missing.says("There is no job T2");
+    missing.says("Nothing found for T2");
     for path in ["/jobs/main/transfer/NO", "/jobs/none/transfer/T", "/jobs/main/pay/T", "/jobs/main/transfer/T/shoot"] {
         assert_eq!(browser.get(path).await.status, 404, "{path}");
     }

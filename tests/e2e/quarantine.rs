@@ -48,7 +48,7 @@ async fn an_unreadable_record_is_named_everywhere_and_blocks_none() {
         let whole = rewritten(&world, "BROKEN", text).await;
         let listed = server.read("/v1/jobs?state=queued").await;
         let found: Vec<&Value> = listed["jobs"].as_array().unwrap().iter().map(|job| &job["state"]).collect();
-        assert_eq!(found, [&json!("queued"), &json!("unreadable")], "{listed}");
+        assert_eq!(found, [&json!("unreadable"), &json!("queued")], "{listed}");
         for path in ["", "/history"] {
             let answer = server.get(&format!("/v1/jobs/main/transfer/BROKEN{path}")).await;
             answer.refuses(503, "unreadable-record");

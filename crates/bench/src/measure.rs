@@ -3,6 +3,7 @@
 mod accounts;
 mod drain;
 mod durable;
+mod find;
 mod flood;
 mod growth;
 mod http;
@@ -63,6 +64,9 @@ pub(crate) async fn all(options: &Options) -> anyhow::Result<()> {
     }
     if options.wants(Name::Growth) {
         growth::measure(options, &mut report).await?;
+    }
+    if options.wants(Name::Find) {
+        find::measure(options, &mut report).await?;
     }
     many(options, &mut redis, &mut report).await?;
     redis.clear().await?;

@@ -89,6 +89,8 @@ pub(crate) enum Name {
     Workers,
     /// Submit, claim and commit at 10³, 10⁵ and 10⁶ queued jobs and in 1,000 queues. Takes two minutes and over 1 GB: only when named.
     Growth,
+    /// The first page of a search over 10⁶ finished jobs, by each filter. Takes minutes and over 1 GB: only when named.
+    Find,
     /// An idle worker's commands, and the time until it takes a job, with 1, 1,000 and 10,000 accounts. Only by name.
     Accounts,
     /// The wait of other payers' single jobs behind one payer's 10,000, in a queue of 200 sends a second. Only when named.
@@ -109,7 +111,14 @@ impl Name {
     const fn is_long(self) -> bool {
         matches!(
             self,
-            Self::Growth | Self::Accounts | Self::Flood | Self::Start | Self::Scrape | Self::Strangers | Self::Servers
+            Self::Growth
+                | Self::Find
+                | Self::Accounts
+                | Self::Flood
+                | Self::Start
+                | Self::Scrape
+                | Self::Strangers
+                | Self::Servers
         )
     }
 }

@@ -200,6 +200,8 @@ pub enum AuditAction {
     Resolve,
     /// The cancellation of a job.
     Cancel,
+    /// A whole content, with account numbers and names, was shown.
+    Reveal,
     /// The pause of a queue.
     Pause,
     /// The resumption of a queue.
@@ -236,7 +238,7 @@ pub enum AuditAction {
 
 impl AuditAction {
     /// Every action.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::SignIn,
         Self::SignOut,
         Self::SignInFailed,
@@ -246,6 +248,7 @@ impl AuditAction {
         Self::Send,
         Self::Resolve,
         Self::Cancel,
+        Self::Reveal,
         Self::Pause,
         Self::Resume,
         Self::Approve,
@@ -277,6 +280,7 @@ impl AuditAction {
             Self::Send => "send",
             Self::Resolve => "resolve",
             Self::Cancel => "cancel",
+            Self::Reveal => "reveal",
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Approve => "approve",

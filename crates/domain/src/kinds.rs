@@ -1,6 +1,7 @@
 //! The kinds of job. A new kind is one file in `kinds/` and its line in the list below.
 
 mod bill_upload;
+mod details;
 mod generic_split;
 mod job_kind;
 mod pasted;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 use crate::fields::{FieldError, Reader};
 use crate::{AccountRules, Content, DEFAULT_MAX_AMOUNT, Fen, IdError, Key, Millis};
 
+pub use details::{ContentDetails, Receiver, Shown};
 pub use job_kind::Repetition;
 use job_kind::{BusinessKey, JobKind, Submitted};
 pub(crate) use pasted::{read, wire_rule};

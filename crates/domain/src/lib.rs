@@ -5,12 +5,14 @@
 mod account_rules;
 mod approvals;
 mod audit;
+mod ended_by;
 mod fair_order;
 mod fields;
 mod history;
 mod identifier;
 mod ids;
 mod job;
+mod job_filter;
 mod kinds;
 mod mask;
 mod money;
@@ -41,6 +43,7 @@ pub use approvals::{
 pub use audit::{
     Actor, AuditAction, AuditEvent, AuditFilter, AuditResult, AuditRole, AuditTarget, CLI_ADDRESS, PROCESS_ADDRESS,
 };
+pub use ended_by::EndedBy;
 pub use fair_order::{FairBy, FairOrder};
 pub use fields::FieldError;
 pub use history::{
@@ -51,8 +54,9 @@ pub use history::{
 pub use identifier::{identifier_fault, invisible_character};
 pub use ids::{AccountName, IdError, Key, Queue};
 pub use job::{BYTE_ORDER_MARK, Content, Invalid, Job, MAX_DAYS_AHEAD, MAX_JOB_BYTES, NewJob, is_too_far_ahead};
-pub use kinds::{ContentSummary, Kind, Repetition, business_key};
-pub use mask::{shown_fields, without_accounts, without_accounts_but};
+pub use job_filter::JobFilter;
+pub use kinds::{ContentDetails, ContentSummary, Kind, Receiver, Repetition, Shown, business_key};
+pub use mask::{shown_field, shown_fields, whole_fields, without_accounts, without_accounts_but};
 pub use money::{DEFAULT_MAX_AMOUNT, Fen, yuan, yuan_of_field};
 pub use notification::{HeldReason, NotificationOutcome, NotificationView};
 pub use operate::{MAX_REASON_CHARS, Operation, OperationRefused, REASON_PATTERN, is_reason};

@@ -66,40 +66,56 @@ pub fn without_accounts_but(text: &str, whole: &[&str]) -> String {
 /// `receivers[0].divisionProfit`.
 #[must_use]
 pub fn shown_fields(content: &str) -> Vec<(String, String)> {
+    fields_by(content, shown_field)
+}
+
+/// The same as they are stored, for an operator whose act is on record.
+#[must_use]
+pub fn whole_fields(content: &str) -> Vec<(String, String)> {
+    fields_by(content, |_, text| text.to_owned())
+}
+
+/// The form in which a field of this name shows its text.
+type Form = fn(&str, &str) -> String;
+
+fn fields_by(content: &str, form: Form) -> Vec<(String, String)> {
     let mut fields = Vec::new();
     match serde_json::from_str(content) {
-        Ok(value) => add("", "", value, &mut fields),
-        Err(_) => fields.push((String::new(), masked(content))),
+        Ok(value) => add("", "", value, form, &mut fields),
+        Err(_) => fields.push((String::new(), form("", content))),
     }
     fields
 }
 
-fn add(path: &str, name: &str, value: Value, fields: &mut Vec<(String, String)>) {
+fn add(path: &str, name: &str, value: Value, form: Form, fields: &mut Vec<(String, String)>) {
     match value {
         Value::Object(object) => {
             for (inner, value) in object {
                 let path = if path.is_empty() { inner.clone() } else { format!("{path}.{inner}") };
-                add(&path, &inner, value, fields);
+                add(&path, &inner, value, form, fields);
             }
         }
         Value::Array(list) => {
             for (index, value) in list.into_iter().enumerate() {
-                add(&format!("{path}[{index}]"), name, value, fields);
+                add(&format!("{path}[{index}]"), name, value, form, fields);
             }
         }
         Value::String(text) => match serde_json::from_str(&text) {
-            Ok(inner @ (Value::Array(_) | Value::Object(_))) => add(path, name, inner, fields),
+            Ok(inner @ (Value::Array(_) | Value::Object(_))) => add(path, name, inner, form, fields),
             Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | Err(_) => {
-                fields.push((path.to_owned(), of_field(name, &text)));
+                fields.push((path.to_owned(), form(name, &text)));
             }
         },
         Value::Null | Value::Bool(_) | Value::Number(_) => {
-            fields.push((path.to_owned(), of_field(name, &value.to_string())));
+            fields.push((path.to_owned(), form(name, &value.to_string())));
         }
     }
 }
 
-fn of_field(name: &str, text: &str) -> String {
+/// The text of one field as a screen may show it: whole if the field is known to be harmless, else masked. All that shows a part of a
+/// content shows it by this function.
+#[must_use]
+pub fn shown_field(name: &str, text: &str) -> String {
     if is_harmless(name) { text.to_owned() } else { masked(text) }
 }
 

@@ -194,6 +194,13 @@ impl Reason {
         (!is_empty).then_some(Self::LastResponse(text))
     }
 
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default(); // texts: writing them cannot fail
+        value.get("code").and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
     /// An operator's action with its reason.
     #[must_use]
     pub fn operator_action(action: ActionKind, operator: &str, comment: &str) -> Self {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{AccountName, Key, Kind, Millis, Reason, ReasonView, State};
+use crate::{AccountName, ContentDetails, EndedBy, Key, Kind, Millis, Reason, ReasonView, State};
 
 /// One job. Times are RFC 3339 in UTC; a value that is not known yet is `null`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -41,6 +41,11 @@ pub struct JobView {
     #[serde(serialize_with = "Reason::serialize_view")]
     #[schemars(with = "Option<ReasonView<'static>>")]
     pub reason: Option<Reason>,
+    /// Who ended the job: the gateway by its response, an operator, or Bursar, which will never send it. `null` while it has not ended.
+    pub ended_by: Option<EndedBy>,
+    /// The amount and the parties, masked.
+    #[serde(flatten)]
+    pub details: ContentDetails,
     /// The name of the environment that the job was submitted in. It is left out where the submitter had none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,

@@ -3,6 +3,7 @@
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod client;
+pub(crate) mod job_filter;
 pub(crate) mod operation;
 pub(crate) mod part;
 pub(crate) mod path;

@@ -15,6 +15,7 @@ mod deliveries;
 mod demand;
 mod events;
 mod expected;
+mod find;
 mod in_doubt;
 mod job_progress;
 mod keys;
@@ -47,6 +48,7 @@ pub use deliveries::{
 };
 pub use demand::QueueDemand;
 pub use events::{Event, EventWatch};
+pub use find::{FindCursor, FoundJobs};
 pub use list::{Cursor, Listed};
 pub use notifications::{
     Finality, NotificationCount, NotificationDelivery, NotificationFilter, StoreOutcome, VerifiedNotification,

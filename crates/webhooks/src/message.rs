@@ -1,6 +1,6 @@
 //! A message: the body of one event, and the id by which a receiver recognises it. Both are the same at each attempt.
 
-use bursar_domain::{JobView, Millis, Queue, WebhookMessage, WebhookType};
+use bursar_domain::{EndedBy, JobView, Millis, Queue, WebhookMessage, WebhookType};
 use bursar_store::{Origin, WebhookEvent};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -58,13 +58,15 @@ fn as_it_was(queue: &Queue, key: &str, event: &WebhookEvent) -> JobView {
         updated_at: JobView::time(Some(event.at)),
         due_at: None,
         reason: event.reason.clone(),
+        ended_by: EndedBy::of(event.state, event.reason.as_ref(), &[]),
+        details: event.details.clone(),
         environment: event.environment.clone(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use bursar_domain::State;
+    use bursar_domain::{ContentDetails, Fen, State};
 
     use super::*;
 
@@ -80,6 +82,11 @@ mod tests {
             gateway_status: Some("1".into()),
             reason: None,
             environment: None,
+            details: ContentDetails {
+                amount_fen: Fen::new(10),
+                payer: Some("****9a".into()),
+                ..ContentDetails::default()
+            },
         }
     }
 
@@ -91,6 +98,8 @@ mod tests {
         assert_eq!((&body["type"], &body["sequence"]), (&json!("job.succeeded"), &json!(2)));
         assert_eq!(body["timestamp"], "2023-11-14T22:13:20.000Z");
         assert_eq!((&body["data"]["platform_no"], &body["data"]["state"]), (&json!("k1"), &json!("succeeded")));
+        let about = ["amount_fen", "payer", "payee", "ended_by"].map(|name| body["data"][name].clone());
+        assert_eq!(json!(about), json!([10, "****9a", null, "gateway"]));
         let envelope =
             ["account", "kind", "attempts", "queries", "trade_no", "updated_at"].map(|name| body["data"][name].clone());
         assert_eq!(json!(envelope), json!(["main", "transfer", 1, 2, "T1", "2023-11-14T22:13:20.000Z"]));

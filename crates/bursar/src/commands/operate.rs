@@ -32,7 +32,8 @@ pub(crate) struct ReasonArg {
     identification: Identification,
 }
 
-fn reason(text: &str) -> Result<String, String> {
+/// Parses a reason.
+pub(crate) fn reason(text: &str) -> Result<String, String> {
     let rule = || format!("must be a text of 1 to {MAX_REASON_CHARS} characters, without control characters");
     is_reason(text).then(|| text.to_owned()).ok_or_else(rule)
 }

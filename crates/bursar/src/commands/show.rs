@@ -1,21 +1,43 @@
 //! `bursar show KEY` shows a job's state and history.
 
-use bursar_domain::{AuditTarget, HistoryEvent, Key, Kind, Millis, Queue};
+use bursar_domain::{
+    AuditAction, AuditTarget, EndedBy, Fen, HistoryEvent, Key, Kind, Millis, Queue, Reason, Receiver, Shown,
+    whole_fields,
+};
 use bursar_store::{JobRecord, StoredAs, Unreadable};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::attribution::{Did, Identification};
+use crate::commands::operate::reason;
 use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bursar show 1001XP2025010110000001\n  bursar show 1001XP2025010110000001 --json")]
+#[command(
+    after_help = "Example:\n  bursar show 1001XP2025010110000001\n  bursar show 1001XP2025010110000001 --json\n  bursar show 1001XP2025010110000001 --reveal --reason 'the payee asks for the account'\n\nAccount numbers and names are masked. --reveal shows the whole content to an operator, and is an event of the audit trail."
+)]
 pub(crate) struct Arguments {
     /// The job's `platform_no`.
     key: Key,
     #[command(flatten)]
     place: Place,
+    /// Show the whole content, unmasked. It is recorded with your name and the reason.
+    #[arg(long, requires = "reason")]
+    reveal: bool,
+    /// The reason, in your words.
+    #[arg(long, value_name = "TEXT", value_parser = reason, requires = "reveal")]
+    reason: Option<String>,
+    #[command(flatten)]
+    identification: Identification,
+}
+
+/// The form in which a job is printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Masked,
+    Revealed,
 }
 
 /// Narrows a command to some queues; a key is unique within one queue only.
@@ -40,16 +62,44 @@ impl Place {
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let context = CommandContext::open(global.config.as_deref()).await?;
     let queues = context.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
+    if !arguments.reveal {
+        return print(&context, &arguments.key, &queues, global, Form::Masked).await;
+    }
+    let acting = arguments.identification.acting(&context, arguments.reason.as_deref()).await?;
     let found = context.find(&arguments.key, &queues).await?;
+    let target = match found.as_slice() {
+        [(queue, _)] => AuditTarget::job(queue, &arguments.key),
+        [] | [_, ..] => AuditTarget { key: Some(arguments.key.to_string()), ..arguments.place.target() },
+    };
+    let act = async {
+        let exit = print(&context, &arguments.key, &queues, global, Form::Revealed).await?;
+        Ok(Did::quietly(exit))
+    };
+    acting.record(AuditAction::Reveal, target, act).await
+}
+
+/// Prints the jobs of this key.
+async fn print(
+    context: &CommandContext,
+    key: &Key,
+    queues: &[Queue],
+    global: &Global,
+    form: Form,
+) -> Result<Exit, Failure> {
+    let found = context.find(key, queues).await?;
     let mut exit = Exit::Done;
     for (queue, job) in &found {
         match job {
             StoredAs::Job(record) => {
                 let history = context.store.history(record).await?;
-                if global.json {
-                    line(object(record, &history)?)?;
-                } else {
-                    show(record, &history)?;
+                match (global.json, form) {
+                    (true, Form::Masked) => line(object(record, &history)?)?,
+                    (true, Form::Revealed) => line(revealed_object(record, &history)?)?,
+                    (false, Form::Masked) => show(record, &history)?,
+                    (false, Form::Revealed) => {
+                        show(record, &history)?;
+                        show_content(record)?;
+                    }
                 }
             }
             StoredAs::Unreadable { key, why } => {
@@ -62,7 +112,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
         }
     }
     if found.is_empty() {
-        eprintln!("bursar: there is no job {} in {} queues", arguments.key, queues.len());
+        eprintln!("bursar: there is no job {key} in {} queues", queues.len());
         return Ok(Exit::No);
     }
     Ok(exit)
@@ -96,12 +146,58 @@ pub(crate) fn object(record: &JobRecord, history: &[HistoryEvent]) -> serde_json
     Ok(job)
 }
 
+/// The same with the whole content and the whole parties.
+fn revealed_object(record: &JobRecord, history: &[HistoryEvent]) -> serde_json::Result<Value> {
+    let mut job = object(record, history)?;
+    if let (Value::Object(job), Value::Object(whole)) = (&mut job, serde_json::to_value(record.details(Shown::Whole))?)
+    {
+        job.extend(whole);
+    }
+    job["content"] =
+        record.content.as_deref().and_then(|content| serde_json::from_str(content).ok()).unwrap_or_default();
+    Ok(job)
+}
+
+/// The whole content as text.
+fn show_content(record: &JobRecord) -> std::io::Result<()> {
+    line("  content, as it is sent; this was recorded in the audit trail:")?;
+    for (name, text) in record.content.as_deref().map(whole_fields).unwrap_or_default() {
+        line(format_args!("    {name:<24} {}", one_line(&text)))?;
+    }
+    Ok(())
+}
+
+/// The operator who ended a job, by the reason for its state.
+fn ended_by(record: &JobRecord, by: EndedBy) -> String {
+    match (by, &record.reason) {
+        (EndedBy::Operator, Some(Reason::OperatorAction { operator, action, .. })) => {
+            format!("operator {operator} ({}), not the gateway", action.as_str())
+        }
+        (EndedBy::Operator, Some(_) | None) => "an operator, not the gateway".to_owned(),
+        (EndedBy::Gateway | EndedBy::Bursar, _) => by.as_str().to_owned(),
+    }
+}
+
+/// An amount in yuan, with the fen that programs read.
+fn amount(fen: Fen) -> String {
+    format!("{} ({} fen)", fen.yuan(), fen.get())
+}
+
 /// A job as text.
 pub(crate) fn show(record: &JobRecord, history: &[HistoryEvent]) -> std::io::Result<()> {
     let view = record.view();
     line(format_args!("{} {}", record.queue, record.key))?;
+    let details = view.details;
+    let receiver = |to: &Receiver| format!("{} {}", to.receiver, to.share.as_deref().unwrap_or_default());
+    let receivers: Vec<String> = details.receivers.iter().map(|to| receiver(to).trim_end().to_owned()).collect();
     let facts = [
         ("state", Some(view.state.to_string())),
+        ("amount", details.amount_fen.map(amount)),
+        ("payer", details.payer),
+        ("payee", details.payee),
+        ("order_id", details.order_id),
+        ("receivers", (!receivers.is_empty()).then(|| receivers.join(", "))),
+        ("ended_by", view.ended_by.map(|by| ended_by(record, by))),
         ("reason", view.reason.map(|reason| reason.to_string())),
         ("trade_no", view.trade_no),
         ("gateway_status", view.gateway_status),

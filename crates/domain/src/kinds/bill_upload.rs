@@ -14,6 +14,9 @@ pub(super) static KIND: JobKind = JobKind {
     repetition: Repetition::Harmless,
     amount: "order_amount",
     payer: &["store_id"],
+    payee: &[],
+    order: &["order_id"],
+    receivers: None,
     next_day: None,
     // An order is uploaded once for its payment and once for its refund.
     business_key: BusinessKey::Content {

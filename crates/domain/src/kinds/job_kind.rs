@@ -17,12 +17,28 @@ pub(crate) struct JobKind {
     pub next_day: Option<(&'static str, &'static str)>,
     /// The fields that name who pays, in the order in which they are looked for: by them a queue is shared fairly.
     pub payer: &'static [&'static str],
+    /// The fields that name who is paid, in the order in which they are looked for.
+    pub payee: &'static [&'static str],
+    /// The fields that name the order, in the order in which they are looked for.
+    pub order: &'static [&'static str],
+    /// The list of those among whom money is divided, where the kind has one.
+    pub receivers: Option<ReceiverFields>,
     /// The name of the job at the gateway.
     pub business_key: BusinessKey,
     /// The bodies that jobs of this kind may have: the gateway page's, and one for each gateway that has another.
     pub bodies: &'static [Body],
     /// Reads a body; `None` where an error was pushed that leaves nothing to write.
     pub read: fn(&mut Reader<'_>, &Submitted<'_>) -> Option<Draft>,
+}
+
+/// The fields of a list of receivers.
+pub(crate) struct ReceiverFields {
+    /// The list.
+    pub list: &'static str,
+    /// The fields that name a receiver, in the order in which they are looked for.
+    pub ids: &'static [&'static str],
+    /// The field with the receiver's share of the whole.
+    pub share: &'static str,
 }
 
 /// The effect of executing a job of this kind a second time, which decides about a send whose outcome is unknown.

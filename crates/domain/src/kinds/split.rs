@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::generic_split;
-use super::job_kind::{Body, BusinessKey, Draft, Further, JobKind, List, Repetition, Submitted, Texts};
+use super::job_kind::{Body, BusinessKey, Draft, Further, JobKind, List, ReceiverFields, Repetition, Submitted, Texts};
 use super::pasted;
 use crate::fields::{Field, FieldError, Reader, Rule, Written, optional, write_object};
 use crate::share::{WHOLE, millionths};
@@ -19,6 +19,9 @@ pub(super) static KIND: JobKind = JobKind {
     repetition: Repetition::ByAccount,
     amount: "total_amount",
     payer: &["payer_store_no", "payer_merchant_id", "store_id"], // of a split through YZT; BeingFi's names only its order
+    payee: &["payee_store_no", "payee_merchant_id"],
+    order: &[ORDER[0], ORDER[1], "order_id"],
+    receivers: Some(ReceiverFields { list: "receivers", ids: &[RECEIVER.name, GROUP.name], share: SHARE.name }),
     next_day: None,
     business_key: BusinessKey::Content {
         read: business_key,

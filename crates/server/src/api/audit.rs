@@ -12,7 +12,7 @@ use crate::http::auth::{Allowed, Operate};
 use crate::http::operation::get;
 use crate::http::part::Part;
 use crate::http::problem::Problem;
-use crate::http::query::Query;
+use crate::http::query::{MAX_NAME_CHARS, NAME_PATTERN, Query, name};
 use crate::ops;
 use crate::state::Shared;
 
@@ -21,12 +21,6 @@ const DEFAULT_LIMIT: usize = 100;
 
 /// Events on one page, at most: about 400 KB of JSON.
 const MAX_LIMIT: usize = 1_000;
-
-/// The longest name in a filter, in characters.
-const MAX_NAME_CHARS: usize = 256;
-
-/// Names without control characters and without the replacement character of bytes that are no text.
-const NAME_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f\ufffd]+$";
 
 /// The form of `after`: a place in a stream of Redis, or nothing.
 const AFTER_PATTERN: &str = "^([0-9]{1,13}-[0-9]{1,9})?$";
@@ -97,13 +91,6 @@ impl Parameters {
 fn after(text: &str) -> Result<Option<AuditCursor>, String> {
     let wrong = || "must be the next of a page before".to_owned();
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| wrong()) }
-}
-
-/// A name that an event can have. The names of queues of apalis-redis have few rules, and those of quarantined keys none.
-fn name(text: &str) -> Result<String, String> {
-    let is_fit = |character: char| !character.is_control() && character != char::REPLACEMENT_CHARACTER;
-    let is_name = (1..=MAX_NAME_CHARS).contains(&text.chars().count()) && text.chars().all(is_fit);
-    is_name.then(|| text.to_owned()).ok_or_else(|| format!("must be a text of 1 to {MAX_NAME_CHARS} characters"))
 }
 
 /// A page of the audit trail.

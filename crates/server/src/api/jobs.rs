@@ -4,6 +4,7 @@ mod list;
 mod new_job;
 mod operate;
 mod read;
+mod reveal;
 mod submit;
 
 use bursar_domain::{AccountName, JobView, Key, Kind, Operation as Action, Queue};
@@ -18,6 +19,7 @@ pub(crate) fn part() -> Part {
         .route("/v1/jobs", [list::operation(), submit::operation()])
         .route("/v1/jobs/{account}/{kind}/{platform_no}", [read::job_operation()])
         .route("/v1/jobs/{account}/{kind}/{platform_no}/history", [read::history_operation()])
+        .route("/v1/jobs/{account}/{kind}/{platform_no}/reveal", [reveal::operation()])
         .route(
             "/v1/jobs/{account}/{kind}/{platform_no}/query",
             [operate::action(Action::Query).summary("Query the gateway about the job now")],

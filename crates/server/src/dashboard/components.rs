@@ -7,7 +7,9 @@ pub(super) mod timeline;
 
 use std::time::Duration;
 
-use bursar_domain::{HistoryEvent, Kind, Millis, Operation, Queue, Reason, State, last_action, without_accounts_but};
+use bursar_domain::{
+    ActionKind, EndedBy, HistoryEvent, Kind, Millis, Operation, Queue, Reason, State, last_action, without_accounts_but,
+};
 use bursar_store::{JobRecord, Unreadable};
 use maud::{Markup, html};
 
@@ -16,6 +18,28 @@ use super::i18n::{Words, filled};
 /// A state, by colour and word.
 pub(super) fn badge(words: &Words, state: State) -> Markup {
     html! { span.state data-state=(state.as_str()) title=(words.state_means(state)) { (words.state(state)) } }
+}
+
+/// The state of a job, by colour and word.
+pub(super) fn job_badge(words: &Words, job: &JobRecord) -> Markup {
+    html! { span.state data-state=(job.state.as_str()) title=(job_means(words, job)) { (words.state(job.state)) } }
+}
+
+/// The meaning of a job's state: an operator's word is not the gateway's.
+pub(super) fn job_means(words: &Words, job: &JobRecord) -> String {
+    match EndedBy::of(job.state, job.reason.as_ref(), &job.recent) {
+        Some(EndedBy::Operator) => match &job.reason {
+            Some(Reason::OperatorAction { action: ActionKind::Resolve, operator, .. }) => {
+                filled(words.find.resolved_by, &[operator, words.state(job.state)])
+            }
+            Some(Reason::OperatorAction { action: ActionKind::Cancel, operator, .. }) => {
+                filled(words.find.cancelled_by, &[operator])
+            }
+            Some(_) | None => words.find.ended_by_operator.to_owned(),
+        },
+        Some(EndedBy::Bursar) => words.find.ended_by_bursar.to_owned(),
+        Some(EndedBy::Gateway) | None => words.state_means(job.state).to_owned(),
+    }
 }
 
 /// In place of a state: that of a job is not known, and why.

@@ -5,6 +5,7 @@ pub(super) mod audit;
 mod chinese;
 mod chinese_reasons;
 mod english;
+mod find;
 pub(super) mod language;
 mod proposals;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub(super) struct Words {
     pub(super) skip: &'static str,
     pub(super) navigation: &'static str,
     pub(super) audit: &'static AuditWords,
+    pub(super) find: &'static find::FindWords,
     pub(super) queues: &'static str,
     pub(super) jobs: &'static str,
     pub(super) review: &'static str,
@@ -121,8 +123,6 @@ pub(super) struct Words {
     pub(super) show: &'static str,
     pub(super) next_page: &'static str,
     pub(super) nothing_here: &'static str,
-    /// {0} is the key, {1} the number of queues.
-    pub(super) no_such_job: &'static str,
     pub(super) several_jobs: &'static str,
     pub(super) created: &'static str,
     pub(super) updated: &'static str,

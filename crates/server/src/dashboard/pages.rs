@@ -4,6 +4,7 @@ mod audit;
 mod charts;
 mod job;
 mod job_actions;
+mod job_search;
 mod jobs;
 mod language;
 mod live;
@@ -14,6 +15,7 @@ mod provider;
 mod quarantine;
 mod queue_actions;
 mod queues;
+mod reveal;
 mod review;
 mod sign_in;
 
@@ -29,6 +31,7 @@ pub(crate) fn part() -> Part {
         .page("/queues/{account}/{kind}/{act}", get(queue_actions::show).post(queue_actions::perform))
         .page("/jobs", get(jobs::show))
         .page("/jobs/{account}/{kind}/{platform_no}", get(job::show))
+        .page("/jobs/{account}/{kind}/{platform_no}/reveal", get(reveal::show).post(reveal::perform))
         .page("/jobs/{account}/{kind}/{platform_no}/{act}", get(job_actions::show).post(job_actions::perform))
         .page("/review", get(review::show))
         .page("/proposals", get(proposals::show))

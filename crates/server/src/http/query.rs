@@ -11,6 +11,12 @@ use bursar_domain::{FieldError, Millis};
 use crate::http::problem::Problem;
 use crate::state::Shared;
 
+/// The longest name in a filter, in characters.
+pub(crate) const MAX_NAME_CHARS: usize = 256;
+
+/// Names without control characters and without the replacement character of bytes that are no text.
+pub(crate) const NAME_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f\ufffd]+$";
+
 /// The parameters of one request, with the errors found so far.
 pub(crate) struct Query {
     pairs: Vec<(String, String)>,
@@ -32,6 +38,26 @@ impl Query {
     pub(crate) fn of(uri: &Uri) -> Self {
         let text = uri.query().unwrap_or_default();
         Self { pairs: form_urlencoded::parse(text.as_bytes()).into_owned().collect(), errors: Vec::new() }
+    }
+
+    /// The same of a form: a browser sends every field, empty ones among them, and people leave blanks around what they paste.
+    pub(crate) fn of_form(uri: &Uri) -> Self {
+        let mut query = Self::of(uri);
+        for (_, value) in &mut query.pairs {
+            *value = value.trim().to_owned();
+        }
+        query.pairs.retain(|(_, value)| !value.is_empty());
+        query
+    }
+
+    /// Completes times that a browser's field has without seconds and offset, `2026-01-01T08:00`: they are in UTC.
+    pub(crate) fn complete_times(&mut self, names: &[&str]) {
+        const MINUTES: usize = 16;
+        for (_, value) in
+            self.pairs.iter_mut().filter(|(name, value)| names.contains(&name.as_str()) && value.len() == MINUTES)
+        {
+            value.push_str(":00Z");
+        }
     }
 
     /// The value of `name` by `rule`; `None` if it is left out, or an error names it.
@@ -86,4 +112,11 @@ impl Query {
         }
         if self.errors.is_empty() { Ok(()) } else { Err(Problem::invalid(&self.errors)) }
     }
+}
+
+/// A name of something that is looked for. The names of queues of apalis-redis have few rules, and those of quarantined keys none.
+pub(crate) fn name(text: &str) -> Result<String, String> {
+    let is_fit = |character: char| !character.is_control() && character != char::REPLACEMENT_CHARACTER;
+    let is_name = (1..=MAX_NAME_CHARS).contains(&text.chars().count()) && text.chars().all(is_fit);
+    is_name.then(|| text.to_owned()).ok_or_else(|| format!("must be a text of 1 to {MAX_NAME_CHARS} characters"))
 }

@@ -1,10 +1,31 @@
-//! Reading one job.
+//! Reading one job, masked or revealed.
 
-use bursar_domain::{Key, Queue};
+use bursar_domain::{AuditAction, AuditResult, AuditTarget, Key, Queue};
 use bursar_store::{JobRecord, StoredAs};
 
+use crate::ops::audit::{self, Acting, NotDone};
 use crate::state::ServerState;
 use crate::state::refusal::Refusal;
+
+impl NotDone for Refusal {
+    fn result(&self) -> (AuditResult, String) {
+        audit::result_of(self)
+    }
+}
+
+/// The same for an operator who is shown the whole content: that is an event of the audit trail before it is shown.
+///
+/// # Errors
+/// As [`job`], and if the audit trail cannot be written.
+pub(crate) async fn reveal(
+    app: &ServerState,
+    queue: &Queue,
+    key: &Key,
+    acting: Acting<'_>,
+) -> Result<JobRecord, Refusal> {
+    let what = (AuditAction::Reveal, AuditTarget::job(queue, key));
+    audit::recorded(app, acting, what, job(app, queue, key), |record| record.state.to_string()).await
+}
 
 /// The job of that key.
 ///

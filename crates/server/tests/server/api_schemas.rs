@@ -110,6 +110,7 @@ async fn jobs(judged: &Judged) {
         judged.post(&format!("{JOB}/{action}"), &format!("{path}/{action}"), body, status).await
     };
     // A job that may have been sent needs a worker; the states of its actions are tested from outside.
+    act(path, "reveal", &reason, 200).await;
     act(path, "send", &reason, 200).await;
     act(path, "query", &reason, 409).await;
     act(path, "resolve", &end, 409).await;

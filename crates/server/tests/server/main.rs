@@ -14,6 +14,7 @@ mod audit;
 mod dashboard;
 mod dashboard_hostile_texts;
 mod dashboard_notifications;
+mod find;
 mod forms;
 mod json_bombs;
 mod listeners;

@@ -45,6 +45,7 @@ const API: [Row; 30] = [
     ("POST", "/v1/jobs", Tokens(&["producer"]), 201, 422),
     ("GET", "/v1/jobs/{account}/{kind}/{platform_no}", Tokens(ALL), 200, 404),
     ("GET", "/v1/jobs/{account}/{kind}/{platform_no}/history", Tokens(ALL), 200, 404),
+    ("POST", "/v1/jobs/{account}/{kind}/{platform_no}/reveal", Tokens(&["operator"]), 200, 404),
     ("POST", "/v1/jobs/{account}/{kind}/{platform_no}/query", Tokens(&["operator"]), 409, 404),
     ("POST", "/v1/jobs/{account}/{kind}/{platform_no}/send", Tokens(&["operator"]), 200, 404),
     ("POST", "/v1/jobs/{account}/{kind}/{platform_no}/resolve", Tokens(&["operator"]), 409, 404),
@@ -68,12 +69,14 @@ const API: [Row; 30] = [
 ];
 
 /// The routes of people. A form is empty: 422 says that it was looked at, 409 that it does not say which state its reader saw.
-const PAGES: [Row; 24] = [
+const PAGES: [Row; 26] = [
     ("GET", "/", People, 200, 200),
     ("GET", "/queues/{account}/{kind}/{act}", Operators, 200, 404),
     ("POST", "/queues/{account}/{kind}/{act}", Operators, 422, 404),
     ("GET", "/jobs", People, 200, 200),
     ("GET", "/jobs/{account}/{kind}/{platform_no}", People, 200, 404),
+    ("GET", "/jobs/{account}/{kind}/{platform_no}/reveal", Operators, 200, 404),
+    ("POST", "/jobs/{account}/{kind}/{platform_no}/reveal", Operators, 422, 404),
     ("GET", "/jobs/{account}/{kind}/{platform_no}/{act}", Operators, 200, 404),
     ("POST", "/jobs/{account}/{kind}/{platform_no}/{act}", Operators, 409, 404),
     ("GET", "/review", People, 200, 200),

@@ -9,7 +9,9 @@ mod status;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{DeliveryError, HistoryEvent, Millis, Quarantine, QuarantineOutcome, TraceParent};
+use bursar_domain::{
+    ContentDetails, DeliveryError, HistoryEvent, Millis, Quarantine, QuarantineOutcome, Shown, TraceParent,
+};
 use redis::{Pipeline, Value};
 use serde::Deserialize;
 
@@ -22,7 +24,7 @@ use super::notifications::record::StoredNotification;
 use super::quarantine::Quarantined;
 use super::queue::Ready;
 use super::read::lossy;
-use super::record::{StoredJob, Unreadable, WebhookEvent};
+use super::record::{Raw, StoredJob, Unreadable, WebhookEvent};
 use crate::Store;
 use crate::jobs::claim_request::whole_millis;
 use crate::reply::from_reply;
@@ -302,11 +304,11 @@ impl Row {
             return Err(Unfit::Unwanted);
         }
         let owner = self.owner.as_deref().ok_or_else(|| damaged("there is no record"))?;
-        let (url, trace) = receiver(origin, owner)?;
+        let Owner { url, trace, details } = Owner::read(origin, owner)?;
         let url = url.ok_or_else(|| damaged("it has no receiver"))?;
         let text = self.event.as_deref().ok_or_else(|| damaged("there is no event"))?;
         let found = Arc::new(Found { record, entry, entry_text: self.claim.clone() });
-        let (sequence, at, what) = happened(origin, text).ok_or_else(|| Unfit::Event(Arc::clone(&found)))?;
+        let (sequence, at, what) = happened(origin, text, details).ok_or_else(|| Unfit::Event(Arc::clone(&found)))?;
         Ok(ClaimedDelivery {
             key: self.key.clone(),
             token: token.clone(),
@@ -322,29 +324,42 @@ impl Row {
     }
 }
 
-/// The receiver's URL and the trace that the record belongs to.
-fn receiver(origin: &Origin, text: &str) -> Result<(Option<String>, Option<String>), Unfit> {
-    let unfit = |why| match why {
-        Unreadable::Newer { .. } => Unfit::Newer,
-        damaged @ Unreadable::Damaged(_) => Unfit::Undeliverable(damaged),
-    };
-    match origin {
-        Origin::Jobs(_) => {
-            let job = StoredJob::read(text).map_err(unfit)?;
-            Ok((job.callback_url, job.traceparent))
-        }
-        Origin::Notifications(_) => {
-            let notification = StoredNotification::read(text).map_err(unfit)?;
-            Ok((notification.callback_url, None))
+/// The facts in the record of an event's job or notification.
+struct Owner {
+    /// The receiver.
+    url: Option<String>,
+    /// The trace that the record belongs to.
+    trace: Option<String>,
+    /// The amount and the parties of a job. A content never changes, so that an event need not carry them.
+    details: ContentDetails,
+}
+
+impl Owner {
+    fn read(origin: &Origin, text: &str) -> Result<Self, Unfit> {
+        let unfit = |why| match why {
+            Unreadable::Newer { .. } => Unfit::Newer,
+            damaged @ Unreadable::Damaged(_) => Unfit::Undeliverable(damaged),
+        };
+        match origin {
+            Origin::Jobs(queue) => {
+                let job = StoredJob::read(text).map_err(unfit)?;
+                let details = |content: &Raw| ContentDetails::of(queue.kind, content.text(), Shown::Masked);
+                let details = job.content.as_ref().map(details).unwrap_or_default();
+                Ok(Self { url: job.callback_url, trace: job.traceparent, details })
+            }
+            Origin::Notifications(_) => {
+                let notification = StoredNotification::read(text).map_err(unfit)?;
+                Ok(Self { url: notification.callback_url, trace: None, details: ContentDetails::default() })
+            }
         }
     }
 }
 
 /// An event's number, its time and its content; `None` if this build cannot read it.
-fn happened(origin: &Origin, text: &str) -> Option<(u64, Millis, EventPayload)> {
+fn happened(origin: &Origin, text: &str, details: ContentDetails) -> Option<(u64, Millis, EventPayload)> {
     match origin {
         Origin::Jobs(_) => {
-            let event: WebhookEvent = serde_json::from_str(text).ok()?;
+            let event = WebhookEvent { details, ..serde_json::from_str(text).ok()? };
             Some((u64::from(event.sequence), event.at, EventPayload::Job(Box::new(event))))
         }
         Origin::Notifications(_) => {

@@ -1,6 +1,6 @@
 //! The views of a job: for readers, and for the state machine's decisions while nothing is sent.
 
-use bursar_domain::{JobProgress, JobView, Names, Reason, Received, State};
+use bursar_domain::{ContentDetails, EndedBy, JobProgress, JobView, Names, Reason, Received, Shown, State};
 
 use super::JobRecord;
 
@@ -30,6 +30,13 @@ impl JobRecord {
         }
     }
 
+    /// The amount, the parties and the order of the job; nothing of an expired one.
+    #[must_use]
+    pub fn details(&self, shown: Shown) -> ContentDetails {
+        let of = |content: &String| ContentDetails::of(self.queue.kind, content, shown);
+        self.content.as_ref().map(of).unwrap_or_default()
+    }
+
     /// The job as outsiders read it.
     #[must_use]
     pub fn view(&self) -> JobView {
@@ -46,6 +53,8 @@ impl JobRecord {
             updated_at: JobView::time(self.updated),
             due_at: JobView::time(self.due),
             reason: self.reason.clone(),
+            ended_by: EndedBy::of(self.state, self.reason.as_ref(), &self.recent),
+            details: self.details(Shown::Masked),
             environment: self.seen.stored.environment.clone(),
         }
     }

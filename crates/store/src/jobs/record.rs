@@ -3,7 +3,7 @@
 //! Fields that are empty or zero are left out. Fields that this build does not know are kept when it writes the record back, so that
 //! builds of two neighbouring versions can work on one Redis.
 
-use bursar_domain::{HistoryEvent, Job, Millis, Outcome, Reason, State, TraceParent};
+use bursar_domain::{ContentDetails, HistoryEvent, Job, Millis, Outcome, Reason, State, TraceParent};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -264,6 +264,7 @@ impl StoredJob {
             gateway_status: self.gateway_status.clone(),
             reason: self.reason.clone(),
             environment: self.environment.clone(),
+            details: ContentDetails::default(),
         };
         serde_json::to_string(&event).unwrap_or_default() // texts and numbers: writing them cannot fail
     }
@@ -315,6 +316,9 @@ pub struct WebhookEvent {
     /// The name of the environment that the job was submitted in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
+    /// The amount and the parties of the job, masked: of its record, which the event is delivered with.
+    #[serde(skip)]
+    pub details: ContentDetails,
 }
 
 /// A hash's bytes, written in Base64.

@@ -29,6 +29,12 @@ pub(crate) const fn sets_of(state: State) -> &'static [&'static str] {
 pub(crate) struct Score(f64);
 
 impl Score {
+    /// The score of a time.
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds are exact up to the year 287000")]
+    pub(crate) const fn of(at: Millis) -> Self {
+        Self(at.0 as f64)
+    }
+
     /// The time that it is.
     pub(crate) fn time(self) -> Millis {
         crate::reply::score(self.0)
@@ -93,6 +99,11 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// A member with its score, as Redis replies.
+    pub(crate) fn of((member, score): (Vec<u8>, f64)) -> Self {
+        Self { score: Score(score), member: String::from_utf8_lossy(&member).into_owned() }
+    }
+
     /// The job's key; `None` for a member that cannot be one.
     pub(crate) fn key(&self) -> Option<Key> {
         key_of(&self.member)
@@ -200,14 +211,8 @@ impl Store {
             let rows: Vec<(Vec<u8>, f64)> =
                 command.query_async(&mut connection).await.map_err(|source| StoreError::of("ZRANGE", source))?;
             let is_full = rows.len() == limit;
-            let new: Vec<Row> = rows
-                .into_iter()
-                .map(|(member, score)| Row {
-                    score: Score(score),
-                    member: String::from_utf8_lossy(&member).into_owned(),
-                })
-                .filter(|row| after.is_none_or(|after| row > after))
-                .collect();
+            let new: Vec<Row> =
+                rows.into_iter().map(Row::of).filter(|row| after.is_none_or(|after| row > after)).collect();
             if !new.is_empty() || !is_full {
                 return Ok((new, is_full));
             }

@@ -27,6 +27,7 @@ mod deliveries;
 mod durability;
 mod events;
 mod fair_order;
+mod find;
 mod history;
 mod incarnation;
 mod late;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use bursar_domain::{
-    AccountName, ApprovalRule, Approvals, Due, Kind, Millis, Operation, Outcome, Reason, RestoredFromJournal, State,
-    Transition,
+    AccountName, ApprovalRule, Approvals, Due, JobFilter, Kind, Millis, Operation, Outcome, Reason, RestoredFromJournal,
+    State, Transition,
 };
 use bursar_store::{
     Approved, BalanceParts, Claim, Cursor, DeadLetterAction, DeliveryClaim, DeliveryCommit, DeliveryResult, Dismissed,
@@ -289,6 +289,13 @@ async fn read(scene: &Scene) {
     store.in_doubt(queue).await.unwrap();
     store.ready(LATER).await.unwrap();
     store.list(queue, None, &Cursor::default(), 100).await.unwrap();
+    for filter in [
+        JobFilter::default(),
+        JobFilter { trade_no: Some("T1".into()), ..JobFilter::default() },
+        JobFilter { order_id: Some("O1".into()), ..JobFilter::default() },
+    ] {
+        store.find(std::slice::from_ref(queue), &filter, None, 100).await.unwrap();
+    }
     store.scan(queue, None, &ScanCursor::default(), 100).await.unwrap();
     store.due_sends(queue, &ScanCursor::default(), LATER, 100).await.unwrap();
     store.waiting(queue, 5).await.unwrap();

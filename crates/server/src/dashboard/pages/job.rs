@@ -2,15 +2,17 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use bursar_domain::{Fen, Key, Queue, shown_fields};
+use bursar_domain::{Fen, Key, Queue, Receiver, shown_fields};
 use bursar_store::JobRecord;
 use maud::{Markup, html};
 
 use super::notifications;
 use super::proposals::notice;
-use crate::dashboard::components::amounts::{amount, fields};
+use crate::dashboard::components::amounts::fields;
 use crate::dashboard::components::timeline::timeline;
-use crate::dashboard::components::{badge, job_address, moment, offered_operations, percent, shown_reason};
+use crate::dashboard::components::{
+    job_address, job_badge, job_means, moment, offered_operations, percent, shown_reason,
+};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse, refuse_problem};
 use crate::dashboard::signed_in::SignedIn;
@@ -36,8 +38,8 @@ pub(super) async fn show(
     let has_notifications = app.settings.notification_accounts.iter().any(|account| account.name == queue.account);
     let address = job_address(&queue, key.as_str());
     let shown = html! {
-        h1 { code.key { (key) } " " (badge(words, record.state)) }
-        p.soft { a href={ "/jobs?queue=" (percent(&queue.to_string())) } { (queue) } " · " (words.state_means(record.state))
+        h1 { code.key { (key) } " " (job_badge(words, &record)) }
+        p.soft { a href={ "/jobs?queue=" (percent(&queue.to_string())) } { (queue) } " · " (job_means(words, &record))
             @if has_notifications { " · " a href=(notifications::of(&queue.account)) { (filled(words.notifications_of, &[queue.account.as_str()])) } }
         }
         (notice(&signed_in, proposal.as_ref()))
@@ -50,6 +52,7 @@ pub(super) async fn show(
             None => { p.soft { (words.content_gone) } }
             Some(content) => {
                 p.soft { (words.content_masked) }
+                @if signed_in.may_operate() { p { a.act href={ (address) "/reveal" } { (words.find.reveal) } } }
                 (fields(words, &shown_fields(content), |_| false))
             }
         }
@@ -59,9 +62,18 @@ pub(super) async fn show(
 
 fn facts(words: &Words, record: &JobRecord) -> Markup {
     let view = record.view();
+    let details = view.details;
+    let receiver =
+        |to: &Receiver| to.share.as_ref().map_or(to.receiver.clone(), |share| format!("{} ({share})", to.receiver));
+    let receivers: Vec<String> = details.receivers.iter().map(receiver).collect();
+    let receivers = (!receivers.is_empty()).then(|| receivers.join(", "));
     let times = [(words.created, view.created_at), (words.updated, view.updated_at), (words.due, view.due_at)];
     let texts = [
-        (words.amount, amount(record).map(Fen::yuan)),
+        (words.amount, details.amount_fen.map(Fen::yuan)),
+        (words.find.payer, details.payer),
+        (words.find.payee, details.payee),
+        (words.find.order_id, details.order_id),
+        (words.find.receivers, receivers),
         (words.why_so, shown_reason(words, record)),
         (words.trade_no, (!record.trade_nos.is_empty()).then(|| record.trade_nos.join(", "))),
         (words.gateway_status, view.gateway_status),

@@ -136,8 +136,8 @@ fn asking(signed_in: &SignedIn, wanted: &RequestedAction, wrong: Option<&str>, s
         @if let Operation::Resolve(_) = operation {
             fieldset {
                 legend { (words.resolve_as) }
-                @for end in ENDS {
-                    label.choice { input type="radio" name="as" value=(end.as_str()) required; (badge(words, end)) " " (words.state_means(end)) }
+                @for (end, means) in ENDS.into_iter().zip(words.find.resolve_means) {
+                    label.choice { input type="radio" name="as" value=(end.as_str()) required; (badge(words, end)) " " (means) }
                 }
             }
         }

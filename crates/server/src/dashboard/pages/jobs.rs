@@ -1,126 +1,155 @@
-//! `GET /jobs`: one job by its key, or a queue's jobs by state, a page at a time.
+//! `GET /jobs`: jobs of all queues, newest first, by what is known of them, a page at a time; or what the search box finds.
 
 use axum::extract::State as AppState;
 use axum::http::{StatusCode, Uri};
-use axum::response::Response;
-use bursar_domain::{Fen, Key, Queue, State};
-use bursar_store::{Cursor, JobRecord, StoredAs, Unreadable};
+use bursar_domain::{ContentDetails, Fen, JobFilter, Key, Millis, Queue, State};
+use bursar_store::{FindCursor, FoundJobs, JobRecord, StoredAs, Unreadable};
 use maud::{Markup, html};
 
-use crate::dashboard::components::amounts::amount;
-use crate::dashboard::components::{badge, job_address, moment, percent, shown_reason, unreadable};
+use super::job_search::search;
+use crate::dashboard::components::{job_address, job_badge, moment, percent, shown_reason, unreadable};
 use crate::dashboard::i18n::{Words, filled};
-use crate::dashboard::page::{Answered, Live, Tab, page, refuse, refuse_problem, see};
+use crate::dashboard::page::{Answered, Live, Tab, page, refuse, refuse_problem};
 use crate::dashboard::signed_in::SignedIn;
+use crate::http::job_filter::filter_of;
 use crate::http::query::Query;
-use crate::state::{ServerState, Shared};
+use crate::state::Shared;
 
 /// Jobs on one page.
-const PAGE: usize = 100;
+pub(super) const PAGE: usize = 100;
 
-/// The filter.
-struct JobsQuery {
-    queue: Option<Queue>,
-    state: Option<State>,
-    after: Cursor,
-}
+/// The length of a time that a browser sends without seconds, `2026-01-01T08:00`.
+const MINUTES: usize = 16;
 
 pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, uri: Uri) -> Answered {
-    let mut query = Query::of(&uri);
-    let key = query.take("key", |key| Ok(key.trim().to_owned()));
+    let words = signed_in.words();
+    let mut query = Query::of_form(&uri);
+    query.complete_times(&["since", "until"]);
+    let key = query.take("key", |key| Ok(key.to_owned()));
     let queue = query.take("queue", |queue| queue.parse::<Queue>().map_err(|error| error.to_string()));
-    let state = query.take("state", |state| state.parse::<State>().map_err(|error| error.to_string()));
-    let after = query.take("after", |after| after.parse::<Cursor>().map_err(|error| error.to_string()));
+    let filter = filter_of(&mut query);
+    let after = query.take("after", |after| after.parse::<FindCursor>().map_err(|error| error.to_string()));
     query.finish().map_err(|wrong| refuse_problem(&signed_in, wrong))?;
     if let Some(key) = key {
         return search(&signed_in, &app, &key).await;
     }
     let known = app.queues.of(signed_in.bearer());
-    let queue = match queue {
-        Some(queue) => known.contains(&&queue).then_some(queue),
-        None => known.first().copied().cloned(),
-    };
-    let wanted = JobsQuery { queue, state, after: after.unwrap_or_default() };
-    let Some(queue) = &wanted.queue else {
-        return Err(refuse(&signed_in.guest, Some(&signed_in), StatusCode::NOT_FOUND, signed_in.words().not_found));
-    };
-    let listed = app.store.list(queue, wanted.state, &wanted.after, PAGE).await;
-    let listed = listed.map_err(|error| refuse_problem(&signed_in, error))?;
-    let jobs: Vec<(&Queue, &StoredAs)> = listed.jobs.iter().map(|job| (queue, job)).collect();
-    let words = signed_in.words();
+    let wanted: Vec<Queue> =
+        known.iter().copied().filter(|known| queue.as_ref().is_none_or(|queue| queue == *known)).cloned().collect();
+    if wanted.is_empty() {
+        return Err(refuse(&signed_in.guest, Some(&signed_in), StatusCode::NOT_FOUND, words.not_found));
+    }
+    let found = app.store.find(&wanted, &filter, after.as_ref(), PAGE).await;
+    let found = found.map_err(|error| refuse_problem(&signed_in, error))?;
     let content = html! {
         h1 { (words.jobs) }
-        (filter(words, &known, &wanted))
-        (table(words, &jobs))
-        @if let Some(next) = listed.next {
-            p { a href=(address(&wanted, &next.to_string())) rel="next" { (words.next_page) } }
-        }
+        (form(words, &known, queue.as_ref(), &filter))
+        p.soft { (words.find.newest_first) }
+        (table(words, &found.jobs))
+        (further(words, queue.as_ref(), &filter, &found))
     };
     // A page in the middle of a list is not renewed.
-    let live = if wanted.after == Cursor::default() { Live::Yes } else { Live::No };
+    let live = if after.is_none() { Live::Yes } else { Live::No };
     Ok(page(&signed_in, Tab::Jobs, live, words.jobs, &content))
 }
 
-/// The job of this key; where several queues have one, all of them.
-async fn search(signed_in: &SignedIn, app: &ServerState, key: &str) -> Answered {
-    let words = signed_in.words();
-    let (mut found, known) = (Vec::new(), app.queues.of(signed_in.bearer()));
-    if let Ok(key) = key.parse::<Key>() {
-        for queue in &known {
-            let job = app.store.job(queue, &key).await.map_err(|error| refuse_problem(signed_in, error))?;
-            found.extend(job.map(|job| (*queue, job)));
-        }
-    }
-    match found.as_slice() {
-        [] => {
-            let queues = known.len().to_string();
-            let text = filled(words.no_such_job, &[key, &queues]);
-            Err(refuse(&signed_in.guest, Some(signed_in), StatusCode::NOT_FOUND, &text))
-        }
-        [(queue, one)] => Ok(see(&job_address(queue, one.key().as_str()))),
-        several => {
-            let jobs: Vec<(&Queue, &StoredAs)> = several.iter().map(|(queue, job)| (*queue, job)).collect();
-            Ok(choice(signed_in, &jobs))
+/// The way to the next page; a search that reached its bound says so.
+fn further(words: &Words, queue: Option<&Queue>, filter: &JobFilter, found: &FoundJobs) -> Markup {
+    let Some(next) = &found.next else { return Markup::default() };
+    let address = address(queue, filter, Some(next));
+    html! {
+        @if found.is_partial {
+            p.notice { (words.find.partial) " " a href=(address) rel="next" { (words.find.search_on) } }
+        } @else {
+            p { a href=(address) rel="next" { (words.next_page) } }
         }
     }
 }
 
-fn choice(signed_in: &SignedIn, several: &[(&Queue, &StoredAs)]) -> Response {
-    let words = signed_in.words();
-    let content = html! { h1 { (words.several_jobs) } (table(words, several)) };
-    page(signed_in, Tab::Jobs, Live::No, words.several_jobs, &content)
+/// The filter as the parameters of an address.
+fn parameters(queue: Option<&Queue>, filter: &JobFilter) -> Vec<(&'static str, String)> {
+    let text = |text: &Option<String>| text.clone();
+    let time = |time: Option<Millis>| time.map(Millis::rfc3339);
+    let fen = |fen: Option<Fen>| fen.map(|fen| fen.get().to_string());
+    let given = [
+        ("queue", queue.map(ToString::to_string)),
+        ("state", filter.state.map(|state| state.to_string())),
+        ("since", time(filter.since)),
+        ("until", time(filter.until)),
+        ("amount", fen(filter.amount)),
+        ("min_amount", fen(filter.min_amount)),
+        ("max_amount", fen(filter.max_amount)),
+        ("payer", text(&filter.payer)),
+        ("payee", text(&filter.payee)),
+        ("trade_no", text(&filter.trade_no)),
+        ("order_id", text(&filter.order_id)),
+        ("reason_code", text(&filter.reason_code)),
+        ("prefix", text(&filter.prefix)),
+    ];
+    given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-fn address(wanted: &JobsQuery, after: &str) -> String {
-    let queue = wanted.queue.as_ref().map(ToString::to_string).unwrap_or_default();
-    let state = wanted.state.map_or("", State::as_str);
-    format!("/jobs?queue={}&state={state}&after={}", percent(&queue), percent(after))
+/// The address of the page of this filter.
+pub(super) fn address(queue: Option<&Queue>, filter: &JobFilter, after: Option<&FindCursor>) -> String {
+    let after = after.map(|after| ("after", after.to_string()));
+    let parameters = parameters(queue, filter).into_iter().chain(after);
+    let parameters: Vec<String> = parameters.map(|(name, value)| format!("{name}={}", percent(&value))).collect();
+    format!("/jobs?{}", parameters.join("&"))
 }
 
-fn filter(words: &Words, known: &[&Queue], wanted: &JobsQuery) -> Markup {
+fn form(words: &Words, known: &[&Queue], queue: Option<&Queue>, filter: &JobFilter) -> Markup {
+    let find = words.find;
+    let given = parameters(None, filter);
+    let value = |name: &str| given.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str());
+    let time = |name| value(name).unwrap_or_default().chars().take(MINUTES).collect::<String>();
+    let texts = [
+        ("prefix", find.prefix),
+        ("payer", find.payer),
+        ("payee", find.payee),
+        ("trade_no", words.trade_no),
+        ("order_id", find.order_id),
+        ("reason_code", find.reason_code),
+    ];
+    let amounts = [("amount", find.amount_exact), ("min_amount", find.amount_least), ("max_amount", find.amount_most)];
+    let is_open = given.iter().any(|(name, _)| *name != "state");
     html! {
         form.filter action="/jobs" method="get" {
             label { (words.queue) " " select name="queue" {
-                @for queue in known { option value=(queue) selected[wanted.queue.as_ref() == Some(queue)] { (queue) } }
+                option value="" selected[queue.is_none()] { (find.every_queue) }
+                @for known in known { option value=(known) selected[queue == Some(known)] { (known) } }
             } }
             label { (words.state_name) " " select name="state" {
                 option value="" { (words.every_state) }
-                @for state in State::ALL { option value=(state.as_str()) selected[wanted.state == Some(state)] { (words.state(state)) } }
+                @for state in State::ALL { option value=(state.as_str()) selected[filter.state == Some(state)] { (words.state(state)) } }
             } }
             button type="submit" { (words.show) }
+            details.filter open[is_open] {
+                summary { (find.more_filters) }
+                div.filter {
+                    @for (name, label) in [("since", find.since), ("until", find.until)] {
+                        label { (label) " " input type="datetime-local" name=(name) value=(time(name)); }
+                    }
+                    @for (name, label) in amounts {
+                        label { (label) " " input type="text" inputmode="numeric" name=(name) size="12" value=(value(name).unwrap_or_default()); }
+                    }
+                    @for (name, label) in texts {
+                        label { (label) " " input type="text" name=(name) maxlength="128" value=(value(name).unwrap_or_default()); }
+                    }
+                }
+            }
         }
     }
 }
 
-/// Jobs, one a row, each with its amount.
-fn table(words: &Words, jobs: &[(&Queue, &StoredAs)]) -> Markup {
+/// Jobs, one a row, each with its amount and its parties.
+pub(super) fn table(words: &Words, jobs: &[(Queue, StoredAs)]) -> Markup {
     html! {
         @if jobs.is_empty() { p.soft { (words.nothing_here) } } @else {
             div.wide { table.jobs {
                 thead { tr {
                     @for name in [words.key, words.queue, words.state_name] { th { (name) } }
                     th.number { (words.amount) }
-                    @for name in [words.why_so, words.calls, words.updated, words.due] { th { (name) } }
+                    @for name in [words.find.payer, words.find.payee, words.why_so, words.calls, words.updated, words.due] { th { (name) } }
                 } }
                 tbody { @for (queue, job) in jobs {
                     @match job {
@@ -139,9 +168,18 @@ fn unreadable_row(words: &Words, queue: &Queue, key: &Key, why: &Unreadable) -> 
         tr {
             th scope="row" { a.key href=(job_address(queue, key.as_str())) { (key) } }
             td data-name=(words.queue) { (queue) }
-            td data-name=(words.state_name) colspan="6" { (unreadable(words, why)) }
+            td data-name=(words.state_name) colspan="8" { (unreadable(words, why)) }
         }
     }
+}
+
+/// The account that is paid; of a split, the order and the number of its receivers.
+pub(super) fn payee(words: &Words, details: &ContentDetails) -> String {
+    let ContentDetails { payee, order_id, receivers, .. } = details;
+    let order = order_id.as_ref().map(|order| format!("{} {order}", words.find.order_id));
+    let receivers = (!receivers.is_empty()).then(|| format!("{} {}", words.find.receivers, receivers.len()));
+    let parts: Vec<String> = [payee.clone(), order, receivers].into_iter().flatten().collect();
+    if parts.is_empty() { "–".to_owned() } else { parts.join(" · ") }
 }
 
 fn row(words: &Words, job: &JobRecord) -> Markup {
@@ -150,8 +188,10 @@ fn row(words: &Words, job: &JobRecord) -> Markup {
         tr {
             th scope="row" { a.key href=(job_address(&job.queue, job.key.as_str())) { (job.key) } }
             td data-name=(words.queue) { (job.queue) }
-            td data-name=(words.state_name) { (badge(words, job.state)) }
-            td.number data-name=(words.amount) { (amount(job).map_or_else(|| "–".to_owned(), Fen::yuan)) }
+            td data-name=(words.state_name) { (job_badge(words, job)) }
+            td.number data-name=(words.amount) { (view.details.amount_fen.map_or_else(|| "–".to_owned(), Fen::yuan)) }
+            td data-name=(words.find.payer) { (view.details.payer.as_deref().unwrap_or("–")) }
+            td data-name=(words.find.payee) { (payee(words, &view.details)) }
             td.reason data-name=(words.why_so) { (shown_reason(words, job).unwrap_or_default()) }
             td.calls data-name=(words.calls) { (filled(words.calls_made, &[&view.attempts.to_string(), &view.queries.to_string()])) }
             td data-name=(words.updated) { (moment(&view.updated_at.unwrap_or_default())) }

@@ -5,7 +5,7 @@ use bursar_domain::{Key, Operation, Queue, State};
 use bursar_store::{Cursor, JobRecord, StoredAs, Unreadable};
 use maud::{Markup, html};
 
-use crate::dashboard::components::amounts::amount;
+use super::jobs::payee;
 use crate::dashboard::components::{badge, job_address, moment, offered_operations, percent, shown_reason, unreadable};
 use crate::dashboard::i18n::filled;
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse_problem};
@@ -58,13 +58,15 @@ fn entry(signed_in: &SignedIn, job: &JobRecord) -> Markup {
     let words = signed_in.words();
     let address = job_address(&job.queue, job.key.as_str());
     let view = job.view();
+    let details = &view.details;
     html! {
         li {
             div {
                 a.key href=(address) { (job.key) } " " (badge(words, job.state)) " "
-                @if let Some(amount) = amount(job) { strong.amount { (amount.yuan()) } " " }
+                @if let Some(amount) = details.amount_fen { strong.amount { (amount.yuan()) } " " }
                 span.soft { (moment(&view.updated_at.unwrap_or_default())) " · " (filled(words.calls_made, &[&view.attempts.to_string(), &view.queries.to_string()])) }
             }
+            div.soft { (words.find.payer) " " (details.payer.as_deref().unwrap_or("–")) " → " (words.find.payee) " " (payee(words, details)) }
             div.reason { (shown_reason(words, job).unwrap_or_default()) }
             @if signed_in.may_operate() { div.buttons { (offered_operations(words, &address, job)) } }
         }

@@ -1,0 +1,92 @@
+//! The texts of finding jobs, and of what a job is about.
+
+/// The texts of one language.
+#[derive(Debug, serde::Serialize)]
+#[allow(missing_docs, reason = "a text's name and its English say what it is")]
+pub(in crate::dashboard) struct FindWords {
+    pub(in crate::dashboard) every_queue: &'static str,
+    pub(in crate::dashboard) payer: &'static str,
+    pub(in crate::dashboard) payee: &'static str,
+    pub(in crate::dashboard) order_id: &'static str,
+    pub(in crate::dashboard) receivers: &'static str,
+    pub(in crate::dashboard) since: &'static str,
+    pub(in crate::dashboard) until: &'static str,
+    pub(in crate::dashboard) amount_exact: &'static str,
+    pub(in crate::dashboard) amount_least: &'static str,
+    pub(in crate::dashboard) amount_most: &'static str,
+    pub(in crate::dashboard) reason_code: &'static str,
+    pub(in crate::dashboard) prefix: &'static str,
+    pub(in crate::dashboard) more_filters: &'static str,
+    pub(in crate::dashboard) newest_first: &'static str,
+    pub(in crate::dashboard) partial: &'static str,
+    pub(in crate::dashboard) search_on: &'static str,
+    /// {0} what was searched for, {1} number of queues.
+    pub(in crate::dashboard) found_nothing: &'static str,
+    /// {0} an operator, {1} a state.
+    pub(in crate::dashboard) resolved_by: &'static str,
+    /// {0} an operator.
+    pub(in crate::dashboard) cancelled_by: &'static str,
+    pub(in crate::dashboard) ended_by_operator: &'static str,
+    pub(in crate::dashboard) ended_by_bursar: &'static str,
+    pub(in crate::dashboard) resolve_means: [&'static str; 3],
+    pub(in crate::dashboard) reveal: &'static str,
+    pub(in crate::dashboard) reveal_does: &'static str,
+    /// {0} an operator.
+    pub(in crate::dashboard) revealed: &'static str,
+}
+
+pub(super) static ENGLISH: FindWords = FindWords {
+    every_queue: "all queues",
+    payer: "Payer",
+    payee: "Payee",
+    order_id: "Order",
+    receivers: "Receivers",
+    since: "Since (UTC)",
+    until: "Until (UTC)",
+    amount_exact: "Amount (fen)",
+    amount_least: "Min. amount (fen)",
+    amount_most: "Max. amount (fen)",
+    reason_code: "Reason code",
+    prefix: "Key begins with",
+    more_filters: "More filters",
+    newest_first: "Newest first: by the time at which a job ended or came to need review, other jobs by the time at which they were accepted.",
+    partial: "The search ended before the page was full: older jobs were not looked at yet.",
+    search_on: "Search older jobs",
+    found_nothing: "Nothing found for {0} in {1} queues: no key begins like this, and no transaction, order, account or amount is the same.",
+    resolved_by: "Resolved by {0} as {1}",
+    cancelled_by: "Cancelled by {0}",
+    ended_by_operator: "Closed by an operator, not by the gateway",
+    ended_by_bursar: "Never executed, and not sent any more",
+    resolve_means: ["The money was paid", "The money was not paid", "The money was paid and came back"],
+    reveal: "Reveal",
+    reveal_does: "Shows the whole content with all account numbers and names. That you have seen it is on record in the audit trail.",
+    revealed: "Revealed to {0}: on record in the audit trail. Leave this page when you have finished.",
+};
+
+pub(super) static CHINESE: FindWords = FindWords {
+    every_queue: "全部队列",
+    payer: "付款方",
+    payee: "收款方",
+    order_id: "订单号",
+    receivers: "分账接收方",
+    since: "起始时间（UTC）",
+    until: "截止时间（UTC）",
+    amount_exact: "金额（分）",
+    amount_least: "最小金额（分）",
+    amount_most: "最大金额（分）",
+    reason_code: "原因代码",
+    prefix: "请求流水号前缀",
+    more_filters: "更多筛选条件",
+    newest_first: "按时间倒序：已结束或需人工复核的任务按到达该状态的时间，其他任务按受理时间。",
+    partial: "本页未满时查询已达上限：更早的任务尚未查询。",
+    search_on: "继续查询更早的任务",
+    found_nothing: "在 {1} 个队列中未找到“{0}”：没有以此开头的请求流水号，也没有相同的交易号、订单号、账户或金额。",
+    resolved_by: "由 {0} 人工确认：{1}",
+    cancelled_by: "由 {0} 取消",
+    ended_by_operator: "由操作员人工关闭，并非网关的结果",
+    ended_by_bursar: "从未执行，且不再发送",
+    resolve_means: ["款项已付", "款项未付", "款项已付并已退回"],
+    reveal: "查看完整内容",
+    reveal_does: "显示完整内容，包括全部账号和姓名。您的查看会记入审计记录。",
+    revealed: "已向 {0} 显示完整内容，并已记入审计记录。用毕请离开本页。",
+};
