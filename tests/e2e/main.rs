@@ -62,6 +62,7 @@ mod quarantine;
 mod queues;
 mod rate;
 mod reconcile;
+mod report;
 mod same_gateway;
 mod secrets;
 mod server;
@@ -72,6 +73,7 @@ mod upgrades;
 mod webhooks;
 mod whole;
 mod withdrawals;
+mod workers;
 mod world;
 
 use bursar_test_support::{described, jobs, pages};

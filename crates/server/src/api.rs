@@ -11,3 +11,4 @@ mod operator_request;
 pub(crate) mod proposals;
 pub(crate) mod quarantine;
 pub(crate) mod queues;
+pub(crate) mod report;

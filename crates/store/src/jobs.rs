@@ -12,6 +12,7 @@ mod claim;
 mod claim_request;
 mod commit;
 mod deliveries;
+mod ended;
 mod events;
 mod expected;
 mod in_doubt;
@@ -44,6 +45,7 @@ pub use commit::{Commit, Committed, ResponseKnownBy};
 pub use deliveries::{
     ClaimedDeliveries, ClaimedDelivery, DeliveryClaim, DeliveryCommit, DeliveryResult, DeliveryStatus, EventPayload,
 };
+pub use ended::{COUNTS_KEEP, EndedJobs, Sum};
 pub use events::{Event, EventWatch};
 pub use list::{Cursor, Listed};
 pub use notifications::{
