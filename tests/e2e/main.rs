@@ -66,6 +66,7 @@ mod quarantine;
 mod queues;
 mod rate;
 mod reconcile;
+mod report;
 mod same_gateway;
 mod sdks;
 mod secrets;
@@ -78,6 +79,7 @@ mod upgrades;
 mod webhooks;
 mod whole;
 mod withdrawals;
+mod workers;
 mod world;
 
 use bursar_test_support::{described, jobs, pages};

@@ -28,8 +28,8 @@ pub(crate) fn accounts_at(
     rate_per_second: f64,
 ) -> anyhow::Result<Vec<Account>> {
     let account = |(name, gateway): (&String, _)| {
-        let (name, identity) = (name.parse()?, String::new());
-        Ok(Account { name, identity, gateway, policy: Policy::default(), rate_per_second, kinds: jobs::kinds() })
+        let (name, identity, host) = (name.parse()?, String::new(), String::new());
+        Ok(Account { name, identity, host, gateway, policy: Policy::default(), rate_per_second, kinds: jobs::kinds() })
     };
     names.iter().zip(std::iter::repeat_n(gateway, names.len())).map(account).collect()
 }
@@ -65,6 +65,7 @@ impl Worker {
     ) -> Self {
         let settings = Settings {
             name: format!("bench-{:08x}", fastrand::u32(..)),
+            host: String::new(),
             concurrency,
             lease: Duration::from_secs(30),
             drain: Duration::from_secs(5),

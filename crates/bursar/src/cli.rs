@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Export(commands::export::Arguments),
     /// Show every queue at a glance.
     Queues(commands::queues::Arguments),
+    /// Show the workers: who is alive, since when, what it does, and its last error.
+    Workers(commands::workers::Arguments),
     /// Show imports from apalis-redis; retry or drop dead letters.
     Import(commands::import::Arguments),
     /// List the gateways' notifications.
@@ -66,6 +68,8 @@ pub(crate) enum Command {
     Quarantine(commands::quarantine::Arguments),
     /// Compare jobs with the gateway, one by one; or restore from journals the writes that Redis lost.
     Reconcile(commands::reconcile::Arguments),
+    /// Print the report of an account's day: what ended, by kind and state, with exact sums.
+    Report(commands::report::Arguments),
     /// Query an account's balance at the gateway.
     Balance(commands::balance::Arguments),
     /// Bind a receiver of splits.

@@ -21,6 +21,7 @@ pub(crate) mod quarantine;
 pub(crate) mod queues;
 pub(crate) mod reconcile;
 pub(crate) mod redis_acl;
+pub(crate) mod report;
 pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod simulate;
@@ -28,6 +29,7 @@ pub(crate) mod submit;
 pub(crate) mod token;
 pub(crate) mod up;
 pub(crate) mod worker;
+pub(crate) mod workers;
 
 /// Parses `--limit`.
 fn limit(text: &str) -> Result<usize, &'static str> {

@@ -67,5 +67,6 @@ pub(crate) async fn connect(config: &Config) -> Result<Store, Failure> {
     };
     let store = store.with_approvals(config.server.approval_rule());
     let store = store.with_fair_orders(config.fair_orders()).with_audit_keep(config.audit.keep);
+    let store = store.with_counts_keep(config.redis.counts_keep);
     Ok(store.with_durability(config.redis.durability()).await?)
 }

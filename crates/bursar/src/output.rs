@@ -29,6 +29,14 @@ pub(crate) fn mark(severity: Severity) -> String {
     format!("{style}{word}{style:#}")
 }
 
+/// Prints a text that has its own ends of lines.
+///
+/// # Errors
+/// When the reader is gone. The command then has nothing left to do.
+pub(crate) fn print(text: impl std::fmt::Display) -> io::Result<()> {
+    write!(io::stdout().lock(), "{text}")
+}
+
 /// A foreign text for one line of a terminal: control characters become escapes.
 pub(crate) fn one_line(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());

@@ -12,6 +12,7 @@ use bursar_telemetry::{Metrics, Page, Traces};
 use bursar_worker::{Account, Import, SendGate, Settings};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::balances::Balances;
 use crate::config::{self, Config};
@@ -73,6 +74,7 @@ pub(crate) async fn run(
         journal: journals::open(&config.journal, &name, &incarnation)?,
         expected: Some(journals::expected(config, &incarnation)),
         name,
+        host: gethostname::gethostname().to_string_lossy().into_owned(),
         concurrency: config.worker.concurrency,
         lease: config.worker.lease,
         drain: config.worker.drain,
@@ -156,10 +158,18 @@ fn account(
         name: name.clone(),
         gateway: paced_gateway(name, account, store, parts)?,
         identity: account.identity(),
+        host: host_of(&account.keys.base_url),
         policy: account.policy.clone(),
         rate_per_second: account.keys.rate_per_second,
         kinds: account.rules().kinds(),
     })
+}
+
+/// Host and port of an address.
+fn host_of(base_url: &str) -> String {
+    let url = Url::parse(base_url).ok();
+    let host = |url: &Url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?));
+    url.as_ref().and_then(host).unwrap_or_default()
 }
 
 /// An account's gateway, for callers that make no request or take a rate token for each.

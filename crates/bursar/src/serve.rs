@@ -53,6 +53,7 @@ pub(crate) async fn listen(
         failures_per_minute: config.server.failures_per_minute,
         trusted_proxies: config.server.trusted_proxies.clone(),
         proxy_header: config.server.proxy_header,
+        time_zones: config.accounts.iter().map(|(name, of)| (name.clone(), of.keys.time_zone.clone())).collect(),
         notification_accounts: notification_accounts(config)?,
     };
     let producer = traces::witnessed(producer(config, store.clone()), &telemetry.traces);

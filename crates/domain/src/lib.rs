@@ -21,6 +21,7 @@ mod operate;
 mod outcome;
 mod policy;
 mod reason;
+mod report;
 mod schedule;
 #[cfg(test)]
 mod schema_tests;
@@ -34,6 +35,8 @@ mod transition;
 mod unsendable;
 mod view;
 mod webhook;
+mod worker_view;
+mod zone;
 
 pub use account_rules::{AccountRules, GatewayKind, KindSet, PartyTypes};
 pub use approvals::{
@@ -63,6 +66,7 @@ pub use operate::{MAX_REASON_CHARS, Operation, OperationRefused, REASON_PATTERN,
 pub use outcome::{Call, Names, Outcome, ParsedResponse, Received, Suspicion};
 pub use policy::{Confirm, ManualResend, OnAmbiguous, Policy};
 pub use reason::{GatewayText, OtherReason, Reason, ReasonView};
+pub use report::{DayReport, OpenPlace, REPORT_COLUMNS, ReconcileView, ReportRow, csv_line};
 pub use schedule::{not_ready_delay, poll_delay, resend_spread, retry_delay};
 pub use state::State;
 pub use suggest::nearest_name;
@@ -75,3 +79,5 @@ pub use transition::{
 pub use unsendable::{Unsendable, check_content};
 pub use view::{JobView, QueueCounts, QueueView};
 pub use webhook::{NotificationMessage, WebhookMessage, WebhookType};
+pub use worker_view::{WorkerErrorView, WorkerStatus, WorkerView};
+pub use zone::{DEFAULT_ZONE, Day, Zone};

@@ -110,4 +110,12 @@ pub struct QueueView {
     /// The number of workers whose circuit breaker is open here: the gateway is down or most responses are lost, and they send a probe now
     /// and then.
     pub circuits_open: usize,
+    /// True if a worker has reported within the last minute that it serves the queue.
+    pub is_served: bool,
+    /// When a worker last reported that it serves the queue; `null` if none ever did.
+    #[schemars(with = "Option<Millis>")]
+    pub served_at: Option<String>,
+    /// Since when the oldest due work is due, if that is longer than a minute. Sends of a paused queue are left out.
+    #[schemars(with = "Option<Millis>")]
+    pub overdue_since: Option<String>,
 }

@@ -12,3 +12,4 @@ pub(crate) mod problems;
 pub(crate) mod proposals;
 pub(crate) mod quarantine;
 pub(crate) mod queues;
+pub(crate) mod report;

@@ -8,4 +8,5 @@ pub(crate) mod operate;
 pub(crate) mod proposals;
 pub(crate) mod quarantine;
 pub(crate) mod queues;
+pub(crate) mod report;
 pub(crate) mod submit;

@@ -7,7 +7,9 @@ use axum::extract::Request;
 use axum::middleware;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::api::{audit, events, health, jobs, metrics, notify, openapi, problems, proposals, quarantine, queues};
+use crate::api::{
+    audit, events, health, jobs, metrics, notify, openapi, problems, proposals, quarantine, queues, report,
+};
 use crate::dashboard;
 use crate::http::client;
 use crate::http::part::Part;
@@ -18,7 +20,7 @@ use crate::state::{Settings, Shared};
 /// All of the interface.
 fn parts() -> Vec<Part> {
     let work = [jobs::part(), queues::part(), proposals::part(), quarantine::part(), events::part()];
-    let work = work.into_iter().chain([audit::part(), notify::stored_part(), notify::received_part()]);
+    let work = work.into_iter().chain([audit::part(), report::part(), notify::stored_part(), notify::received_part()]);
     let mut parts: Vec<Part> = work.chain([health::part(), metrics::part(), problems::part()]).collect();
     parts.push(openapi::part(&parts));
     parts.push(dashboard::pages::part());

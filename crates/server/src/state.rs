@@ -14,11 +14,13 @@ pub(crate) mod refusal;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bursar_domain::{AccountName, Zone};
 use bursar_producer::Producer;
 use bursar_store::{Store, TokenNote};
 use bursar_telemetry::Page;
@@ -71,6 +73,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// The header in which they name it.
     pub proxy_header: ProxyHeader,
+    /// The time zones of accounts; the default one is for those that are not in it.
+    pub time_zones: BTreeMap<AccountName, Zone>,
     /// The accounts whose gateway may notify them.
     pub notification_accounts: Vec<NotificationAccount>,
 }

@@ -127,6 +127,8 @@ pub struct Store {
     pub(crate) waits: Option<Waits>,
     /// The retention of the audit trail.
     pub(crate) audit_keep: Duration,
+    /// The time for which the counts of ended jobs are kept.
+    pub(crate) counts_keep: Duration,
 }
 
 impl std::fmt::Debug for Store {
@@ -177,6 +179,7 @@ impl Store {
             durability: Durability::Fast,
             waits: None,
             audit_keep: crate::audit::AUDIT_KEEP,
+            counts_keep: crate::jobs::COUNTS_KEEP,
         };
         store.with_layout_found().await
     }

@@ -13,6 +13,7 @@ mod claim_request;
 mod commit;
 mod deliveries;
 mod demand;
+mod ended;
 mod events;
 mod expected;
 mod find;
@@ -47,6 +48,7 @@ pub use deliveries::{
     ClaimedDeliveries, ClaimedDelivery, DeliveryClaim, DeliveryCommit, DeliveryResult, DeliveryStatus, EventPayload,
 };
 pub use demand::QueueDemand;
+pub use ended::{COUNTS_KEEP, EndedJobs, Sum};
 pub use events::{Event, EventWatch};
 pub use find::{FindCursor, FoundJobs};
 pub use list::{Cursor, Listed};

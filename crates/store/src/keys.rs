@@ -7,11 +7,13 @@
 //! | `PREFIX:incarnation` | string | which Redis this is |
 //! | `PREFIX:incarnations` | hash | earlier ones whose journals have been reconciled with it |
 //! | `PREFIX:audit` | stream | the audit trail, one event an entry: see `audit.rs`; bounded by the age of its events alone |
+//! | `PREFIX:workers` | hash | the workers, by name: each one's last heartbeat as JSON; expires; see `workers.rs` |
 //! | `PREFIX:configurations` | hash | roles → the digest of the configuration with which each began last |
 //! | `PREFIX:sync` | string | is written before a wait for disk or replicas |
 //! | `PREFIX:probe`, `PREFIX:{probe}:try` | string | the preflight's trial keys; expire |
 //!
-//! The data of an account's balance are below `PREFIX:{account/balance}:`
+//! The data of an account's balance are below `PREFIX:{account/balance}:`, its results of `bursar reconcile` are `PREFIX:{account/reconciled}:runs`
+//! (sorted set: runs as JSON, by when they ended; see `reconciled.rs`), and the balance's
 //!
 //! | key | type | holds |
 //! |---|---|---|
@@ -55,6 +57,11 @@ impl Keys {
     /// The base of every key of an account's balance.
     pub(crate) fn balance(&self, account: &AccountName) -> String {
         format!("{}:{{{account}/balance}}:", self.prefix)
+    }
+
+    /// The results of an account's reconciliations.
+    pub(crate) fn reconciled(&self, account: &AccountName) -> String {
+        format!("{}:{{{account}/reconciled}}:runs", self.prefix)
     }
 
     /// The base of a bearer's sessions.
@@ -105,6 +112,11 @@ impl Keys {
     /// The audit trail.
     pub(crate) fn audit(&self) -> String {
         format!("{}:audit", self.prefix)
+    }
+
+    /// The heartbeats of workers.
+    pub(crate) fn workers(&self) -> String {
+        format!("{}:workers", self.prefix)
     }
 
     /// The configurations with which roles began.

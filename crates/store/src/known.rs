@@ -13,7 +13,7 @@ use crate::rights::is_right;
 use crate::{Store, StoreError};
 
 /// A queue that no worker has reported for this long is unserved.
-const SERVED_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const SERVED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Queues that one command names: a millisecond of Redis.
 const NAMED_AT_ONCE: usize = 1_000;

@@ -8,7 +8,7 @@ use crate::subscription::Subscription;
 use crate::{Durability, Store, StoreError};
 
 /// Commands on keys, each as the preflight tries it: `KEY` is a key that nothing else uses.
-const ON_KEYS: [&[&str]; 48] = [
+const ON_KEYS: [&[&str]; 49] = [
     &["del", "KEY"],
     &["exists", "KEY"],
     &["get", "KEY"],
@@ -16,6 +16,7 @@ const ON_KEYS: [&[&str]; 48] = [
     &["hexists", "KEY", "f"],
     &["hget", "KEY", "f"],
     &["hgetall", "KEY"],
+    &["hincrby", "KEY", "f", "1"],
     &["hkeys", "KEY"],
     &["hlen", "KEY"],
     &["hmget", "KEY", "f"],

@@ -13,7 +13,7 @@ pub(crate) const EVENTS_KEPT: u32 = 10_000;
 pub(crate) const LOG_QUIET_AFTER: u32 = 200;
 
 /// The shared parts of scripts, inserted where a script's header names them.
-const SHARED: [(&str, &str); 8] = [
+const SHARED: [(&str, &str); 9] = [
     ("-- shared: integer.lua\n", include_str!("../lua/shared/integer.lua")),
     ("-- shared: names.lua\n", include_str!("../lua/jobs/shared/names.lua")),
     ("-- shared: ready.lua\n", include_str!("../lua/jobs/shared/ready.lua")),
@@ -22,6 +22,7 @@ const SHARED: [(&str, &str); 8] = [
     ("-- shared: lost_writes.lua\n", include_str!("../lua/jobs/shared/lost_writes.lua")),
     ("-- shared: deliveries.lua\n", include_str!("../lua/jobs/shared/deliveries.lua")),
     ("-- shared: proposals.lua\n", include_str!("../lua/jobs/shared/proposals.lua")),
+    ("-- shared: counts.lua\n", include_str!("../lua/jobs/shared/counts.lua")),
 ];
 
 /// A script with the name that errors give it.

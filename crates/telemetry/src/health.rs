@@ -96,7 +96,8 @@ impl Pulse {
     }
 
     /// True if the worker is draining.
-    pub(crate) fn is_draining(&self) -> bool {
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Names are an interface: dashboards and alerts of others rely on them. One is added freely, and renamed never.
 
-use bursar_domain::{Call, Outcome, QueueCounts, State, Unsendable};
+use bursar_domain::{Call, Outcome, QueueCounts, State, Unsendable, WorkerStatus};
 use bursar_store::BalanceParts;
 
 use crate::listeners::ConnectionLimit;
@@ -95,7 +95,7 @@ fn plain<const N: usize>(words: [&'static str; N]) -> Vec<(&'static str, &'stati
 }
 
 /// Every label.
-pub const LABELS: [Label; 19] = [
+pub const LABELS: [Label; 20] = [
     configured("queue", "`account/kind` of each configured queue, or of one that was"),
     configured("origin", "whose events: `account/kind` of each configured queue, `account/notify` of each account"),
     configured("account", "each account with `balance_every`"),
@@ -122,6 +122,7 @@ pub const LABELS: [Label; 19] = [
     configured("check", "the checks of `bursar doctor` that look at Redis"),
     configured("severity", "`warn`, `refuse`"),
     configured("version", "this build's version"),
+    words("status", "the status of a worker", || plain(WorkerStatus::ALL.map(WorkerStatus::as_str))),
 ];
 
 impl Label {
@@ -161,7 +162,7 @@ macro_rules! metrics {
 }
 
 metrics! {
-    BUILD_INFO = "bursar_build_info", Gauge, Worker, ["version"], "Always 1. The label names the build of this process.";
+    BUILD_INFO = "bursar_build_info", Gauge, Process, ["version"], "Always 1. The label names the build of this process.";
     CALL_DURATION = "bursar_call_duration_seconds", Histogram, Worker, ["queue", "call", "answer"], "Duration of calls to the gateway, in seconds.";
     ANSWERS = "bursar_answers_total", Counter, Worker, ["queue", "call", "answer"], "Calls to the gateway, by outcome.";
     PICKUP_DELAY = "bursar_pickup_delay_seconds", Histogram, Worker, ["queue", "call"], "Time from a job's due time to its claim, in seconds.";
@@ -200,6 +201,8 @@ metrics! {
     QUARANTINED = "bursar_quarantined", Gauge, Redis, ["queue"], "Keys in quarantine: due keys without a readable record, jobs that several workers were lost with, undeliverable webhooks (`bursar quarantine list`).";
     DUE_JOBS = "bursar_due_jobs", Gauge, Redis, ["queue", "call"], "Jobs that are due now and may be called for: without claimed ones, without sends of a paused queue or of one with an open circuit. Missing if no job waits.";
     WORKERS_WANTED = "bursar_workers_wanted", Gauge, Redis, [], "Workers with `worker.concurrency` slots that the due jobs could keep busy now, within each queue's rate. For autoscaling: see docs/kubernetes.md.";
+    WORKERS = "bursar_workers", Gauge, Redis, ["status"], "Worker processes by their heartbeats. `gone`: no heartbeat for 20 s and no drain; shown for 10 minutes. Missing if there are none.";
+    QUEUE_SERVED = "bursar_queue_served", Gauge, Redis, ["queue"], "1 if a worker has reported within the last minute that it serves the queue, else 0.";
     UNSERVED = "bursar_unserved_jobs", Gauge, Redis, ["queue"], "Open jobs of a queue that is in no configuration of this process or of a worker within the last minute. Missing if there are none.";
     PROPOSALS_WAITING = "bursar_proposals_waiting", Gauge, Redis, ["queue"], "Proposals that wait for another operator (`bursar approvals`). Missing if there are none.";
     WEBHOOKS_WAITING = "bursar_webhooks_waiting", Gauge, Redis, ["origin"], "Jobs or notifications with an undelivered webhook.";

@@ -9,7 +9,10 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use prometheus_client::registry::Registry;
 
+use crate::families::{Gauges, labels, register};
+use crate::names;
 use crate::{ListenerMetrics, Metrics, Stored, Unwell, WebhookMetrics};
 
 /// The content type of the Prometheus text format.
@@ -30,6 +33,14 @@ pub struct Page {
     pub unfit: Arc<AtomicBool>,
 }
 
+/// Writes the build of a server without a worker.
+fn write_build(text: &mut String) -> Result<(), std::fmt::Error> {
+    let mut registry = Registry::default();
+    let build = register(&mut registry, names::BUILD_INFO, Gauges::default());
+    build.get_or_create(&labels(names::BUILD_INFO, [env!("CARGO_PKG_VERSION")])).set(1);
+    prometheus_client::encoding::prometheus_text::encode(text, &registry)
+}
+
 impl Page {
     /// The metrics as Prometheus reads them.
     pub async fn metrics(&self) -> String {
@@ -40,6 +51,9 @@ impl Page {
         }
         if let Some(webhooks) = &self.webhooks {
             webhooks.write(&mut text).ok();
+        }
+        if self.worker.is_none() && self.webhooks.is_some() {
+            write_build(&mut text).ok(); // a worker's own metrics have it
         }
         self.listeners.write(&mut text).ok();
         text += &self.stored.text().await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bursar_domain::{AccountName, Fen, Queue};
 use bursar_store::{
     BalanceStatus, DeliveryStatus, ImportStatus, OpenProposal, Origin, QueueDemand, QueueStatus, Store, StoreError,
+    Workers,
 };
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -63,6 +64,7 @@ pub(crate) struct Read<'a> {
     /// The work of each queue that has any, and the workers that it wants.
     pub(crate) demand: Option<(Vec<(&'a Queue, Startable)>, u64)>,
     pub(crate) unserved: Vec<(Queue, QueueStatus)>,
+    pub(crate) workers: Workers,
     pub(crate) proposals: Vec<OpenProposal>,
     pub(crate) origins: Vec<(&'a Origin, DeliveryStatus)>,
     pub(crate) import_queues: Vec<(&'a str, ImportStatus)>,
@@ -105,6 +107,7 @@ impl Stored {
         let (store, places) = (&self.store, &self.places);
         let queues = within(by, "queues", store.statuses(&places.queues)).await;
         let unserved = within(by, "queues that no worker serves", store.unserved_queues(&places.queues)).await;
+        let workers = within(by, "workers", store.workers()).await;
         let proposals = within(by, "proposals", store.proposals(&places.queues)).await;
         let origins = within(by, "webhooks", store.delivery_statuses(&places.origins)).await;
         let import_queues = within(by, "queues of apalis-redis", store.import_statuses(&places.import_queues)).await;
@@ -124,6 +127,7 @@ impl Stored {
         };
         let complete = queues.is_some()
             && unserved.is_some()
+            && workers.is_some()
             && proposals.is_some()
             && origins.is_some()
             && import_queues.is_some()
@@ -136,6 +140,7 @@ impl Stored {
             in_doubt: in_doubt.unwrap_or_default(),
             demand,
             unserved: unserved.unwrap_or_default(),
+            workers: workers.unwrap_or_default(),
             proposals: proposals.unwrap_or_default(),
             origins: places.origins.iter().zip(origins.unwrap_or_default()).collect(),
             import_queues: places

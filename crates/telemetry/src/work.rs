@@ -208,6 +208,12 @@ impl Metrics {
         Working(self.in_flight.clone())
     }
 
+    /// The number of jobs that are worked on now.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        u64::try_from(self.in_flight.get()).unwrap_or_default()
+    }
+
     /// Sets the result of the preflight.
     pub fn set_sends_allowed(&self, fit: bool) {
         self.change(|fitness| fitness.preflight = fit);
@@ -241,7 +247,8 @@ impl Metrics {
     }
 
     /// True if sends are allowed.
-    pub(crate) fn sends_allowed(&self) -> bool {
+    #[must_use]
+    pub fn sends_allowed(&self) -> bool {
         self.sends_allowed.get() == 1
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use bursar_domain::{Call, Millis, Queue};
-use bursar_store::{BalanceStatus, DeliveryStatus, ImportStatus, OpenProposal, Origin, QueueStatus};
+use bursar_domain::{Call, Millis, Queue, WorkerStatus};
+use bursar_store::{BalanceStatus, DeliveryStatus, ImportStatus, OpenProposal, Origin, QueueStatus, Workers};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -64,6 +64,7 @@ pub(crate) fn written(read: Option<&Read<'_>>) -> String {
     write_in_doubt(to, read.map_or(&[], |read| &read.in_doubt));
     write_demand(to, read.and_then(|read| read.demand.as_ref()));
     write_unserved(to, read.map_or(&[], |read| &read.unserved));
+    write_workers(to, read.map(|read| &read.workers));
     write_proposals(to, read.map_or(&[], |read| &read.proposals));
     write_origins(to, read.map_or(&[], |read| &read.origins));
     write_import_queues(to, read.map_or(&[], |read| &read.import_queues));
@@ -82,6 +83,7 @@ fn is_used(status: &QueueStatus) -> bool {
 fn write_queues(to: &mut Registry, queues: &[(&Queue, QueueStatus)]) {
     let jobs = Whole::new(names::JOBS);
     let (paused, quarantined) = (Whole::new(names::PAUSED), Whole::new(names::QUARANTINED));
+    let served = Whole::new(names::QUEUE_SERVED);
     let due_age = Fraction::new(names::DUE_AGE);
     for (queue, status) in queues.iter().filter(|(_, status)| is_used(status)) {
         let queue = queue.to_string();
@@ -92,8 +94,9 @@ fn write_queues(to: &mut Registry, queues: &[(&Queue, QueueStatus)]) {
         due_age.put([&queue, Call::Query.as_str()], age(status.next_query, status.now));
         paused.put([&queue], u64::from(status.paused.is_some()));
         quarantined.put([&queue], status.all_quarantined());
+        served.put([&queue], u64::from(status.is_served()));
     }
-    for Column(metric, family) in [jobs, paused, quarantined] {
+    for Column(metric, family) in [jobs, paused, quarantined, served] {
         register(to, metric, family);
     }
     register(to, due_age.0, due_age.1);
@@ -129,6 +132,17 @@ fn write_unserved(to: &mut Registry, queues: &[(Queue, QueueStatus)]) {
         unserved.put([&queue.to_string()], status.open_jobs() + status.all_quarantined());
     }
     register(to, unserved.0, unserved.1);
+}
+
+fn write_workers(to: &mut Registry, workers: Option<&Workers>) {
+    let family = Whole::new(names::WORKERS);
+    for status in WorkerStatus::ALL {
+        let count = workers.map_or(0, |workers| workers.count(status));
+        if count > 0 {
+            family.put([status.as_str()], u64::try_from(count).unwrap_or(u64::MAX));
+        }
+    }
+    register(to, family.0, family.1);
 }
 
 fn write_proposals(to: &mut Registry, proposals: &[OpenProposal]) {

@@ -16,6 +16,8 @@ use crate::journal_check::Expected;
 pub struct Settings {
     /// Its name, unique per process start: letters, digits, `-`, `_` and `.`, at most 40 of them.
     pub name: String,
+    /// The name of its machine.
+    pub host: String,
     /// Calls in flight at most.
     pub concurrency: usize,
     /// The lease of a claim, without renewal.
@@ -43,6 +45,8 @@ pub struct Account {
     pub gateway: Arc<dyn Gateway>,
     /// The gateway and the account there. A queue that belongs to another one is left alone.
     pub identity: String,
+    /// The gateway's host and port, for the log and the list of workers.
+    pub host: String,
     /// The account's policy.
     pub policy: Policy,
     /// Calls a second in each of its queues, over all replicas; 0 for no limit.

@@ -281,6 +281,9 @@ impl Claimer {
                 self.backoff.over();
                 served.note_foreign(false);
                 self.shared.memory.claimed(queue, self.claims, &claimed);
+                if !claimed.jobs.is_empty() {
+                    self.shared.activity.claimed(claimed.now);
+                }
                 self.shared.observe_clock(claimed.now, requested_at);
                 if budget == SendBudget::Probe && claimed.jobs.iter().any(|job| job.call == Call::Send) {
                     served.circuit.probing(requested_at);

@@ -7,6 +7,7 @@ use apalis::prelude::Data;
 use bursar_domain::{
     Action, Call, ClaimEvent, ContentSummary, Due, GatewayText, HistoryEvent, JobProgress, Millis, Outcome,
     ParsedResponse, Reason, Received, Response, ResponseEvidence, State, Transition, after, check_content, next_action,
+    without_accounts,
 };
 use bursar_gateways::GatewayRequest;
 use bursar_store::{ClaimedJob, Commit, Committed, Evidence, Resend, ResponseKnownBy, Store, crash_point};
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 use crate::circuit_breaker::CircuitChange;
 use crate::claimed_jobs::ActiveClaim;
 use crate::committer::Commits;
+use crate::heartbeat::{Activity, failure};
 use crate::queues::{Queues, ServedQueue};
 use crate::send_journal::SendJournal;
 use crate::waker::Waker;
@@ -32,6 +34,7 @@ pub(crate) struct HandlerContext {
     pub(crate) begin_within: Duration,
     pub(crate) send_journal: SendJournal,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) activity: Arc<Activity>,
     /// This worker's.
     pub(crate) name: String,
 }
@@ -120,6 +123,7 @@ async fn call(
     let took = started.elapsed();
     served.metrics.answered(call, parsed.outcome, took);
     served.note_signature(&parsed);
+    served.note_call(&context.activity, call, &parsed, claim.clock.now());
     if let Some(span) = &mut calling {
         span.record("bursar.outcome", parsed.outcome.as_str());
         if parsed.outcome == Outcome::NoResponse {
@@ -128,7 +132,7 @@ async fn call(
     }
     drop(calling);
     if call == Call::Send {
-        count_send(context, claim, parsed.received);
+        count_send(context, claim, &parsed);
     }
     let trade_nos = learn(request, &parsed);
     let response = known_by(claim, call, &parsed);
@@ -196,9 +200,9 @@ fn evidence(call: Call, outcome: Outcome) -> Evidence {
     }
 }
 
-fn count_send(context: &HandlerContext, claim: &ActiveClaim, received: Received) {
+fn count_send(context: &HandlerContext, claim: &ActiveClaim, parsed: &ParsedResponse) {
     let served = context.queues.get(claim.queue);
-    let change = served.circuit.sent(claim.job.group(), received, Instant::now());
+    let change = served.circuit.sent(claim.job.group(), parsed.received, Instant::now());
     if change.is_some() {
         context.waker.circuit_changed(claim.queue);
     }
@@ -206,7 +210,8 @@ fn count_send(context: &HandlerContext, claim: &ActiveClaim, received: Received)
         Some(CircuitChange::Opened(rest)) => {
             publish_breaker(context, served, Some(rest));
             served.metrics.circuit_opened();
-            tracing::warn!(queue = %served.queue, rest_s = rest.as_secs(), "most sends get no reliable response: sends pause, then one probe; queries go on");
+            let error = without_accounts(&failure(parsed));
+            tracing::warn!(queue = %served.queue, host = served.host, error, rest_s = rest.as_secs(), "most sends get no reliable response: sends pause, then one probe; queries go on");
         }
         Some(CircuitChange::Closed) => {
             publish_breaker(context, served, None);

@@ -12,6 +12,7 @@ mod claimer;
 mod committer;
 mod deadlines;
 mod handler;
+mod heartbeat;
 mod import;
 mod journal_check;
 mod lease;
@@ -75,10 +76,12 @@ pub async fn run(
     let stopped = CancellationToken::new();
     let shared = Shared::new(store.clone(), Arc::clone(&settings), Arc::clone(&queues));
     let journal_check = Arc::clone(&shared.journal_check);
+    let activity = Arc::clone(&shared.activity);
     let commits = committer::start(store.clone(), Arc::clone(&queues), shared.redis_health.clone());
     let (claimed_jobs, waker, claimer) = claimer::start(shared.clone(), fit, drain.clone(), stopped.clone());
     let loops = [
         tokio::spawn(deadlines::watch(shared.clone(), stopped.clone())),
+        tokio::spawn(heartbeat::beat(shared.clone(), stopped.clone())),
         tokio::spawn(Renewer(shared).run(stopped.clone())),
         tokio::spawn(Arc::clone(&journal_check).watch(stopped.clone())),
         tokio::spawn(pruning::prune(
@@ -101,6 +104,7 @@ pub async fn run(
         begin_within,
         send_journal,
         metrics: Arc::clone(&metrics),
+        activity,
         name,
     });
     let monitor = Monitor::new().shutdown_timeout(settings.drain).register(move |_restarts| {

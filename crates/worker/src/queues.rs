@@ -10,6 +10,7 @@ use bursar_telemetry::{Metrics, QueueMetrics};
 
 use crate::Account;
 use crate::circuit_breaker::CircuitBreaker;
+use crate::heartbeat::CallHealth;
 
 /// Every queue of every account.
 pub(crate) struct Queues {
@@ -22,6 +23,9 @@ pub(crate) struct ServedQueue {
     pub(crate) queue: Queue,
     pub(crate) gateway: Arc<dyn Gateway>,
     pub(crate) identity: String,
+    /// The gateway's host.
+    pub(crate) host: String,
+    pub(crate) call_health: CallHealth,
     /// True if the queue's jobs belong to another gateway: nothing is done there.
     foreign: AtomicBool,
     /// True if the last responses were signed by another key.
@@ -89,7 +93,7 @@ impl QueueNumber {
 impl Queues {
     pub(crate) fn new(accounts: Vec<Account>, metrics: &Metrics) -> Self {
         let queues = accounts.into_iter().flat_map(|account| {
-            let Account { name, gateway, identity, policy, rate_per_second, kinds } = account;
+            let Account { name, gateway, identity, host, policy, rate_per_second, kinds } = account;
             kinds.into_iter().map(move |kind| {
                 let queue = Queue { account: name.clone(), kind };
                 ServedQueue {
@@ -98,6 +102,8 @@ impl Queues {
                     queue,
                     gateway: Arc::clone(&gateway),
                     identity: identity.clone(),
+                    host: host.clone(),
+                    call_health: CallHealth::default(),
                     foreign: AtomicBool::new(false),
                     badly_signed: AtomicBool::new(false),
                     rate_per_second,

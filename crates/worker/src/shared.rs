@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::Settings;
 use crate::deadlines::LeftSends;
+use crate::heartbeat::Activity;
 use crate::journal_check::JournalCheck;
 use crate::lease::Leases;
 use crate::memory::{ClockStep, Memory};
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) redis_health: RedisHealth,
     pub(crate) journal_check: Arc<JournalCheck>,
     pub(crate) left: Arc<LeftSends>,
+    pub(crate) activity: Arc<Activity>,
 }
 
 impl Shared {
@@ -39,8 +41,9 @@ impl Shared {
             redis_health.clone(),
             Arc::clone(&settings.metrics),
         );
-        let (leases, left) = (Arc::default(), Arc::default());
-        Self { store, settings, queues, leases, memory, redis_health, journal_check: Arc::new(journal_check), left }
+        let (leases, left, activity) = (Arc::default(), Arc::default(), Arc::default());
+        let journal_check = Arc::new(journal_check);
+        Self { store, settings, queues, leases, memory, redis_health, journal_check, left, activity }
     }
 
     /// Records Redis's time in a reply, and the time of its request. All times of jobs are Redis's, so a clock that was

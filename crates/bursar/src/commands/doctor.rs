@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use bursar_domain::OnAmbiguous;
+use bursar_domain::{OnAmbiguous, WorkerStatus};
 use bursar_gateways::SharedParts;
 use bursar_server::ProviderFindings;
-use bursar_store::{Finding, ImportStatus, Severity, Store, StoreError};
+use bursar_store::{Finding, ImportStatus, Severity, Store, StoreError, Workers};
 use clap::Args;
 use tokio::net::TcpStream;
 use url::Url;
@@ -157,6 +157,7 @@ async fn found_in_queues(config: &Config, store: &Store) -> Result<Vec<Finding>,
             findings.push(finding(Severity::Refuse, "account.same_gateway", text));
         }
     }
+    findings.push(workers(&store.workers().await?));
     for (queue, status) in store.unserved_queues(&queues).await? {
         let text = format!(
             "{queue}: {} open jobs and {} open deliveries, but the configuration has no such account: no worker follows them. If the account was renamed, run `bursar adopt {} NEW`",
@@ -167,6 +168,20 @@ async fn found_in_queues(config: &Config, store: &Store) -> Result<Vec<Finding>,
         findings.push(finding(Severity::Refuse, "account.unserved", text));
     }
     Ok(findings)
+}
+
+/// Who works. Without a worker nothing is sent, which is no fault of this Redis.
+fn workers(workers: &Workers) -> Finding {
+    let [alive, draining, gone] = WorkerStatus::ALL.map(|status| workers.count(status));
+    let text = format!("{alive} alive, {draining} draining, {gone} gone in the last ten minutes");
+    match alive {
+        0 => finding(
+            Severity::Warn,
+            "workers",
+            format!("{text}: jobs are accepted and wait. Start `bursar worker`; `bursar workers` shows the last ones"),
+        ),
+        _ => finding(Severity::Fine, "workers", text),
+    }
 }
 
 fn keys(name: &str, account: &Account, parts: &SharedParts) -> Finding {

@@ -42,11 +42,17 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
             0 => String::new(),
             count => format!("  {count} in quarantine (`bursar quarantine list`)"),
         };
+        let unserved = match (status.is_served(), status.served_at) {
+            (true, _) => String::new(),
+            (false, Some(at)) => format!("  NO WORKER since {} (`bursar workers`)", at.rfc3339()),
+            (false, None) => "  NO WORKER yet (`bursar workers`)".to_owned(),
+        };
+        let overdue = status.overdue_since().map(|at| format!("  OVERDUE since {}", at.rfc3339())).unwrap_or_default();
         let QueueCounts { to_send, to_query, review, done, undelivered } = status.counts;
         let deliveries = if undelivered > 0 { format!("  {undelivered} deliveries open") } else { String::new() };
         let next_due = next_due.unwrap_or_else(|| "-".into());
         line(format_args!(
-            "{:<28} {to_send:>9} {to_query:>9} {review:>9} {done:>9}  {next_due}{paused}{circuits}{deliveries}{quarantined}",
+            "{:<28} {to_send:>9} {to_query:>9} {review:>9} {done:>9}  {next_due}{unserved}{overdue}{paused}{circuits}{deliveries}{quarantined}",
             queue.to_string()
         ))?;
     }

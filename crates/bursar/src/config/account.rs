@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bursar_domain::{AccountName, FairBy, FairOrder, GatewayKind, OnAmbiguous, Policy};
+use bursar_domain::{AccountName, FairBy, FairOrder, GatewayKind, OnAmbiguous, Policy, Zone};
 use bursar_gateways::{Authorities, ContentType, GatewayBlock, TooManyRequests};
 use toml::Table as Toml;
 
@@ -66,6 +66,8 @@ section! {
         /// Use keys that every user of this machine can read. Without it such a key is refused: the files that sign payments belong to
         /// Bursar's user alone (mode 0600), or to another user and a group of Bursar's (0440, as Kubernetes mounts them with `fsGroup`).
         allow_readable_keys: ReadableKeys = flag(ReadableKeys::Used, ReadableKeys::Refused), default(ReadableKeys::Refused);
+        /// The account's time zone, by its IANA name: a day of `bursar report`, of the API's and of the dashboard's is a day there.
+        time_zone: Zone = texts::time_zone(), default(Zone::default());
         /// # Connections
         /// Allow http beyond this machine. Only for tests, or where something else encrypts the way.
         allow_http: PlainHttp = flag(PlainHttp::Anywhere, PlainHttp::LoopbackOnly), default(PlainHttp::LoopbackOnly);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use bursar_domain::{ApprovalAction, PartyTypes};
+use bursar_domain::{ApprovalAction, PartyTypes, Zone};
 use bursar_server::IpNet;
 use bursar_store::Settings;
 use bursar_webhooks::AllowedNetwork;
@@ -83,6 +83,12 @@ pub(super) fn path() -> Rule<String> {
     fitting("a path of letters, digits, -, _ and ., like /api/division/query", move |path| {
         path.len() >= 2 && path.starts_with('/') && path.bytes().all(sane)
     })
+}
+
+/// A time zone of the IANA database.
+pub(super) fn time_zone() -> Rule<Zone> {
+    let words = "a time zone's IANA name, for example \"Asia/Shanghai\"";
+    parsed(words, |text| as_described(Zone::read(&text)), |zone: &Zone| zone.name().into())
 }
 
 pub(super) fn listen() -> Rule<SocketAddr> {

@@ -1,5 +1,5 @@
-//! Throughput, outcomes and latency over time. Ended jobs are counted exactly; the outcomes and latencies of calls are read from the
-//! histories of a sample of jobs, by all workers. Each chart says what it covers.
+//! Throughput, outcomes and latency over time. Ended jobs and their amounts are counted as they end; the outcomes and latencies of calls are
+//! read from the histories of a sample of jobs, by all workers. Each chart says what it covers.
 
 mod answers;
 mod latency;
@@ -10,7 +10,7 @@ mod throughput;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bursar_domain::Millis;
+use bursar_domain::{Millis, csv_line};
 use maud::{Markup, html};
 
 use self::sampling::{CallSample, Seen};
@@ -24,6 +24,21 @@ pub(super) fn sections(words: &Words, seen: &Seen) -> Markup {
         section { (answers::chart(words, seen)) }
         section { (latency::chart(words, seen)) }
     }
+}
+
+/// The columns of the throughput as comma-separated values, each queue's apart; without sums where they are not exact.
+pub(super) fn csv(seen: &Seen) -> String {
+    let mut text = csv_line(&["from", "until", "queue", "state", "count", "amount_fen"]);
+    for (queue, sums) in &seen.by_queue {
+        for ((index, state), sum) in sums {
+            let begin = seen.begin_of(*index);
+            let fen = if seen.sums.is_some() { sum.fen.to_string() } else { String::new() };
+            let times = [begin.rfc3339(), begin.plus(seen.step).rfc3339()];
+            let [from, until] = times;
+            text += &csv_line(&[from, until, queue.to_string(), (*state).to_owned(), sum.count.to_string(), fen]);
+        }
+    }
+    text
 }
 
 /// A moment on an axis; a script writes it in the browser's own zone.

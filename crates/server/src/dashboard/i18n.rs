@@ -8,6 +8,7 @@ mod english;
 mod find;
 pub(super) mod language;
 mod proposals;
+mod report;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use bursar_domain::{
 pub(super) use audit::AuditWords;
 pub(super) use chinese::CHINESE;
 pub(super) use english::ENGLISH;
+pub(super) use report::ReportWords;
 
 /// The texts of one language.
 #[derive(Debug, serde::Serialize)]
@@ -34,6 +36,7 @@ pub(super) struct Words {
     pub(super) navigation: &'static str,
     pub(super) audit: &'static AuditWords,
     pub(super) find: &'static find::FindWords,
+    pub(super) report: &'static ReportWords,
     pub(super) queues: &'static str,
     pub(super) jobs: &'static str,
     pub(super) review: &'static str,
@@ -208,10 +211,6 @@ pub(super) struct Words {
     pub(super) over: &'static str,
     /// {0} a number, {1} and {2} spans, {3} a number.
     pub(super) throughput_covers: &'static str,
-    /// {0} is a number.
-    pub(super) states_of_some: &'static str,
-    /// {0} of {1} jobs.
-    pub(super) amounts_of: &'static str,
     pub(super) answers: &'static str,
     pub(super) latency: &'static str,
     /// {0} calls, {1} jobs, {2} lines.

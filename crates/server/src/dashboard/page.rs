@@ -23,6 +23,8 @@ pub(super) enum Tab {
     Review,
     Notifications,
     Charts,
+    Report,
+    Workers,
     Audit,
     /// None of them.
     None,
@@ -93,6 +95,8 @@ fn top(guest: &Guest, signed_in: Option<&SignedIn>, tab: Tab) -> Markup {
         (Tab::Review, "/review", words.review),
         (Tab::Notifications, "/notifications", words.notifications),
         (Tab::Charts, "/charts", words.charts),
+        (Tab::Report, "/report", words.report.report),
+        (Tab::Workers, "/workers", words.report.workers),
         (Tab::Audit, "/audit", words.audit.audit),
     ];
     html! {

@@ -15,9 +15,11 @@ mod provider;
 mod quarantine;
 mod queue_actions;
 mod queues;
+mod report;
 mod reveal;
 mod review;
 mod sign_in;
+mod workers;
 
 use axum::routing::{get, post};
 
@@ -42,6 +44,10 @@ pub(crate) fn part() -> Part {
         .page("/notifications/{account}/{id}", get(notification::show))
         .page("/audit", get(audit::show))
         .page("/charts", get(charts::show))
+        .page("/charts.csv", get(charts::csv))
+        .page("/report", get(report::show))
+        .page("/report.csv", get(report::csv))
+        .page("/workers", get(workers::show))
         .page("/live", get(live::events))
         .page("/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .page("/sign-in/provider", get(provider::leave))

@@ -27,6 +27,10 @@ async fn nothing_is_shown_or_done_without_signing_in() {
         "/notifications",
         "/notifications/main/1",
         "/charts",
+        "/charts.csv",
+        "/report",
+        "/report.csv",
+        "/workers",
         "/audit",
         "/live",
     ] {

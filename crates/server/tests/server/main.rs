@@ -24,6 +24,7 @@ mod proposals;
 mod provider;
 mod raw_probes;
 mod redirects;
+mod report;
 mod rights;
 mod sessions;
 mod tokens;

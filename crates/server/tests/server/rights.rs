@@ -34,7 +34,7 @@ const ALL: &[&str] = &["producer", "operator", "reader"];
 type Row = (&'static str, &'static str, For, u16, u16);
 
 /// The routes of programs.
-const API: [Row; 30] = [
+const API: [Row; 33] = [
     ("GET", "/healthz", Anybody, 200, 200),
     ("GET", "/readyz", Anybody, 200, 200),
     ("GET", "/metrics", Anybody, 200, 200),
@@ -61,6 +61,8 @@ const API: [Row; 30] = [
     ("POST", "/v1/quarantine/{account}/{kind}/{entry}/deliver", Tokens(&["operator"]), 404, 404),
     ("POST", "/v1/quarantine/{account}/{kind}/{entry}/drop", Tokens(&["operator"]), 404, 404),
     ("GET", "/v1/audit", Tokens(&["operator"]), 200, 200),
+    ("GET", "/v1/report", Tokens(ALL), 200, 200),
+    ("GET", "/v1/workers", Tokens(ALL), 200, 200),
     ("GET", "/v1/events", Tokens(ALL), 200, 200),
     ("GET", "/v1/notifications", Tokens(ALL), 200, 422),
     ("GET", "/v1/notifications/{account}/{id}", Tokens(ALL), 404, 404),
@@ -69,7 +71,7 @@ const API: [Row; 30] = [
 ];
 
 /// The routes of people. A form is empty: 422 says that it was looked at, 409 that it does not say which state its reader saw.
-const PAGES: [Row; 26] = [
+const PAGES: [Row; 30] = [
     ("GET", "/", People, 200, 200),
     ("GET", "/queues/{account}/{kind}/{act}", Operators, 200, 404),
     ("POST", "/queues/{account}/{kind}/{act}", Operators, 422, 404),
@@ -90,6 +92,10 @@ const PAGES: [Row; 26] = [
     ("GET", "/notifications", People, 200, 200),
     ("GET", "/notifications/{account}/{id}", People, 404, 404),
     ("GET", "/charts", People, 200, 200),
+    ("GET", "/charts.csv", People, 200, 200),
+    ("GET", "/report", People, 200, 200),
+    ("GET", "/report.csv", People, 200, 200),
+    ("GET", "/workers", People, 200, 200),
     ("GET", "/live", People, 200, 200),
     ("GET", "/sign-in", Anybody, 200, 200),
     ("GET", "/sign-in/provider", Anybody, 404, 404),

@@ -125,6 +125,7 @@ impl World {
             tokens_file: folder.path().join("tokens.toml"),
             session_key_file: None,
             oidc: None,
+            time_zones: std::collections::BTreeMap::new(),
             session_limits: SessionLimits { idle: A_DAY, lifetime: A_DAY },
             rate_per_second: 500,
             client_timeout: Duration::from_secs(30),

@@ -3,20 +3,21 @@
 -- its webhook deliveries. Each is written only if claim and record have not changed since the decision; nothing is decided here.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
 -- ARGV  1 queue, 2 wake channel, 3 delivery channel, 4 events kept, 5 '' or a pause reason with which nothing is written,
---       6 the type of the records: 'job' | 'delivery' | 'notification', 7 the hash of their claims, 8 number of runs, then two
---       words of each run: the common part of its writes, 'COUNT PLACE STATE LETTERS', '-' for none, and the expected claim
---       ('' = none). PLACE is the new place: 'sends'|'queries'|'review'|'done'|'expired'|'quarantine'|'-' = unchanged; of a
+--       6 the type of the records: 'job' | 'delivery' | 'notification', 7 the hash of their claims, 8 for how long the counts
+--       of ended jobs are kept (ms), 9 number of runs, then two words of each run: the common part of its writes, 'COUNT PLACE
+--       STATE LETTERS', '-' for none, and where these jobs are counted from now on, if they end: ' HOUR MINUTE STATE'; and the
+--       expected claim ('' = none). PLACE is the new place: 'sends'|'queries'|'review'|'done'|'expired'|'quarantine'|'-' = unchanged; of a
 --       delivery 'again'|'next' = this event is finished|'none' = no further events are wanted|'quarantine'. STATE is
 --       published. LETTERS name the further arguments of each write. Then for each write: key, which no other write of this
 --       call has, and in this order:
 --       t new record, r expected record ('' = none; without r any), c new claim, d due time (ms; of 'review' and 'done' the
 --       time since which it is there, else now) and the decision's time by Redis's clock (ms), g its group after a space,
---       i response id, w webhook event, m number of words, then those: a letter with a text after it. 'q' quarantine entry,
+--       i response id, w webhook event, k its amount in fen, m number of words, then those: a letter with a text after it. 'q' quarantine entry,
 --       'h' line for the history's list, 'b' the key of another job that has a business key ('' = none has, and the job gets
 --       it), a space and that business key: a condition like the record, 'n' response id to add unless it is another job's,
 --       'f' response id to remove, 'e' name of an event to publish, 'p' pause reason from now on, 'w' a webhook event before
 --       the one above, 't' delivery record of the first event, 'd' deletes the job's other data, 'x' the record too, with its
---       business keys, each 'u', 'a' era of the queue ('0' = none), a space and the text of the approved proposal: conditions like
+--       business keys, each 'u', 'k' where it was counted and is not any more, a space and its amount in fen, 'a' era of the queue ('0' = none), a space and the text of the approved proposal: conditions like
 --       the record, and the proposal is removed
 -- Returns in turns the number of a write that was not made, counted from 1, and the reason: {'changed', claim, record} as
 --         they are ('' = none) | {'owned', key of the job that has the response id} | 'paused' | 'unapproved'
@@ -25,6 +26,7 @@
 -- shared: ready.lua
 -- shared: deliveries.lua
 -- shared: proposals.lua
+-- shared: counts.lua
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = integer(now)
@@ -33,12 +35,12 @@ local is_delivery = ARGV[6] == 'delivery'
 local job_base, claims_name = queue_key(ARGV[6]) .. ':', queue_key(ARGV[7])
 local runs, keys, count, ids, ids_count, owners = {}, {}, 0, {}, 0, {}
 do
-  local RUNS = 8
+  local RUNS = 9
   local at = RUNS + 1 + 2 * args[RUNS]
   for number = 1, tonumber(args[RUNS]) do
     local head = RUNS - 1 + 2 * number
-    local writes, place, state, letters = string.match(args[head], '^(%d+) (%S+) (%S+) (%S+)$')
-    local run = { at = at, first = count + 1, place = place, state = state ~= '-' and state, claim = args[head + 1], size = 1 }
+    local writes, place, state, letters, bucket = string.match(args[head], '^(%d+) (%S+) (%S+) (%S+) ?(.*)$')
+    local run = { at = at, first = count + 1, place = place, state = state ~= '-' and state, claim = args[head + 1], bucket = bucket, size = 1 }
     for letter in string.gmatch(letters, '%l') do
       run[letter] = run.size
       run.size = run.size + (letter == 'd' and 2 or 1)
@@ -120,6 +122,9 @@ local function further(key, at, count)
       leaving.due_deliveries[#leaving.due_deliveries + 1], leaving.done[#leaving.done + 1] = key, key
     elseif letter == 'u' then deleted[#deleted + 1] = queue_key('business') .. ':' .. word
     elseif letter == 'f' then forgotten[#forgotten + 1] = word
+    elseif letter == 'k' then
+      local bucket, fen = string.match(word, '^(.*) (%d+)$')
+      add_to_counts('-', bucket, fen)
     elseif letter == 'a' then remove_proposal(key)
     elseif letter == 'e' then published[#published + 1] = { 'queue', queue, 'event', word, 'key', key }
     elseif letter == 'p' then
@@ -182,7 +187,7 @@ end
 -- Decides about all writes of a run. Returns the keys of those that are made.
 local function made_of(run)
   local claim, place, size = run.claim, run.place, run.size
-  local record_at, claim_at, id_at, event_at, more_at, has_guards = run.t, run.c, run.i, run.w, run.m, run.r or run.m
+  local record_at, claim_at, id_at, event_at, fen_at, more_at, has_guards = run.t, run.c, run.i, run.w, run.k, run.m, run.r or run.m
   local ends_now = place == 'done' and claim ~= '' and not run.d and not is_delivery -- as most do
   local made, made_count, at = {}, 0, run.at
   for number = run.first, run.last do
@@ -205,6 +210,7 @@ local function made_of(run)
       if ends_now then done[done_count + 1], done[done_count + 2], done_count = now_text, key, done_count + 2
       elseif place ~= '-' then move(run, key, at)
       end
+      if fen_at then add_to_counts('', run.bucket, args[at + fen_at]) end
       if more > 0 then further(key, at + size, more) end
       if event_at then deliveries[#deliveries + 1] = { key, args[at + event_at] } end
     end
@@ -238,6 +244,7 @@ ended, leaving.due_queries = joined(ended), joined(queried_no_more)
 if #deleted > 0 then redis.call('UNLINK', unpack(deleted)) end
 if #records > 0 then redis.call('MSET', unpack(records)) end
 if #ended > 0 then redis.call('HDEL', claims_name, unpack(ended)) end
+write_counts(ARGV[8]) -- at once: a repeated write finds that record and claim have changed
 if #entries > 0 then redis.call('HSET', claims_name, unpack(entries)) end
 for set, members in pairs(going) do
   if #members > 0 then redis.call('ZADD', queue_key(set), unpack(members)) end

@@ -1,5 +1,4 @@
-//! Recent activity of queues, for charts and rates: their newest events, the number of ended jobs over time, and the
-//! waiting jobs.
+//! Recent activity of queues, for charts and rates: their newest events, some ended jobs over time, and the waiting jobs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,17 +30,15 @@ pub struct Recent {
 /// A stretch of time in a queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stretch {
-    /// Jobs that ended in it, without those that are tombstones by now.
-    pub ended: u64,
-    /// The first of them.
+    /// The first jobs that ended in it, without those that are tombstones by now.
     pub some: Vec<Key>,
     /// Jobs that were moved to review in it and are still there.
     pub in_review: u64,
 }
 
 impl Store {
-    /// The number of jobs of a queue that ended in each of `count` consecutive intervals of this length from `from` on;
-    /// and at most `some` of the jobs of each.
+    /// At most `some` of the jobs of a queue that ended in each of `count` consecutive intervals of this length from `from` on, and the
+    /// number of those in review since then.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -60,20 +57,19 @@ impl Store {
         let mut pipeline = Pipeline::new();
         for index in 0..count {
             let (begin, end) = (from.plus(length * index).0, format!("({}", from.plus(length * (index + 1)).0));
-            pipeline.zcount(queue_keys.set("done"), begin, &end).zcount(queue_keys.set("review"), begin, &end);
+            pipeline.zcount(queue_keys.set("review"), begin, &end);
             pipeline.cmd("ZRANGE").arg(queue_keys.set("done")).arg(begin).arg(&end);
             pipeline.arg("BYSCORE").arg("LIMIT").arg(0).arg(some);
         }
         let replies: Vec<Value> = self.query("ZCOUNT", &pipeline).await?;
         let stretch = |reply: &[Value]| {
-            let keys: Vec<Vec<u8>> = from_reply("ZRANGE", reply.get(2))?;
+            let keys: Vec<Vec<u8>> = from_reply("ZRANGE", reply.get(1))?;
             Ok(Stretch {
-                ended: from_reply("ZCOUNT", reply.first())?,
-                in_review: from_reply("ZCOUNT", reply.get(1))?,
+                in_review: from_reply("ZCOUNT", reply.first())?,
                 some: keys.into_iter().filter_map(|key| key_of(&lossy(key))).collect(),
             })
         };
-        replies.chunks(3).map(stretch).collect()
+        replies.chunks(2).map(stretch).collect()
     }
 
     /// The jobs of a queue that are first in the fair order, that come due next, or that are queried first or claimed:

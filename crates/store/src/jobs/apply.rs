@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use bursar_domain::{Millis, Queue, State};
+use bursar_domain::{Kind, Millis, Queue, State};
 use redis::Value;
 
+use super::ended::{Bucket, CountChange};
 use super::keys::QueueKeys;
 use super::record::StoredJob;
+use super::whole_millis;
 use crate::Store;
 use crate::StoreError;
 use crate::reply::from_reply;
@@ -153,6 +155,8 @@ pub struct Guarded {
     pub(crate) deletes_history: bool,
     /// Deletes the record and all data of the job, with these business keys.
     pub(crate) deletes: Option<Vec<String>>,
+    /// The change of the counts of ended jobs.
+    pub(crate) counts: Option<CountChange>,
     /// The queue's era and the text of the approved proposal: nothing is written without them, and the proposal is removed.
     pub(crate) approved: Option<(u64, String)>,
 }
@@ -183,17 +187,19 @@ impl Guarded {
             forgotten: Vec::new(),
             deletes_history: false,
             deletes: None,
+            counts: None,
             approved: None,
         }
     }
 
     /// Writes this record of a job that was in the state `before`. A new state is published, and a webhook event is
-    /// queued if the producer expects one; events beyond the record's bound go to the history's list.
+    /// queued if the producer expects one; an end is counted; events beyond the record's bound go to the history's list.
     pub(crate) fn with_record(mut self, mut record: StoredJob, before: State, place: Place, decided: Millis) -> Self {
         if record.state != before {
             self.webhook = record.webhook_event(decided);
             self.state = Some(record.state);
         }
+        self.counts = record.count_end(before, decided);
         self.history.extend(record.overflow());
         Self { group: record.fair_group.clone(), record: record.text(), place, decided, ..self }
     }
@@ -237,6 +243,7 @@ impl Store {
         unless_paused: &str,
     ) -> Result<Vec<Applied>, StoreError> {
         let mut answers = Vec::with_capacity(writes.len());
+        let kind = queue_keys.queue.parse::<Queue>().ok().map(|queue| queue.kind); // notifications have none, and end nothing
         for batch in batches(writes) {
             let mut call = self.scripts.apply.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
             call.push(self.queues.wake_channel())
@@ -244,8 +251,9 @@ impl Store {
                 .push(EVENTS_KEPT)
                 .push(unless_paused)
                 .push(records.name())
-                .push(records.claims());
-            let places = push(&mut call, batch);
+                .push(records.claims())
+                .push(whole_millis(self.counts_keep));
+            let places = push(&mut call, batch, kind);
             let unwritten: Vec<Value> = call.run(self).await?;
             let mut outcomes = vec![Applied::Done; batch.len()];
             for pair in unwritten.chunks(2) {
@@ -283,11 +291,13 @@ fn shape(write: &Guarded, more: &[String]) -> String {
         ('g', write.needs_group()),
         ('i', !write.response.is_empty()),
         ('w', !write.webhook.is_empty()),
+        ('k', write.ends_in().is_some()),
         ('m', !more.is_empty()),
     ];
     let letters: String = has.into_iter().filter_map(|(letter, has)| has.then_some(letter)).collect();
     let letters = if letters.is_empty() { "-" } else { &letters };
-    format!("{place} {} {letters}", write.state.map_or("-", State::as_str))
+    let bucket = write.ends_in().map(|bucket| format!(" {bucket}")).unwrap_or_default();
+    format!("{place} {} {letters}{bucket}", write.state.map_or("-", State::as_str))
 }
 
 impl Guarded {
@@ -298,6 +308,11 @@ impl Guarded {
             Place::Review | Place::Done => self.since,
             Place::Same | Place::Expired | Place::Quarantine(_) | Place::NextEvent | Place::NoMoreEvents => None,
         }
+    }
+
+    /// The bucket in which it is counted from now on.
+    fn ends_in(&self) -> Option<Bucket> {
+        self.counts.as_ref().and_then(|counts| counts.added.as_ref()).map(|counted| counted.bucket)
     }
 
     /// Only jobs that enter or leave the sets of sends need their group.
@@ -324,10 +339,10 @@ type Numbered<'a> = (usize, &'a Guarded, Vec<String>);
 
 /// Adds the arguments of these writes, similar ones next to each other. Returns the indices of the writes in the order
 /// in which the script numbers them.
-fn push(call: &mut Call<'_>, writes: &[Guarded]) -> Vec<usize> {
+fn push(call: &mut Call<'_>, writes: &[Guarded], kind: Option<Kind>) -> Vec<usize> {
     let mut runs: BTreeMap<(String, &str), Vec<Numbered<'_>>> = BTreeMap::new();
     for (place, write) in writes.iter().enumerate() {
-        let more = further(write);
+        let more = further(write, kind);
         runs.entry((shape(write, &more), write.claim_seen.as_str())).or_default().push((place, write, more));
     }
     call.push(runs.len());
@@ -358,6 +373,9 @@ fn push(call: &mut Call<'_>, writes: &[Guarded]) -> Vec<usize> {
                 call.push(text);
             }
         }
+        if let Some(counted) = write.counts.as_ref().and_then(|counts| counts.added.as_ref()) {
+            call.push(counted.fen(kind));
+        }
         if !more.is_empty() {
             call.push(more.len());
             for word in more {
@@ -369,7 +387,7 @@ fn push(call: &mut Call<'_>, writes: &[Guarded]) -> Vec<usize> {
 }
 
 /// The parts that most writes lack: items of a letter and a text.
-fn further(write: &Guarded) -> Vec<String> {
+fn further(write: &Guarded, kind: Option<Kind>) -> Vec<String> {
     let quarantine = if let Place::Quarantine(why) = &write.place { Some(format!("q{why}")) } else { None };
     let deletes = write.deletes_history.then(|| "d".to_owned()).into_iter();
     let lines = write.history.iter().map(|line| format!("h{line}"));
@@ -383,9 +401,19 @@ fn further(write: &Guarded) -> Vec<String> {
     let gone = write.deletes.iter().flat_map(|business_keys| {
         std::iter::once("x".to_owned()).chain(business_keys.iter().map(|name| format!("u{name}")))
     });
+    let uncounted = write.counts.iter().filter_map(|counts| counts.removed.as_ref());
+    let uncounted = uncounted.map(|counted| format!("k{} {}", counted.bucket, counted.fen(kind)));
     let words = quarantine.into_iter().chain(deletes).chain(lines).chain(business).chain(responses).chain(forgotten);
     let approved = write.approved.iter().map(|(era, text)| format!("a{era} {text}"));
-    words.chain(approved).chain(published).chain(pauses).chain(outbox).chain(delivery).chain(gone).collect()
+    words
+        .chain(approved)
+        .chain(uncounted)
+        .chain(published)
+        .chain(pauses)
+        .chain(outbox)
+        .chain(delivery)
+        .chain(gone)
+        .collect()
 }
 
 /// The end of a job's member in the sets of sends, after its key.

@@ -13,6 +13,7 @@
 //! | `last_ranks:QUEUE` | sorted set | the groups with a job in `sends`, by their last rank |
 //! | `due_queries:QUEUE` | sorted set | keys by the time at which they are due to be queried (ms); a claimed job has its lease's end |
 //! | `review:QUEUE`, `done:QUEUE` | sorted sets | keys by the time they got there |
+//! | `ended:QUEUE:HOUR` | hash | jobs that ended in this hour (UTC), by minute and final state: how many, and their fen; expires: see `ended.rs` |
 //! | `claims:QUEUE` | hash | the claims in force, by key: see `overlay.rs` |
 //! | `released:QUEUE` | hash | claims that were released, by key and the beginning of the claim's text → when (ms); expires |
 //! | `responses:QUEUE` | hash | response ids → the key of the job that the response was for |

@@ -84,6 +84,9 @@ pub(crate) struct StoredJob {
     pub(crate) first_sent_at: Option<Millis>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) last_sent_at: Option<Millis>,
+    /// The time at which it reached its final state: the counts of ended jobs have it there. Absent while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ended_at: Option<Millis>,
     /// The time of the last call that an operator ordered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ordered_at: Option<Millis>,
@@ -185,6 +188,7 @@ impl StoredJob {
             claims_lost: 0,
             first_sent_at: None,
             last_sent_at: None,
+            ended_at: None,
             ordered_at: None,
             late_outcome: None,
             hash,

@@ -170,6 +170,7 @@ impl Store {
         record.history.push(HistoryEvent::RestoredFromJournal(event));
         let changed = before != Some(record.state);
         let webhook = if before.is_some() && changed { record.webhook_event(now) } else { String::new() };
+        let counts = record.count_end(before.unwrap_or(State::Queued), now);
         let history = record.overflow();
         let known = journal.trade_nos.iter().cloned().map(|number| ResponseKnownBy::TradeNo(number).field());
         let rival = rival.unwrap_or_default().to_owned();
@@ -185,6 +186,7 @@ impl Store {
             history,
             business_keys: vec![business_key],
             responses: known.collect(),
+            counts,
             ..Guarded::new(key.as_str(), claim, Seen::Text(text))
         };
         Ok(Restoring { fence: record.fence, guarded })

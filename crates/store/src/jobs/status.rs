@@ -1,6 +1,8 @@
 //! Queues at a glance: the number of waiting jobs by set, their due times, and their blocks. Many queues are read in a
 //! few round trips.
 
+use std::time::Duration;
+
 use bursar_domain::{JobView, Millis, Queue, QueueCounts, QueueView, Reason};
 use redis::{Pipeline, Value};
 
@@ -10,10 +12,14 @@ use super::record::StoredJob;
 use super::rows::{SETS, key_of};
 use crate::Store;
 use crate::StoreError;
+use crate::known::SERVED_WITHIN;
 use crate::reply::{from_reply, score};
 
 /// Queues that one round trip reads: 13 commands each, about a millisecond of Redis.
 const QUEUES_AT_ONCE: usize = 100;
+
+/// Work that has been due for longer is overdue: a worker looks for due work every few seconds.
+const OVERDUE_AFTER: Duration = Duration::from_secs(60);
 
 /// Commands for each queue.
 const COMMANDS: usize = 13;
@@ -40,6 +46,8 @@ pub struct QueueStatus {
     /// For each worker whose circuit breaker is open here, the time of its probe, past or future: until a probe
     /// succeeds, it sends nothing else.
     pub circuits_open: Vec<Millis>,
+    /// The last time that a worker reported serving it; `None` if none ever did.
+    pub served_at: Option<Millis>,
 }
 
 impl QueueStatus {
@@ -55,6 +63,19 @@ impl QueueStatus {
         self.quarantined + self.deliveries_quarantined
     }
 
+    /// True if a worker has reported within the last minute that it serves the queue.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.served_at.is_some_and(|at| self.now.since(at) < SERVED_WITHIN)
+    }
+
+    /// The due time of the work that is due longest, if it is overdue. Sends of a paused queue are not: they wait for an operator.
+    #[must_use]
+    pub fn overdue_since(&self) -> Option<Millis> {
+        let send = self.next_send.filter(|_| self.paused.is_none());
+        earliest(send, self.next_query).filter(|due| self.now.since(*due) > OVERDUE_AFTER)
+    }
+
     /// The queue as outsiders read it.
     #[must_use]
     pub fn view(&self, queue: &Queue) -> QueueView {
@@ -67,6 +88,9 @@ impl QueueStatus {
             next_due: JobView::time(self.next_due),
             paused: self.paused.clone(),
             circuits_open: self.circuits_open.len(),
+            is_served: self.is_served(),
+            served_at: JobView::time(self.served_at),
+            overdue_since: JobView::time(self.overdue_since()),
         }
     }
 }
@@ -90,16 +114,23 @@ impl Store {
         for queues in queues.chunks(QUEUES_AT_ONCE) {
             let mut pipeline = Pipeline::new();
             pipeline.cmd("TIME");
+            pipeline.cmd("ZMSCORE").arg(self.keys.queues());
+            for queue in queues {
+                pipeline.arg(queue.to_string());
+            }
             for queue in queues {
                 self.query_status(queue, &mut pipeline);
             }
             let mut replies: Vec<Value> = self.query("ZCARD", &pipeline).await?;
-            let rows = replies.split_off(1.min(replies.len()));
+            let rows = replies.split_off(2.min(replies.len()));
             let (seconds, micros): (u64, u64) = from_reply("TIME", replies.first())?;
             let now = Millis(seconds * 1_000 + micros / 1_000);
+            let served: Vec<Option<f64>> = from_reply("ZMSCORE", replies.get(1))?;
             let mut found = Vec::with_capacity(queues.len());
-            for row in rows.chunks_exact(COMMANDS) {
-                found.push(status(row, now)?);
+            for (row, served) in rows.chunks_exact(COMMANDS).zip(served) {
+                let served_at = served.filter(|at| *at > 0.0).map(score);
+                let (of_row, first) = status(row, now)?;
+                found.push((QueueStatus { served_at, ..of_row }, first));
             }
             self.find_first_sends(queues, &mut found).await?;
             statuses.extend(found.into_iter().map(|(status, _)| status));
@@ -179,6 +210,7 @@ fn status(row: &[Value], now: Millis) -> Result<(QueueStatus, Option<String>), S
         next_query,
         paused: paused.map(|paused| Reason::read(&lossy(paused))),
         circuits_open: circuits.into_iter().map(Millis).filter(|until| counts(*until, now)).collect(),
+        served_at: None,
     };
     Ok((status, first.into_iter().next().map(lossy)))
 }

@@ -110,7 +110,9 @@ async fn a_tombstone_and_a_business_key_are_recognised_after_adoption() {
         [Submission::Existing(State::Succeeded), conflict("B1"), Submission::Existing(State::Queued), conflict("B3")]
     );
     assert_eq!(new.sets("B1").await, Vec::<&str>::new());
-    assert_eq!(left_of(&old).await, Vec::<String>::new());
+    // The amount and the time of a tombstone are gone, so its count stays with the old name.
+    let left = left_of(&old).await;
+    assert!(matches!(&left[..], [counts] if counts.starts_with(&old.name("ended"))), "{left:?}");
 }
 
 #[tokio::test]

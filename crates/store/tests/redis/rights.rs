@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use bursar_domain::{
-    AccountName, ApprovalRule, Approvals, Due, JobFilter, Kind, Millis, Operation, Outcome, Reason, RestoredFromJournal,
-    State, Transition,
+    AccountName, ApprovalRule, Approvals, Due, JobFilter, Kind, Millis, Operation, Outcome, Reason,
+    RestoredFromJournal, State, Transition,
 };
 use bursar_store::{
     Approved, BalanceParts, Claim, Cursor, DeadLetterAction, DeliveryClaim, DeliveryCommit, DeliveryResult, Dismissed,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bursar_domain::{ActionKind, Due, Millis, Queue, Reason, State};
 use bursar_store::{Claim, NewRecord, QueueDemand, QueueStatus, Sends};
 
-use crate::scene::{LATER, Scene, holding, then, transfer};
+use crate::scene::{LATER, Scene, holding, pause, then, transfer};
 
 async fn status(scene: &Scene) -> QueueStatus {
     scene.store.status(&scene.queue).await.unwrap()
@@ -150,4 +150,23 @@ async fn queues_without_a_worker_are_found_with_their_jobs() {
     let _: u64 = scene.command(&["ZADD", &known, &scene.now().await.to_string(), "old/transfer"]).await;
     assert!(scene.store.unserved_queues(std::slice::from_ref(&scene.queue)).await.unwrap().is_empty());
     assert!(status(&scene).await.now > Millis(0));
+}
+
+#[tokio::test]
+async fn work_is_overdue_after_a_minute_unless_paused() {
+    let scene = Scene::new().await;
+    assert_eq!((status(&scene).await.served_at, status(&scene).await.is_served()), (None, false));
+    scene.store.serves(std::slice::from_ref(&scene.queue)).await.unwrap();
+    let served = status(&scene).await;
+    assert!(served.is_served() && served.served_at.is_some(), "{served:?}");
+
+    scene.bring("query", State::Pending).await;
+    scene.submit(&["send"]).await;
+    let now = scene.now().await;
+    let minutes = |count: u64| Millis(now - count * 60_000 - 1);
+    assert_eq!(status(&scene).await.overdue_since(), None, "it has just become due");
+    scene.set_due("due_queries", "query", minutes(1).0).await;
+    assert_eq!(status(&scene).await.overdue_since(), Some(minutes(1)));
+    scene.store.pause(&scene.queue, &pause()).await.unwrap();
+    assert_eq!(status(&scene).await.overdue_since(), Some(minutes(1)), "sends wait for an operator, queries do not");
 }

@@ -28,6 +28,7 @@ async fn a_transfer_is_sent_once_and_followed_to_its_last_word() {
     let account = Account {
         name: "main".parse().unwrap(),
         identity: String::new(),
+        host: String::new(),
         gateway: Arc::new(Yzt::new(settings).unwrap()),
         policy: Policy { poll: vec![Duration::from_millis(20)], ..Policy::default() },
         rate_per_second: 0.0,
@@ -35,6 +36,7 @@ async fn a_transfer_is_sent_once_and_followed_to_its_last_word() {
     };
     let settings = Settings {
         name: "test".into(),
+        host: String::new(),
         concurrency: 16,
         lease: Duration::from_secs(30),
         drain: Duration::from_secs(5),

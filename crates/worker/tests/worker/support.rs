@@ -190,6 +190,7 @@ impl World {
             rate_per_second: 0.0,
             settings: Settings {
                 name: String::new(),
+                host: String::new(),
                 concurrency: 8,
                 lease: Duration::from_millis(600),
                 drain: Duration::from_secs(5),
@@ -222,6 +223,7 @@ impl World {
         Account {
             name: name.parse().unwrap(),
             identity: String::new(),
+            host: String::new(),
             gateway,
             policy: self.policy.clone(),
             rate_per_second: self.rate_per_second,

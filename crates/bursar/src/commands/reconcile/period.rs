@@ -4,16 +4,16 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{ContentSummary, Fen, JobView, Millis, ParsedResponse, Queue, State};
+use bursar_domain::{AccountName, ContentSummary, Fen, JobView, Millis, ParsedResponse, Queue, State, csv_line};
 use bursar_gateways::{Gateway, GatewayRequest, SharedParts};
-use bursar_store::{JobRecord, ScanCursor, Store, StoredAs};
+use bursar_store::{JobRecord, Reconciled, ScanCursor, Store, StoredAs};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::Arguments;
 use super::position::{Keeper, Position};
-use super::summary::{Looked, Summary};
+use super::summary::{Counts, Looked, Summary};
 use super::verdict::{Verdict, What, compare};
 use crate::commands::show::unreadable;
 use crate::context::CommandContext;
@@ -81,9 +81,11 @@ pub(super) async fn run(context: &CommandContext, arguments: &Arguments, global:
         };
         loop {
             let step = context.store.scan(&queue, None, &position.mark, STEP).await?;
-            let jobs = asker.readable(step.jobs, &mut position.summary);
+            let jobs = asker.readable(step.jobs, &mut position);
             for compared in asker.compare_all(jobs, &position).await? {
                 position.summary.add(compared.record.state, compared.amount, compared.looked);
+                let by_account = position.accounts.entry(queue.account.to_string()).or_default();
+                by_account.add(compared.record.state, compared.amount, compared.looked);
                 asker.report(&compared, &output).await?;
             }
             progress.at(&position.summary);
@@ -97,6 +99,7 @@ pub(super) async fn run(context: &CommandContext, arguments: &Arguments, global:
     }
     progress.end();
     output.end(&position)?;
+    record(context, arguments, &position).await?;
     keeper.done();
     let total = position.summary.total();
     Ok(match (total.differ + total.unreadable, total.unanswered) {
@@ -104,6 +107,21 @@ pub(super) async fn run(context: &CommandContext, arguments: &Arguments, global:
         (0, _) => Exit::Unreachable,
         (_, _) => Exit::No,
     })
+}
+
+/// Records the result of each account, for the reports of the days that it covers. A run for one kind says nothing about the others.
+async fn record(context: &CommandContext, arguments: &Arguments, position: &Position) -> Result<(), Failure> {
+    if arguments.place.kind.is_some() {
+        return Ok(());
+    }
+    for (account, summary) in &position.accounts {
+        let Ok(account) = account.parse::<AccountName>() else { continue };
+        let Counts { jobs, differ, unanswered, not_queryable, unreadable, .. } = summary.total();
+        let (from, until) = (position.from, position.to);
+        let run = Reconciled { at: Millis(0), from, until, jobs, differ, unanswered, not_queryable, unreadable };
+        context.store.record_reconciled(&account, run).await?;
+    }
+    Ok(())
 }
 
 async fn begun(context: &CommandContext, arguments: &Arguments) -> Result<Position, Failure> {
@@ -117,8 +135,9 @@ async fn begun(context: &CommandContext, arguments: &Arguments) -> Result<Positi
         return Err(UsageError("the period ends before it begins".into()).into());
     }
     let queues = context.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
+    let accounts = queues.iter().map(|queue| (queue.account.to_string(), Summary::default())).collect();
     let queues = queues.iter().map(ToString::to_string).collect();
-    Ok(Position { from, to, queues, mark: ScanCursor::ended_from(from), summary: Summary::default() })
+    Ok(Position { from, to, queues, mark: ScanCursor::ended_from(from), summary: Summary::default(), accounts })
 }
 
 /// A run that was interrupted continues with its own period.
@@ -135,14 +154,15 @@ fn resumed(found: Position, arguments: &Arguments) -> Result<Position, Failure> 
 
 impl Asker<'_> {
     /// The jobs that can be compared. Unreadable jobs are counted, and named on standard error.
-    fn readable(&self, jobs: Vec<StoredAs>, summary: &mut Summary) -> Vec<JobRecord> {
+    fn readable(&self, jobs: Vec<StoredAs>, position: &mut Position) -> Vec<JobRecord> {
         let mut readable = Vec::with_capacity(jobs.len());
         for job in jobs {
             match job {
                 StoredAs::Job(record) => readable.push(*record),
                 StoredAs::Unreadable { key, why } => {
                     eprintln!("bursar: {}", unreadable(self.queue, &key, &why));
-                    summary.add_unreadable();
+                    position.summary.add_unreadable();
+                    position.accounts.entry(self.queue.account.to_string()).or_default().add_unreadable();
                 }
             }
         }
@@ -267,7 +287,7 @@ impl Output<'_> {
             woken.to_string(),
         ];
         if self.arguments.csv {
-            return Ok(line(cells.map(|cell| quoted(&cell)).join(","))?);
+            return Ok(line(csv_line(&cells).trim_end())?);
         }
         let [account, kind, key, what, state, gateway, fen, gateway_fen, trade_no, message, _] = cells;
         let queue = format!("{account}/{kind}");
@@ -295,11 +315,6 @@ impl Output<'_> {
         }
         Ok(())
     }
-}
-
-/// A cell of CSV, in quotes where it needs them (RFC 4180).
-fn quoted(cell: &str) -> String {
-    if cell.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
 }
 
 /// A bar on a terminal and plain lines elsewhere, on standard error. Nothing with --json.
@@ -332,18 +347,5 @@ impl Progress {
 
     fn end(&self) {
         self.bar.finish_and_clear();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_cell_is_quoted_where_it_must_be() {
-        for (cell, written) in [("plain", "plain"), ("a,b", "\"a,b\""), ("say \"no\"", "\"say \"\"no\"\"\""), ("", "")]
-        {
-            assert_eq!(quoted(cell), written);
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! The position of a reconciliation, in a file: a run that was interrupted continues from it.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,9 @@ pub(super) struct Position {
     pub(super) mark: ScanCursor,
     /// The summary so far.
     pub(super) summary: Summary,
+    /// The summary of each account so far.
+    #[serde(default)]
+    pub(super) accounts: BTreeMap<String, Summary>,
 }
 
 /// The file of positions, if there is one.

@@ -1,19 +1,20 @@
-//! The data of the charts: exact counts of ended jobs, and the records of a sample of jobs, in which every part of the time and all present
-//! failures have their share.
+//! The data of the charts: the counts of ended jobs, which are exact, and the calls of a sample of jobs, in which every part of the time and
+//! all present failures have their share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bursar_domain::{Call, HistoryEvent, Key, Millis, Outcome, Queue, Response, State};
-use bursar_store::{Event, INLINE_EVENTS, JobRecord, Recent, StoredAs, Stretch};
+use bursar_store::{EndedJobs, Event, INLINE_EVENTS, JobRecord, Recent, StoredAs, Stretch, Sum};
 
-use crate::dashboard::components::amounts::amount;
 use crate::dashboard::components::millis;
 use crate::state::ServerState;
 use crate::state::refusal::Refusal;
 
 /// The columns of a chart.
 const COLUMNS: u32 = 30;
+
+const MINUTE_MS: u64 = 60_000;
 
 /// The sample's bounds over all queues: ended jobs, newest events, waiting jobs. Each costs Redis a few microseconds.
 const ENDED: usize = 600;
@@ -26,17 +27,17 @@ pub(super) const LINES: usize = INLINE_EVENTS;
 /// Records that are read in one step: about a millisecond of Redis.
 const RECORDS_AT_ONCE: usize = 100;
 
-/// The sample.
+/// The counts and the sample.
 pub(in crate::dashboard) struct Seen {
     pub(super) now: Millis,
     pub(super) since: Millis,
     /// The length of a column.
     pub(super) step: Duration,
     pub(super) columns: Vec<Looked>,
-    /// Ended jobs whose state and amount were read.
-    pub(super) ends_looked_at: u64,
-    /// Their amounts, in fen, by their state.
-    pub(super) amounts: BTreeMap<&'static str, u128>,
+    /// The ended jobs and their amounts, by their state; `None` where they are not known exactly.
+    pub(super) sums: Option<BTreeMap<&'static str, Sum>>,
+    /// The same of each queue, by column.
+    pub(super) by_queue: Vec<(Queue, BTreeMap<(usize, &'static str), Sum>)>,
     /// Jobs whose records were read.
     pub(super) jobs: usize,
     pub(super) calls: Vec<CallSample>,
@@ -57,8 +58,12 @@ impl Looked {
     }
 
     fn add(&mut self, state: State, count: u64) {
+        self.add_by_name(state.as_str(), count);
+    }
+
+    fn add_by_name(&mut self, state: &'static str, count: u64) {
         if count > 0 {
-            *self.0.entry(state.as_str()).or_default() += count;
+            *self.0.entry(state).or_default() += count;
         }
     }
 }
@@ -97,20 +102,24 @@ pub(in crate::dashboard) async fn look(app: &ServerState, queues: &[&Queue], ove
         since: Millis(0),
         step,
         columns,
-        ends_looked_at: 0,
-        amounts: BTreeMap::new(),
+        sums: Some(BTreeMap::new()),
+        by_queue: Vec::with_capacity(queues.len()),
         jobs: 0,
         calls: Vec::new(),
     };
     let share = |budget: usize| (budget / queues.len().max(1)).max(1);
     let names: Vec<Queue> = queues.iter().copied().cloned().collect();
     let Recent { now, events } = app.store.recent_events(&names, share(EVENTS)).await?;
-    // A job that ends in this very millisecond is counted.
-    seen.now = now.plus(Duration::from_millis(1));
+    // Jobs are counted by minutes: the present one is the last.
+    seen.now = Millis((now.0 / MINUTE_MS + 1) * MINUTE_MS);
     seen.since = Millis(seen.now.0.saturating_sub(millis(over)));
     let mut found = Vec::with_capacity(queues.len());
     for (queue, events) in queues.iter().zip(events) {
         found.push((*queue, events, app.store.stretches(queue, seen.since, step, COLUMNS, ENDED / 2).await?));
+    }
+    let counts = app.store.ended(&names, seen.since, seen.now).await?;
+    for (queue, counts) in names.into_iter().zip(&counts) {
+        ends(queue, counts, &mut seen);
     }
     // The smaller parts first: the others share the rest of the budget.
     found.sort_by_key(|(_, _, stretches)| stretches.iter().map(|stretch| stretch.some.len()).sum::<usize>());
@@ -123,7 +132,9 @@ pub(in crate::dashboard) async fn look(app: &ServerState, queues: &[&Queue], ove
         let named = events.iter().filter_map(Event::key);
         let keys: BTreeSet<Key> = chosen.iter().flatten().cloned().chain(waiting).chain(named).collect();
         let jobs = records(app, queue, &keys.into_iter().collect::<Vec<_>>()).await?;
-        ends(&stretches, &chosen, &jobs, &mut seen);
+        for (column, stretch) in seen.columns.iter_mut().zip(&stretches) {
+            column.add(State::NeedsReview, stretch.in_review);
+        }
         calls(&jobs, &mut seen);
     }
     Ok(seen)
@@ -150,24 +161,25 @@ fn calls(jobs: &BTreeMap<Key, JobRecord>, seen: &mut Seen) {
     seen.calls.extend(sample.filter(|sample| sample.at >= since));
 }
 
-/// The ended jobs of each stretch by their state; where the sample has only some, by the shares of the sample.
-fn ends(stretches: &[Stretch], chosen: &[Vec<Key>], jobs: &BTreeMap<Key, JobRecord>, seen: &mut Seen) {
-    for job in chosen.iter().flatten().filter_map(|key| jobs.get(key)).filter(|job| job.state.is_terminal()) {
-        seen.ends_looked_at += 1;
-        if let Some(fen) = amount(job).and_then(|amount| u128::try_from(amount.get()).ok()) {
-            *seen.amounts.entry(job.state.as_str()).or_default() += fen;
+/// Adds the counts of a queue to the columns and sums.
+fn ends(queue: Queue, counts: &EndedJobs, seen: &mut Seen) {
+    let mut of_queue: BTreeMap<(usize, &'static str), Sum> = BTreeMap::new();
+    for ((at, state), sum) in &counts.minutes {
+        let index = seen.column_of(*at);
+        *of_queue.entry((index, state)).or_default() += *sum;
+        if let Some(column) = seen.columns.get_mut(index) {
+            column.add_by_name(state, u64::try_from(sum.count).unwrap_or_default());
         }
     }
-    for ((column, stretch), keys) in seen.columns.iter_mut().zip(stretches).zip(chosen) {
-        let ends: Vec<State> = keys.iter().filter_map(|key| jobs.get(key)).map(|job| job.state).collect();
-        let count = |state: State| u64::try_from(ends.iter().filter(|end| **end == state).count()).unwrap_or_default();
-        let terminal: Vec<State> = State::ALL.into_iter().filter(|state| state.is_terminal()).collect();
-        let found: Vec<u64> = terminal.iter().map(|state| count(*state)).collect();
-        for (state, count) in terminal.into_iter().zip(shares(stretch.ended, &found)) {
-            column.add(state, count);
+    match &mut seen.sums {
+        Some(sums) if counts.inexact.is_empty() => {
+            for (state, sum) in counts.by_state() {
+                *sums.entry(state).or_default() += sum;
+            }
         }
-        column.add(State::NeedsReview, stretch.in_review);
+        sums => *sums = None,
     }
+    seen.by_queue.push((queue, of_queue));
 }
 
 /// As many ended jobs as the budget allows, from each stretch as many as from any other, if it has them; spread over it.
@@ -212,7 +224,7 @@ mod tests {
 
     fn stretch(name: &str, count: usize) -> Stretch {
         let some = (0..count).map(|index| format!("{name}{index}").parse().unwrap()).collect();
-        Stretch { ended: u64::try_from(count).unwrap(), some, in_review: 0 }
+        Stretch { some, in_review: 0 }
     }
 
     #[test]

@@ -33,19 +33,20 @@ pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
         .collect();
     let ended: u64 = seen.columns.iter().map(Looked::ended).sum();
     let in_review: u64 = seen.columns.iter().map(|column| column.of(State::NeedsReview)).sum();
-    let amounts: Vec<(State, u128)> =
-        COUNTED.iter().filter_map(|(state, _)| Some((*state, *seen.amounts.get(state.as_str())?))).collect();
+    let sums = seen.sums.as_ref();
+    let sum_of = |state: State| sums.and_then(|sums| u128::try_from(sums.get(state.as_str())?.fen).ok());
+    let amounts: Vec<(State, u128)> = COUNTED.iter().filter_map(|(state, _)| Some((*state, sum_of(*state)?))).collect();
     let values = [&ended.to_string(), &span(words, seen.over()), &span(words, seen.step), &in_review.to_string()];
     html! {
         h2 { (words.throughput) }
         (columns(&axis(seen, words.throughput, ""), &names, &drawn))
         p.soft {
             (filled(words.throughput_covers, &values.map(String::as_str)))
-            @if seen.ends_looked_at < ended { " " (filled(words.states_of_some, &[&seen.ends_looked_at.to_string()])) }
         }
         @if !amounts.is_empty() {
             dl.facts.amounts { @for (state, fen) in amounts { div { dt { (words.amount) " · " (words.state(state)) } dd.amount { (yuan(fen)) } } } }
-            p.soft { (filled(words.amounts_of, &[&seen.ends_looked_at.to_string(), &ended.to_string()])) }
+            p.soft { (words.report.sums_exact) }
         }
+        @if sums.is_none() { p.notice { (words.report.sums_missing) } }
     }
 }

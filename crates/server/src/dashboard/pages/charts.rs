@@ -7,14 +7,15 @@ use axum::http::Uri;
 use bursar_domain::Queue;
 use maud::html;
 
-use crate::dashboard::charts::sampling::look;
-use crate::dashboard::charts::sections;
-use crate::dashboard::components::span;
+use crate::dashboard::charts::sampling::{Seen, look};
+use crate::dashboard::charts::{self, sections};
+use crate::dashboard::components::{percent, span};
 use crate::dashboard::i18n::filled;
-use crate::dashboard::page::{Answered, Live, Tab, page, refuse_problem};
+use crate::dashboard::page::{Answered, Live, Refused, Tab, page, refuse_problem};
+use crate::dashboard::pages::report::as_csv;
 use crate::dashboard::signed_in::SignedIn;
 use crate::http::query::Query;
-use crate::state::Shared;
+use crate::state::{ServerState, Shared};
 
 /// Queues that one page reads; where there are more, the reader chooses one.
 const QUEUES: usize = 20;
@@ -27,8 +28,15 @@ const PERIODS: [(&str, Duration); 4] = [
     ("7d", Duration::from_secs(7 * 24 * 3_600)),
 ];
 
-pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, uri: Uri) -> Answered {
-    let mut query = Query::of(&uri);
+/// The choice of the page, and what is seen.
+struct Chosen {
+    queue: Option<Queue>,
+    over: (&'static str, Duration),
+    seen: Seen,
+}
+
+async fn chosen(signed_in: &SignedIn, app: &ServerState, uri: &Uri) -> Result<Chosen, Refused> {
+    let mut query = Query::of(uri);
     let chosen = query.take("queue", |queue| match queue {
         "" => Ok(None),
         queue => queue.parse::<Queue>().map(Some).map_err(|error| error.to_string()),
@@ -37,7 +45,7 @@ pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, u
         let known = PERIODS.into_iter().find(|(known, _)| *known == word);
         known.ok_or_else(|| format!("must be {}", PERIODS.map(|(known, _)| known).join(", ")))
     });
-    query.finish().map_err(|wrong| refuse_problem(&signed_in, wrong))?;
+    query.finish().map_err(|wrong| refuse_problem(signed_in, wrong))?;
     let known = app.queues.of(signed_in.bearer());
     let chosen = chosen.flatten().filter(|queue| known.contains(&queue));
     let queues: Vec<&Queue> = match &chosen {
@@ -45,9 +53,24 @@ pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, u
         None => known.iter().copied().take(QUEUES).collect(),
     };
     let [shortest, ..] = PERIODS;
-    let (word, over) = over.unwrap_or(shortest);
-    let seen = look(&app, &queues, over).await.map_err(|error| refuse_problem(&signed_in, error))?;
+    let over = over.unwrap_or(shortest);
+    let seen = look(app, &queues, over.1).await.map_err(|error| refuse_problem(signed_in, error))?;
+    Ok(Chosen { queue: chosen, over, seen })
+}
+
+/// `GET /charts.csv`
+pub(super) async fn csv(signed_in: SignedIn, AppState(app): AppState<Shared>, uri: Uri) -> Answered {
+    let Chosen { seen, .. } = chosen(&signed_in, &app, &uri).await?;
+    Ok(as_csv("bursar-throughput.csv", charts::csv(&seen)))
+}
+
+/// `GET /charts`
+pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, uri: Uri) -> Answered {
+    let Chosen { queue: chosen, over: (word, _), seen } = chosen(&signed_in, &app, &uri).await?;
+    let [shortest, ..] = PERIODS;
+    let known = app.queues.of(signed_in.bearer());
     let words = signed_in.words();
+    let queue = chosen.as_ref().map(ToString::to_string).unwrap_or_default();
     let content = html! {
         h1 { (words.charts) }
         form.filter action="/charts" method="get" {
@@ -59,6 +82,7 @@ pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, u
                 @for (name, over) in PERIODS { option value=(name) selected[name == word] { (span(words, over)) } }
             } }
             button type="submit" { (words.show) }
+            " " a href={ "/charts.csv?over=" (word) "&queue=" (percent(&queue)) } download { (words.report.csv) }
         }
         @if chosen.is_none() && known.len() > QUEUES { p.notice { (filled(words.queues_of_many, &[&QUEUES.to_string()])) } }
         (sections(words, &seen))

@@ -145,22 +145,36 @@ fn rate_of(words: &Words, now: Millis, events: &[Event]) -> Markup {
     }
 }
 
+/// Why a queue needs attention: no worker serves it, or its oldest work is overdue; each with the time since.
+fn attention(words: &Words, status: &QueueStatus) -> Vec<String> {
+    let unserved = match (status.is_served(), status.served_at) {
+        (true, _) => None,
+        (false, Some(at)) => Some(filled(words.report.unserved_since, &[&span(words, status.now.since(at))])),
+        (false, None) => Some(words.report.unserved.to_owned()),
+    };
+    let overdue = status.overdue_since();
+    let overdue = overdue.map(|at| filled(words.report.overdue_since, &[&span(words, status.now.since(at))]));
+    unserved.into_iter().chain(overdue).collect()
+}
+
 /// The state of a queue's sends, with the action that changes it.
 fn sending(signed_in: &SignedIn, queue: &Queue, status: &QueueStatus) -> Markup {
     let words = signed_in.words();
     let paused = status.paused.as_ref();
     let address = format!("/queues/{}/{}", queue.account, queue.kind);
     let (act, name) = if paused.is_some() { ("resume", words.resume) } else { ("pause", words.pause) };
+    let attention = attention(words, status);
     html! {
         @match paused {
             Some(reason) => { span.flag.bad { (words.paused) } " " span.why { (words.reason(reason)) } }
-            None if status.circuits_open.is_empty() => { span.flag.good { (words.goes_on) } }
+            None if status.circuits_open.is_empty() && attention.is_empty() => { span.flag.good { (words.goes_on) } }
             None => {}
         }
         @if !status.circuits_open.is_empty() {
             " " span.flag.warn title=(words.circuit_means) { (words.circuit_open) }
             " " span.why { (filled(words.circuit_in, &[&status.circuits_open.len().to_string()])) }
         }
+        @for text in &attention { " " a.flag.warn href="/workers" title=(words.report.attention_means) { (text) } }
         @if signed_in.may_operate() { " " a.act data-act=(act) href={ (address) "/" (act) } { (name) } }
     }
 }

@@ -9,6 +9,7 @@ use super::{Adoption, Fate};
 use crate::crash::crash_point;
 use crate::jobs::JobRecord;
 use crate::jobs::apply::{Applied, BusinessKey, Guarded, Place, Seen};
+use crate::jobs::ended::CountChange;
 use crate::jobs::overlay::{ClaimEntry, is_open};
 use crate::jobs::read::lossy;
 use crate::{Store, StoreError};
@@ -66,6 +67,7 @@ impl Store {
             place: Place::Expired,
             forgotten: handed.responses.clone(),
             deletes: Some(handed.business_keys.clone()),
+            counts: CountChange::moved(Some(&handed.stored), None),
             ..Guarded::new(handed.key.as_str(), &handed.claim, Seen::Text(handed.text.clone()))
         };
         match self.apply(from, &[write], "").await?.pop() {
@@ -93,8 +95,10 @@ impl Store {
         type Reply = (Vec<Vec<u8>>, Option<Vec<u8>>, Option<u64>);
         let (outbox, delivery, era): Reply = self.query("LRANGE", &pipeline).await?;
         let mut record = handed.stored.clone();
+        let mut replaced = None;
         let text = match there {
             There::Unsent(theirs, text) => {
+                replaced = Some(theirs.clone());
                 record.fair_group.clone_from(&theirs.fair_group); // its group in the sets that it leaves
                 if !record.is_tombstone() {
                     record.callback_url = record.callback_url.or(theirs.callback_url);
@@ -118,6 +122,7 @@ impl Store {
             record.history.push(adoption.event(now));
             history.extend(record.overflow());
         }
+        let counts = CountChange::moved(replaced.as_deref(), Some(&record));
         let names = handed.business_keys.iter().cloned().chain(std::iter::once(key.to_owned()));
         let business_keys = names.map(|name| BusinessKey { name, rival: String::new() }).collect();
         let write = Guarded {
@@ -132,6 +137,7 @@ impl Store {
             responses: handed.responses.clone(),
             outbox: outbox.into_iter().map(lossy).collect(),
             delivery: delivery.map(lossy).unwrap_or_default(),
+            counts,
             ..Guarded::new(key, "", Seen::Text(text))
         };
         let state = record.state;

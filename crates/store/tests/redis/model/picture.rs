@@ -26,6 +26,8 @@ struct QueuePicture {
     virtual_time: f64,
     ranks: BTreeMap<String, f64>,
     events: Vec<String>,
+    /// The counts of ended jobs: jobs and fen, by their final state.
+    ended: BTreeMap<String, (i64, i64)>,
     /// Work is due, and no worker would look for it.
     is_overlooked: bool,
 }
@@ -81,6 +83,7 @@ impl QueuePicture {
             virtual_time: at_queue.virtual_time,
             ranks: at_queue.ranks.iter().map(|(group, rank)| (format!(" {group}"), *rank)).collect(),
             events: at_queue.events.clone(),
+            ended: ended_jobs(at_queue),
             ..Self::default()
         }
     }
@@ -110,6 +113,7 @@ impl QueuePicture {
             virtual_time: field("virtual_time").await.unwrap_or_default(),
             ranks: scene.command(&["ZRANGE", &scene.name("last_ranks"), "0", "-1", "WITHSCORES"]).await,
             events: scene.events_of_queue().await,
+            ended: counts(scene).await,
             is_overlooked: due.is_some_and(|due| {
                 // Sends in a paused queue are checked each minute, and a rate postpones the next check.
                 let latest = (due.max(status.now).0 as f64).max(bucket_us / 1e3) + 61_000.0;
@@ -172,6 +176,32 @@ impl JobPicture {
     fn expired(ended: &str) -> Self {
         Self { state: format!("{ended}, expired"), ..Self::default() }
     }
+}
+
+/// The sum over the jobs that have ended.
+fn ended_jobs(at_queue: &Queue) -> BTreeMap<String, (i64, i64)> {
+    let mut sums: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+    for job in at_queue.jobs.values().filter(|job| job.state.is_terminal()) {
+        let (count, fen) = sums.entry(job.state.to_string()).or_default();
+        (*count, *fen) = (*count + 1, *fen + job.order.fen.cast_signed());
+    }
+    sums
+}
+
+/// The sum over all hours of the counts.
+async fn counts(scene: &Scene) -> BTreeMap<String, (i64, i64)> {
+    let mut sums: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+    let hours: Vec<String> = scene.command(&["KEYS", &format!("{}:*", scene.name("ended"))]).await;
+    for hour in hours {
+        let fields: Vec<(String, i64)> = scene.command(&["HGETALL", &hour]).await;
+        for (field, value) in fields {
+            let words: Vec<&str> = field.split(' ').collect();
+            let (count, fen) = sums.entry(words[1].to_owned()).or_default();
+            if words.len() > 2 { *fen += value } else { *count += value }
+        }
+    }
+    sums.retain(|_, sum| *sum != (0, 0));
+    sums
 }
 
 /// The sets of each job, with its time or rank in them.

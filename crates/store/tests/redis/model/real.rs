@@ -23,7 +23,8 @@ const AGE: &str = "
     if redis.call('ZSCORE', base .. 'ready', at_queue) then redis.call('ZINCRBY', base .. 'ready', -ms, at_queue) end
     local function older(text)
       local function times(word, time) return word .. string.format('%d', time - ms) end
-      text = string.gsub(text, '(_at\":)(%d+)', times)
+      -- The counts name the minute of an end, and keep it.
+      text = string.gsub(text, '(%l+_at\":)(%d+)', function(word, time) return word ~= 'ended_at\":' and times(word, time) or nil end)
       return (string.gsub(text, '(\"at\":)(%d+)', times))
     end
     for at = 3, #ARGV do
