@@ -216,6 +216,8 @@ pub enum AuditAction {
     QuarantineDeliver,
     /// The drop of a key in quarantine.
     QuarantineDrop,
+    /// The order to deliver webhooks of a job or notification again.
+    WebhookResend,
     /// The retry of a dead letter.
     ImportRetry,
     /// The drop of a dead letter.
@@ -236,7 +238,7 @@ pub enum AuditAction {
 
 impl AuditAction {
     /// Every action.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::SignIn,
         Self::SignOut,
         Self::SignInFailed,
@@ -254,6 +256,7 @@ impl AuditAction {
         Self::QuarantineRetry,
         Self::QuarantineDeliver,
         Self::QuarantineDrop,
+        Self::WebhookResend,
         Self::ImportRetry,
         Self::ImportDrop,
         Self::Adopt,
@@ -285,6 +288,7 @@ impl AuditAction {
             Self::QuarantineRetry => "quarantine_retry",
             Self::QuarantineDeliver => "quarantine_deliver",
             Self::QuarantineDrop => "quarantine_drop",
+            Self::WebhookResend => "webhook_resend",
             Self::ImportRetry => "import_retry",
             Self::ImportDrop => "import_drop",
             Self::Adopt => "adopt",

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 pub use action::{ActionKind, OperatorAction, last_action};
 pub use delivery::{Delivery, DeliveryError, DeliveryOutcome};
-pub use quarantine::{Quarantine, QuarantineOutcome};
+pub use quarantine::{Quarantine, QuarantineOutcome, WebhookResent};
 pub use response::{Response, ResponseEvidence};
 
 use crate::{Millis, Reason, State};
@@ -49,6 +49,8 @@ pub enum HistoryEvent {
     Delivery(Delivery),
     /// An operator took the job out of quarantine.
     Quarantine(Quarantine),
+    /// An operator has webhooks delivered again.
+    WebhookResent(WebhookResent),
     /// A line that is no event.
     Unreadable(Unreadable),
     /// An event that this build does not know, as it is recorded.
@@ -222,6 +224,7 @@ impl HistoryEvent {
             Self::Notification(event) => event.at,
             Self::Delivery(event) => event.at,
             Self::Quarantine(event) => event.at,
+            Self::WebhookResent(event) => event.at,
             Self::Other(event) => event.at,
             Self::Unreadable(_) => return None,
         };
@@ -245,6 +248,7 @@ impl HistoryEvent {
             Self::Notification(_) => "notification",
             Self::Delivery(_) => "delivery",
             Self::Quarantine(_) => "quarantine",
+            Self::WebhookResent(_) => "webhook_resent",
             Self::Unreadable(_) => "unreadable",
             Self::Other(other) => &other.event,
         }
@@ -267,6 +271,7 @@ impl HistoryEvent {
             | Self::Notification(_)
             | Self::Delivery(_)
             | Self::Quarantine(_)
+            | Self::WebhookResent(_)
             | Self::Unreadable(_)
             | Self::Other(_) => None,
         }

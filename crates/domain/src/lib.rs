@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, draws a random number or talks to anyone: `now`, seeds and facts are arguments.
 
 mod account_rules;
+mod action_batch;
 mod approvals;
 mod audit;
 mod fair_order;
@@ -32,6 +33,7 @@ mod view;
 mod webhook;
 
 pub use account_rules::{AccountRules, GatewayKind, KindSet, PartyTypes};
+pub use action_batch::{BatchOutcome, BatchResult, EffectSum, MAX_ACTIONS, PlannedAction, PlannedEffect, PlannedSum};
 pub use approvals::{
     ApprovalAction, ApprovalRefused, ApprovalRule, Approvals, Proposal, ProposalSeen, ProposalView, SYSTEM_USER,
     VouchedBy, answers_for_lost_writes,
@@ -44,7 +46,7 @@ pub use fields::FieldError;
 pub use history::{
     ActionKind, Adopted, BusinessKeyConflict, ClaimEvent, DeadlinePassed, Delivery, DeliveryError, DeliveryOutcome,
     HistoryEvent, NotificationNamed, OperatorAction, OtherEvent, Quarantine, QuarantineOutcome, Response,
-    ResponseEvidence, RestoredFromJournal, Unreadable, last_action,
+    ResponseEvidence, RestoredFromJournal, Unreadable, WebhookResent, last_action,
 };
 pub use identifier::{identifier_fault, invisible_character};
 pub use ids::{AccountName, IdError, Key, Queue};
@@ -67,4 +69,4 @@ pub use transition::{
 };
 pub use unsendable::{Unsendable, check_content};
 pub use view::{JobView, QueueCounts, QueueView};
-pub use webhook::{NotificationMessage, WebhookMessage, WebhookType};
+pub use webhook::{NotificationMessage, ResendResult, Resent, WebhookMessage, WebhookState, WebhookType, WebhookView};

@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::middleware;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::api::{audit, events, health, jobs, metrics, notify, openapi, proposals, queues};
+use crate::api::{actions, audit, events, health, jobs, metrics, notify, openapi, proposals, queues, webhooks};
 use crate::dashboard;
 use crate::http::client;
 use crate::http::part::Part;
@@ -17,8 +17,8 @@ use crate::state::{Settings, Shared};
 
 /// All of the interface.
 fn parts() -> Vec<Part> {
-    let work = [jobs::part(), queues::part(), proposals::part(), events::part(), audit::part()];
-    let work = work.into_iter().chain([notify::stored_part(), notify::received_part()]);
+    let work = [jobs::part(), actions::part(), queues::part(), proposals::part(), events::part(), audit::part()];
+    let work = work.into_iter().chain([webhooks::part(), notify::stored_part(), notify::received_part()]);
     let mut parts: Vec<Part> = work.chain([health::part(), metrics::part()]).collect();
     parts.push(openapi::part(&parts));
     parts.push(dashboard::pages::part());

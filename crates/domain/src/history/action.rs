@@ -116,6 +116,7 @@ pub fn last_action(history: &[HistoryEvent]) -> Option<&OperatorAction> {
         | HistoryEvent::Notification(_)
         | HistoryEvent::Delivery(_)
         | HistoryEvent::Quarantine(_)
+        | HistoryEvent::WebhookResent(_)
         | HistoryEvent::Unreadable(_)
         | HistoryEvent::Other(_) => None,
     })

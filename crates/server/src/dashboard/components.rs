@@ -3,6 +3,7 @@
 pub(super) mod action_form;
 pub(super) mod amounts;
 pub(super) mod rate;
+pub(super) mod selection;
 pub(super) mod timeline;
 
 use std::time::Duration;

@@ -1,8 +1,12 @@
 //! The frame, the headers and the refusals of all pages.
 
+use std::convert::Infallible;
+
+use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use maud::{DOCTYPE, Markup, html};
+use futures_util::{Stream, StreamExt};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::assets;
 use super::components::action_form::form_token;
@@ -22,6 +26,7 @@ pub(super) enum Tab {
     Jobs,
     Review,
     Notifications,
+    Webhooks,
     Charts,
     Audit,
     /// None of them.
@@ -53,6 +58,32 @@ pub(super) fn page(signed_in: &SignedIn, tab: Tab, live: Live, title: &str, cont
     framed(&signed_in.guest, Some(signed_in), tab, live, title, content)
 }
 
+/// The place of a page at which parts are added while they become known.
+const HERE: &str = "<!--parts-->";
+
+/// The place at which [`in_parts`] adds the parts of a page.
+pub(super) fn parts_here() -> Markup {
+    PreEscaped(HERE.to_owned())
+}
+
+/// A page that is sent in parts: each is added at [`parts_here`] when it is known, and the browser shows it at once.
+pub(super) fn in_parts(
+    signed_in: &SignedIn,
+    tab: Tab,
+    title: &str,
+    content: &Markup,
+    parts: impl Stream<Item = Markup> + Send + 'static,
+) -> Response {
+    let text = text(&signed_in.guest, Some(signed_in), tab, Live::No, title, content);
+    let (begin, end) = text.split_once(HERE).unwrap_or((&text, ""));
+    let [begin, end] = [begin, end].map(|part| futures_util::stream::iter([part.to_owned()]));
+    let all = begin.chain(parts.map(Markup::into_string)).chain(end);
+    let mut response = with_headers(Body::from_stream(all.map(Ok::<_, Infallible>)).into_response());
+    // A proxy that collected the parts would show none of them in time.
+    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
 /// A page, in its frame.
 pub(super) fn framed(
     guest: &Guest,
@@ -62,6 +93,10 @@ pub(super) fn framed(
     title: &str,
     content: &Markup,
 ) -> Response {
+    with_headers(text(guest, signed_in, tab, live, title, content).into_response())
+}
+
+fn text(guest: &Guest, signed_in: Option<&SignedIn>, tab: Tab, live: Live, title: &str, content: &Markup) -> String {
     let words = guest.words;
     let text = html! {
         (DOCTYPE)
@@ -82,7 +117,7 @@ pub(super) fn framed(
             }
         }
     };
-    with_headers(text.into_string().into_response())
+    text.into_string()
 }
 
 fn top(guest: &Guest, signed_in: Option<&SignedIn>, tab: Tab) -> Markup {
@@ -92,6 +127,7 @@ fn top(guest: &Guest, signed_in: Option<&SignedIn>, tab: Tab) -> Markup {
         (Tab::Jobs, "/jobs", words.jobs),
         (Tab::Review, "/review", words.review),
         (Tab::Notifications, "/notifications", words.notifications),
+        (Tab::Webhooks, "/webhooks", words.webhook.webhooks),
         (Tab::Charts, "/charts", words.charts),
         (Tab::Audit, "/audit", words.audit.audit),
     ];

@@ -1,5 +1,6 @@
 //! The pages, each with its handlers.
 
+mod actions;
 mod audit;
 mod charts;
 mod job;
@@ -16,6 +17,7 @@ mod queue_actions;
 mod queues;
 mod review;
 mod sign_in;
+mod webhooks;
 
 use axum::routing::{get, post};
 
@@ -31,12 +33,16 @@ pub(crate) fn part() -> Part {
         .page("/jobs/{account}/{kind}/{platform_no}", get(job::show))
         .page("/jobs/{account}/{kind}/{platform_no}/{act}", get(job_actions::show).post(job_actions::perform))
         .page("/review", get(review::show))
+        .page("/actions", get(actions::elsewhere).post(actions::perform))
+        .page("/actions/preview", get(actions::elsewhere).post(actions::preview))
         .page("/proposals", get(proposals::show))
         .page("/proposals/{id}/{act}", get(proposals::query).post(proposals::perform))
         .page("/quarantine", get(quarantine::show))
         .page("/quarantine/{account}/{kind}/{key}/{act}", get(quarantine::query).post(quarantine::perform))
         .page("/notifications", get(notifications::show))
         .page("/notifications/{account}/{id}", get(notification::show))
+        .page("/webhooks", get(webhooks::show))
+        .page("/webhooks/resend", get(webhooks::query).post(webhooks::perform))
         .page("/audit", get(audit::show))
         .page("/charts", get(charts::show))
         .page("/live", get(live::events))

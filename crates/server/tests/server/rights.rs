@@ -34,7 +34,7 @@ const ALL: &[&str] = &["producer", "operator", "reader"];
 type Row = (&'static str, &'static str, For, u16, u16);
 
 /// The routes of programs.
-const API: [Row; 25] = [
+const API: [Row; 30] = [
     ("GET", "/healthz", Anybody, 200, 200),
     ("GET", "/readyz", Anybody, 200, 200),
     ("GET", "/metrics", Anybody, 200, 200),
@@ -54,6 +54,11 @@ const API: [Row; 25] = [
     ("GET", "/v1/proposals", Tokens(ALL), 200, 200),
     ("POST", "/v1/proposals/{proposal}/approve", Tokens(&["operator"]), 404, 404),
     ("POST", "/v1/proposals/{proposal}/reject", Tokens(&["operator"]), 404, 404),
+    ("POST", "/v1/actions", Tokens(&["operator"]), 200, 200),
+    ("POST", "/v1/actions/preview", Tokens(&["operator"]), 200, 200),
+    ("GET", "/v1/webhooks", Tokens(ALL), 200, 200),
+    ("GET", "/v1/webhooks?account={account}", Tokens(ALL), 200, 404),
+    ("POST", "/v1/webhooks/resend", Tokens(&["operator"]), 200, 404),
     ("GET", "/v1/audit", Tokens(&["operator"]), 200, 200),
     ("GET", "/v1/events", Tokens(ALL), 200, 200),
     ("GET", "/v1/notifications", Tokens(ALL), 200, 422),
@@ -63,7 +68,7 @@ const API: [Row; 25] = [
 ];
 
 /// The routes of people. A form is empty: 422 says that it was looked at, 409 that it does not say which state its reader saw.
-const PAGES: [Row; 24] = [
+const PAGES: [Row; 31] = [
     ("GET", "/", People, 200, 200),
     ("GET", "/queues/{account}/{kind}/{act}", Operators, 200, 404),
     ("POST", "/queues/{account}/{kind}/{act}", Operators, 422, 404),
@@ -78,6 +83,13 @@ const PAGES: [Row; 24] = [
     ("GET", "/proposals", People, 200, 200),
     ("GET", "/proposals/{id}/{act}", OperatorsOfAny, 404, 404),
     ("POST", "/proposals/{id}/{act}", OperatorsOfAny, 404, 404),
+    ("GET", "/actions", People, 303, 303),
+    ("POST", "/actions", OperatorsOfAny, 422, 422),
+    ("GET", "/actions/preview", People, 303, 303),
+    ("POST", "/actions/preview", OperatorsOfAny, 422, 422),
+    ("GET", "/webhooks", People, 200, 200),
+    ("GET", "/webhooks/resend", OperatorsOfAny, 404, 404),
+    ("POST", "/webhooks/resend", OperatorsOfAny, 404, 404),
     ("GET", "/audit", OperatorsOfAny, 200, 200),
     ("GET", "/notifications", People, 200, 200),
     ("GET", "/notifications/{account}/{id}", People, 404, 404),
@@ -151,10 +163,18 @@ fn whole_tokens(server: &Server) -> Vec<(&'static str, String)> {
     ALL.map_roles(|role| crate::described::by_role(server, role).to_owned())
 }
 
+/// The job of one caller.
+fn name_of(key: &str) -> serde_json::Value {
+    json!({"account": "main", "kind": "transfer", "platform_no": key})
+}
+
 /// The status of a program's request.
 async fn called(server: &Server, (method, route): (&str, &str), token: &str, key: &str) -> u16 {
     let body = match route {
         "/v1/jobs" => transfer(&format!("new-{key}")),
+        "/v1/webhooks/resend" => json!({"reason": "x", "queue": "main/transfer", "key": key}),
+        "/v1/actions" => json!({"reason": "x", "action": "cancel", "jobs": [name_of(key)]}),
+        "/v1/actions/preview" => json!({"action": "cancel", "jobs": [name_of(key)]}),
         route if route.ends_with("resolve") => json!({"reason": "x", "as": "failed"}),
         _ => json!({"reason": "x"}),
     };

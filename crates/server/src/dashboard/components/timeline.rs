@@ -100,6 +100,14 @@ fn read(words: &Words, event: &HistoryEvent, whole: &[&str]) -> Line {
             ),
             in_sentence: &["outcome", "operator", "comment"],
         },
+        HistoryEvent::WebhookResent(resent) => Line {
+            tone: "act",
+            what: filled(
+                words.webhook.resent,
+                &[&resent.operator, &without_accounts_but(&resent.comment, whole), &resent.events.to_string()],
+            ),
+            in_sentence: &["operator", "comment", "events"],
+        },
         HistoryEvent::Delivery(delivery) => delivered(words, delivery),
         HistoryEvent::Notification(_) => {
             Line { tone: "query", what: words.named_by_notification.to_owned(), in_sentence: &["number"] }

@@ -201,6 +201,8 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
     delivery_over: "送达已结束：",
     notification_masked: "网关签名的内容，逐字节保存。可能涉及个人或账户的字段只显示末尾。",
     proposal: super::proposals::CHINESE,
+    actions: super::actions::CHINESE,
+    webhook: super::webhooks::CHINESE,
     states: ["排队中", "结果未知", "处理中", "人工复核", "成功", "失败", "已退款", "已取消"],
     states_mean: [
         "从未发送，或确定未执行",

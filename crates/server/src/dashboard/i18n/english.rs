@@ -202,6 +202,8 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
     delivery_over: "The delivery is over:",
     notification_masked: "The content that the gateway signed, byte for byte as it is stored. Fields that may name people or accounts show their ends only.",
     proposal: super::proposals::ENGLISH,
+    actions: super::actions::ENGLISH,
+    webhook: super::webhooks::ENGLISH,
     states: ["queued", "in doubt", "pending", "needs review", "succeeded", "failed", "refunded", "cancelled"],
     states_mean: [
         "never sent, or certainly not executed",

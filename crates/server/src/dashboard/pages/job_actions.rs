@@ -19,7 +19,7 @@ use crate::dashboard::signed_in::SignedIn;
 use crate::http::path::JobName;
 use crate::http::path::PathParts;
 use crate::ops::jobs::job as read;
-use crate::ops::operate::{NotOperated, operate};
+use crate::ops::operate::{NotOperated, Seen, operate};
 use crate::state::{ServerState, Shared};
 
 type Path4 = PathParts<(String, String, String, String)>;
@@ -68,7 +68,9 @@ pub(super) async fn perform(AppState(app): AppState<Shared>, path: Path4, posted
         return Ok(asking(&signed_in, &wanted, Some(words.reason_rule), StatusCode::UNPROCESSABLE_ENTITY));
     }
     let acting = signed_in.acting(reason);
-    match operate(&app, (&wanted.name.queue, &wanted.name.key), wanted.operation, acting, Some(&wanted.record)).await {
+    match operate(&app, (&wanted.name.queue, &wanted.name.key), wanted.operation, acting, Seen::Job(&wanted.record))
+        .await
+    {
         Ok(_) => Ok(see(&job_address(&wanted.name.queue, wanted.name.key.as_str()))),
         Err(NotOperated::NotNow(refused)) => {
             let away = |error| refuse_problem(&signed_in, error);

@@ -8,6 +8,7 @@ use bursar_store::{Cursor, JobRecord, StoredAs, Unreadable};
 use maud::{Markup, html};
 
 use crate::dashboard::components::amounts::amount;
+use crate::dashboard::components::selection;
 use crate::dashboard::components::{badge, job_address, moment, percent, shown_reason, unreadable};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse, refuse_problem, see};
@@ -51,7 +52,8 @@ pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, u
     let content = html! {
         h1 { (words.jobs) }
         (filter(words, &known, &wanted))
-        (table(words, &jobs))
+        @if signed_in.may_operate() && !jobs.is_empty() { (selection::bar(&signed_in, &selection::OPERATIONS, false)) }
+        (table(&signed_in, &jobs))
         @if let Some(next) = listed.next {
             p { a href=(address(&wanted, &next.to_string())) rel="next" { (words.next_page) } }
         }
@@ -87,7 +89,8 @@ async fn search(signed_in: &SignedIn, app: &ServerState, key: &str) -> Answered 
 
 fn choice(signed_in: &SignedIn, several: &[(&Queue, &StoredAs)]) -> Response {
     let words = signed_in.words();
-    let content = html! { h1 { (words.several_jobs) } (table(words, several)) };
+    let bar = signed_in.may_operate().then(|| selection::bar(signed_in, &selection::OPERATIONS, false));
+    let content = html! { h1 { (words.several_jobs) } @if let Some(bar) = bar { (bar) } (table(signed_in, several)) };
     page(signed_in, Tab::Jobs, Live::No, words.several_jobs, &content)
 }
 
@@ -113,7 +116,8 @@ fn filter(words: &Words, known: &[&Queue], wanted: &JobsQuery) -> Markup {
 }
 
 /// Jobs, one a row, each with its amount.
-fn table(words: &Words, jobs: &[(&Queue, &StoredAs)]) -> Markup {
+fn table(signed_in: &SignedIn, jobs: &[(&Queue, &StoredAs)]) -> Markup {
+    let words = signed_in.words();
     html! {
         @if jobs.is_empty() { p.soft { (words.nothing_here) } } @else {
             div.wide { table.jobs {
@@ -124,7 +128,7 @@ fn table(words: &Words, jobs: &[(&Queue, &StoredAs)]) -> Markup {
                 } }
                 tbody { @for (queue, job) in jobs {
                     @match job {
-                        StoredAs::Job(job) => { (row(words, job)) }
+                        StoredAs::Job(job) => { (row(signed_in, job)) }
                         StoredAs::Unreadable { key, why } => { (unreadable_row(words, queue, key, why)) }
                     }
                 } }
@@ -144,11 +148,12 @@ fn unreadable_row(words: &Words, queue: &Queue, key: &Key, why: &Unreadable) -> 
     }
 }
 
-fn row(words: &Words, job: &JobRecord) -> Markup {
+fn row(signed_in: &SignedIn, job: &JobRecord) -> Markup {
+    let words = signed_in.words();
     let view = job.view();
     html! {
         tr {
-            th scope="row" { a.key href=(job_address(&job.queue, job.key.as_str())) { (job.key) } }
+            th scope="row" { @if signed_in.may_operate() { (selection::tick(signed_in, &job.queue, &job.key)) " " } a.key href=(job_address(&job.queue, job.key.as_str())) { (job.key) } }
             td data-name=(words.queue) { (job.queue) }
             td data-name=(words.state_name) { (badge(words, job.state)) }
             td.number data-name=(words.amount) { (amount(job).map_or_else(|| "–".to_owned(), Fen::yuan)) }
