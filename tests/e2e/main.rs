@@ -50,6 +50,7 @@ mod kinds;
 mod late;
 mod ledger;
 mod logs;
+mod many;
 mod metrics;
 mod monitoring;
 mod notifications;

@@ -26,6 +26,7 @@ const TABLE: &[&str] = &[
     r#"{"event":"delivery","at":1,"outcome":"dropped","sequence":3,"state":"needs_review"}"#,
     r#"{"event":"quarantine","at":1,"outcome":"dropped","operator":"li","comment":"seen","code":"workers_lost"}"#,
     r#"{"event":"quarantine","at":1,"outcome":"dropped","operator":"li","comment":"seen","code":"workers_lost","proposed_by":"li","approved_by":"wang","approval_comment":"seen, too"}"#,
+    r#"{"event":"webhook_resent","at":1,"operator":"li","comment":"the receiver is back","events":2}"#,
     r#"{"event":"unreadable","line":"x"}"#,
     r#"{"event":"of_a_newer_build","at":1,"whatever":[1]}"#,
 ];

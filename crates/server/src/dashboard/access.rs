@@ -11,6 +11,7 @@ use super::cookie;
 use super::i18n::language;
 use super::page::{Refused, refuse};
 use super::signed_in::{Guest, SignedIn};
+use super::zone;
 use crate::http::client::Client;
 use crate::state::Shared;
 use crate::state::sessions::{NoSession, Presence};
@@ -46,7 +47,7 @@ impl Form {
 impl Guest {
     fn of(parts: &Parts) -> Self {
         let here = parts.uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str).to_owned();
-        Self { words: language::of(&parts.headers), here }
+        Self { words: language::of(&parts.headers), zone: zone::of(&parts.headers), here }
     }
 }
 

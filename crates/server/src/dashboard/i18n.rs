@@ -6,6 +6,7 @@ pub(super) mod audit;
 mod chinese;
 mod chinese_reasons;
 mod english;
+mod frame;
 pub(super) mod language;
 mod proposals;
 #[cfg(test)]
@@ -262,6 +263,8 @@ pub(super) struct Words {
     pub(super) proposal: proposals::ProposalWords,
     /// Actions on many jobs.
     pub(super) actions: actions::ActionWords,
+    /// The frame of all pages.
+    pub(super) frame: frame::FrameWords,
     /// Undelivered webhooks.
     pub(super) webhook: webhooks::WebhookWords,
     /// The states, in the domain's order.

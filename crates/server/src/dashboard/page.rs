@@ -10,6 +10,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::assets;
 use super::components::action_form::form_token;
+use super::frame;
 use super::i18n::Words;
 use super::i18n::language::{self, local};
 use super::signed_in::{Guest, SignedIn};
@@ -110,10 +111,12 @@ fn text(guest: &Guest, signed_in: Option<&SignedIn>, tab: Tab, live: Live, title
                 link rel="stylesheet" href=(assets::STYLE.address());
                 script src=(assets::SCRIPT.address()) defer {}
             }
-            body data-live=[(live == Live::Yes).then_some("/live")] {
+            body data-live=[(live == Live::Yes).then_some("/live")] data-zone=[guest.zone] {
                 a.skip href="#content" { (words.skip) }
                 header { (top(guest, signed_in, tab)) }
                 main #content { (content) }
+                footer { (frame::foot(guest)) }
+                @if signed_in.is_some() { (frame::help(words)) }
             }
         }
     };
@@ -136,7 +139,7 @@ fn top(guest: &Guest, signed_in: Option<&SignedIn>, tab: Tab) -> Markup {
         @if let Some(signed_in) = signed_in {
             nav aria-label=(words.navigation) {
                 @for (each, address, name) in tabs.into_iter().filter(|(each, ..)| *each != Tab::Audit || signed_in.may_operate()) {
-                    a href=(address) aria-current=[(each == tab).then_some("page")] { (name) }
+                    a href=(address) aria-current=[(each == tab).then_some("page")] data-key=[frame::key_of(address)] { (name) }
                 }
             }
             form.search action="/jobs" method="get" role="search" {
@@ -148,7 +151,7 @@ fn top(guest: &Guest, signed_in: Option<&SignedIn>, tab: Tab) -> Markup {
             @if signed_in.is_some() { span.live hidden data-on=(words.live_on) data-off=(words.live_off) {} }
             (switch(guest))
             @if let Some(signed_in) = signed_in {
-                span title=(words.signed_in_as) { (signed_in.name()) " · " (signed_in.session.bearer.role.as_str()) }
+                span title=(words.signed_in_as) { (signed_in.name()) " · " (words.audit.role(signed_in.session.bearer.role.into())) }
                 form action="/sign-out" method="post" {
                     (form_token(signed_in))
                     button.plain type="submit" { (words.sign_out) }
@@ -171,12 +174,13 @@ fn switch(guest: &Guest) -> Markup {
 /// A page that says why not.
 pub(super) fn refuse(guest: &Guest, signed_in: Option<&SignedIn>, status: StatusCode, why: &str) -> Refused {
     let words = guest.words;
+    let title = if status == StatusCode::NOT_FOUND { words.frame.not_found_title } else { words.not_possible };
     let content = html! {
-        h1 { (words.not_possible) }
+        h1 { (title) }
         p.notice.bad { (why) }
         p { a href="/" { (words.back_to_queues) } }
     };
-    let mut response = framed(guest, signed_in, Tab::None, Live::No, words.not_possible, &content);
+    let mut response = framed(guest, signed_in, Tab::None, Live::No, title, &content);
     *response.status_mut() = status;
     response.into()
 }

@@ -8,6 +8,7 @@ mod job_actions;
 mod jobs;
 mod language;
 mod live;
+mod missing;
 mod notification;
 mod notifications;
 mod proposals;
@@ -18,11 +19,14 @@ mod queues;
 mod review;
 mod sign_in;
 mod webhooks;
+mod zone;
 
 use axum::routing::{get, post};
 
 use super::assets;
 use crate::http::part::Part;
+
+pub(crate) use missing::show as missing;
 
 pub(crate) fn part() -> Part {
     // Pages for people: OpenAPI describes none of them.
@@ -51,5 +55,6 @@ pub(crate) fn part() -> Part {
         .page("/sign-in/return", get(provider::come_back))
         .page("/sign-out", post(sign_in::sign_out))
         .page("/language/{tag}", get(language::choose))
+        .page("/zone", get(zone::choose))
         .page("/assets/{version}/{name}", get(assets::asset))
 }

@@ -165,11 +165,11 @@ async fn pages_are_chinese_on_request_and_stay_so() {
     let server = world.serve().await;
     let mut browser = Browser::signed_in(&server, &server.tokens.operator).await;
     browser.language = "zh-CN,zh;q=0.9,en;q=0.8";
-    browser.get("/").await.says("lang=\"zh-CN\"").says("队列").does_not_say("To send");
+    browser.get("/").await.says("lang=\"zh-CN\"").says("队列").does_not_say("Queued");
     let chosen = browser.get("/language/en?to=%2Fjobs").await;
     assert_eq!((chosen.status, chosen.header("location")), (303, "/jobs"), "{chosen:?}");
     browser.cookie = format!("{}; {}", browser.cookie, chosen.header("set-cookie").split(';').next().unwrap());
-    browser.get("/").await.says("lang=\"en\"").says("To send");
+    browser.get("/").await.says("lang=\"en\"").says("Queued");
     assert_eq!(browser.get("/language/tlh").await.status, 404);
 }
 

@@ -130,7 +130,7 @@ pub(super) static CHINESE: AuditWords = AuditWords {
         "确认网关",
         "从隔离区重试",
         "从隔离区重试回调",
-        "从隔离区丢弃",
+        "从隔离区移除",
         "重发回调",
         "重试死信",
         "丢弃死信",
