@@ -171,6 +171,7 @@ pub fn sample(name: &str) -> Value {
     match name {
         "account" | "kind" | "platform_no" | "body" => transfer("T")[name].clone(),
         "id" => json!("1"),
+        "entry" => json!("T"),
         "proposal" => json!("0".repeat(32)),
         "jobs" => json!([transfer("T")]),
         "reason" => json!("x"),

@@ -10,5 +10,6 @@ pub(crate) mod notify;
 pub(crate) mod openapi;
 mod operator_request;
 pub(crate) mod proposals;
+pub(crate) mod quarantine;
 pub(crate) mod queues;
 pub(crate) mod webhooks;

@@ -9,7 +9,9 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::api::{actions, audit, events, health, jobs, metrics, notify, openapi, proposals, queues, webhooks};
+use crate::api::{
+    actions, audit, events, health, jobs, metrics, notify, openapi, proposals, quarantine, queues, webhooks,
+};
 use crate::dashboard;
 use crate::http::client;
 use crate::http::part::Part;
@@ -19,8 +21,9 @@ use crate::state::{Settings, Shared};
 
 /// All of the interface.
 fn parts() -> Vec<Part> {
-    let work = [jobs::part(), actions::part(), queues::part(), proposals::part(), events::part(), audit::part()];
-    let work = work.into_iter().chain([webhooks::part(), notify::stored_part(), notify::received_part()]);
+    let work = [jobs::part(), actions::part(), queues::part(), proposals::part(), quarantine::part(), events::part()];
+    let work =
+        work.into_iter().chain([audit::part(), webhooks::part(), notify::stored_part(), notify::received_part()]);
     let mut parts: Vec<Part> = work.chain([health::part(), metrics::part()]).collect();
     parts.push(openapi::part(&parts));
     parts.push(dashboard::pages::part());

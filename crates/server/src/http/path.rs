@@ -8,6 +8,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use bursar_domain::{AccountName, Key, Kind, Queue};
+use bursar_store::Origin;
 use schemars::{JsonSchema, SchemaGenerator};
 
 use crate::http::operation::SchemaOf;
@@ -28,6 +29,13 @@ pub(crate) struct QueueName(pub(crate) Queue);
 pub(crate) struct JobName {
     pub(crate) queue: Queue,
     pub(crate) key: Key,
+}
+
+/// `{account}/{kind}/{entry}` of a path: what is, or was, in quarantine. The kind is `notify` for a notification.
+pub(crate) struct QuarantineEntry {
+    pub(crate) origin: Origin,
+    /// Any text: a key in quarantine need not be a job's.
+    pub(crate) entry: String,
 }
 
 /// `{account}/{id}` of a path.
@@ -87,6 +95,18 @@ impl FromRequestParts<Shared> for JobName {
     }
 }
 
+impl FromRequestParts<Shared> for QuarantineEntry {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
+        let Path((account, kind, entry)) = path::<(String, String, String)>(parts).await?;
+        let unknown = || Problem::new(Refusal::NotFound, format!("no account has a queue {account}/{kind}"));
+        let origin: Origin = format!("{account}/{kind}").parse().map_err(|_| unknown())?;
+        let seen = app.origins(&*bearer(parts)?, None, None)?;
+        if seen.contains(&origin) { Ok(Self { origin, entry }) } else { Err(unknown()) }
+    }
+}
+
 impl FromRequestParts<Shared> for NotificationName {
     type Rejection = Problem;
 
@@ -133,6 +153,7 @@ pub(crate) fn schema_of(name: &str) -> Option<SchemaOf> {
         "kind" => Some(SchemaGenerator::subschema_for::<Kind>),
         "platform_no" => Some(SchemaGenerator::subschema_for::<Key>),
         "proposal" => Some(SchemaGenerator::subschema_for::<ProposalIdText>),
+        "entry" => Some(SchemaGenerator::subschema_for::<String>),
         "id" => Some(SchemaGenerator::subschema_for::<NotificationNumber>),
         _ => None,
     }

@@ -66,6 +66,7 @@ async fn every_operation_answers_by_its_schema() {
     actions(&judged).await;
     queues(&judged).await;
     proposals(&world, &judged).await;
+    quarantine(&world, &judged).await;
     notifications(&judged).await;
     events(&judged).await;
     let page = judged.get("/v1/audit", "/v1/audit?who=li&limit=1000", 200).await;
@@ -175,6 +176,32 @@ async fn proposals(world: &World, judged: &Judged) {
     let others = world.propose_resume("shop/split", "wang").await;
     let done = answer(&others, "approve", 200).await;
     assert_eq!((&done["queue"]["queue"], &done["job"]), (&json!("shop/split"), &Value::Null), "{done}");
+}
+
+async fn quarantine(world: &World, judged: &Judged) {
+    let reason = json!({"reason": "left by a test"});
+    judged.post("/v1/jobs", "/v1/jobs", &split("Q", "P9"), 201).await;
+    world.quarantine("shop/split", "Q").await;
+    world.damage("shop/split", "ghost/1").await;
+    world.quarantine_webhook("shop/split", "S").await;
+    let listed = judged.get("/v1/quarantine", "/v1/quarantine", 200).await;
+    assert_eq!(
+        (listed["jobs"].as_array().map(Vec::len), listed["webhooks"].as_array().map(Vec::len)),
+        (Some(2), Some(1))
+    );
+    for (entry, action, status) in [
+        ("ghost%2F1", "retry", 409),
+        ("Q", "drop", 409),
+        ("Q", "retry", 200),
+        ("Q", "retry", 404),
+        ("ghost%2F1", "drop", 200),
+        ("ghost%2F1", "drop", 404),
+        ("S", "deliver", 200),
+        ("S", "deliver", 404),
+    ] {
+        let template = format!("/v1/quarantine/{{account}}/{{kind}}/{{entry}}/{action}");
+        judged.post(&template, &format!("/v1/quarantine/shop/split/{entry}/{action}"), &reason, status).await;
+    }
 }
 
 async fn notifications(judged: &Judged) {

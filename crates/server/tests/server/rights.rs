@@ -34,7 +34,7 @@ const ALL: &[&str] = &["producer", "operator", "reader"];
 type Row = (&'static str, &'static str, For, u16, u16);
 
 /// The routes of programs.
-const API: [Row; 30] = [
+const API: [Row; 34] = [
     ("GET", "/healthz", Anybody, 200, 200),
     ("GET", "/readyz", Anybody, 200, 200),
     ("GET", "/metrics", Anybody, 200, 200),
@@ -59,6 +59,10 @@ const API: [Row; 30] = [
     ("GET", "/v1/webhooks", Tokens(ALL), 200, 200),
     ("GET", "/v1/webhooks?account={account}", Tokens(ALL), 200, 404),
     ("POST", "/v1/webhooks/resend", Tokens(&["operator"]), 200, 404),
+    ("GET", "/v1/quarantine", Tokens(ALL), 200, 200),
+    ("POST", "/v1/quarantine/{account}/{kind}/{entry}/retry", Tokens(&["operator"]), 404, 404),
+    ("POST", "/v1/quarantine/{account}/{kind}/{entry}/deliver", Tokens(&["operator"]), 404, 404),
+    ("POST", "/v1/quarantine/{account}/{kind}/{entry}/drop", Tokens(&["operator"]), 404, 404),
     ("GET", "/v1/audit", Tokens(&["operator"]), 200, 200),
     ("GET", "/v1/events", Tokens(ALL), 200, 200),
     ("GET", "/v1/notifications", Tokens(ALL), 200, 422),
@@ -68,7 +72,7 @@ const API: [Row; 30] = [
 ];
 
 /// The routes of people. A form is empty: 422 says that it was looked at, 409 that it does not say which state its reader saw.
-const PAGES: [Row; 31] = [
+const PAGES: [Row; 32] = [
     ("GET", "/", People, 200, 200),
     ("GET", "/queues/{account}/{kind}/{act}", Operators, 200, 404),
     ("POST", "/queues/{account}/{kind}/{act}", Operators, 422, 404),
@@ -99,6 +103,7 @@ const PAGES: [Row; 31] = [
     ("GET", "/sign-in/provider", Anybody, 404, 404),
     ("GET", "/sign-in/return", Anybody, 404, 404),
     ("GET", "/language/{tag}", Anybody, 303, 303),
+    ("GET", "/zone", Anybody, 303, 303),
     ("GET", "/assets/{version}/{name}", Anybody, 404, 404),
 ];
 
@@ -121,6 +126,7 @@ fn path(route: &str, key: &str) -> String {
         ("{kind}", "transfer"),
         ("{platform_no}", key),
         ("{key}", key),
+        ("{entry}", key),
         ("{act}", act),
         ("{proposal}", "00000000000000000000000000000000"),
         ("{id}", "1"),

@@ -300,6 +300,32 @@ impl World {
         self.command(&["SET", &audit, "no stream"]).await;
     }
 
+    /// Puts a job into quarantine, as a claim does after several workers were lost with it.
+    pub(crate) async fn quarantine(&self, queue: &str, key: &str) {
+        self.enter("quarantine", queue, key, "workers_lost").await;
+    }
+
+    /// Puts a record that no build can read into quarantine.
+    pub(crate) async fn damage(&self, queue: &str, key: &str) {
+        self.command(&["SET", &format!("{}:{key}", self.key_of("job", queue)), "no record"]).await;
+        self.enter("quarantine", queue, key, "unreadable_record").await;
+    }
+
+    /// Puts a job's webhooks into quarantine.
+    pub(crate) async fn quarantine_webhook(&self, queue: &str, key: &str) {
+        self.enter("delivery_quarantine", queue, key, "no_receiver").await;
+    }
+
+    async fn enter(&self, set: &str, queue: &str, key: &str, code: &str) {
+        let entry = serde_json::json!({"at": 1_795_938_993_688_u64, "code": code, "detail": "by a test"}).to_string();
+        self.command(&["HSET", &self.key_of(set, queue), key, &entry]).await;
+    }
+
+    fn key_of(&self, set: &str, queue: &str) -> String {
+        let partition = self.store.partition_of(&queue);
+        format!("{}:{{{partition}}}:{set}:{queue}", self.prefix)
+    }
+
     async fn command(&self, words: &[&str]) {
         let client = ::redis::Client::open(redis().await.url.as_str()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
