@@ -55,14 +55,14 @@ async fn many_jobs_are_previewed_and_then_acted_on_one_by_one() {
 
     world.submit_new(&[transfer("D"), transfer("E")]).await;
     world
-        .ok(&["cancel", "--state", "queued", "--account", "main", "--kind", "transfer", "--yes", "--reason", "all"])
+        .ok(&["cancel", "--in-state", "queued", "--account", "main", "--kind", "transfer", "--yes", "--reason", "all"])
         .await;
     assert!(world.list().await.iter().all(|job| job["state"] == "cancelled"));
     world.books_agree().await;
 }
 
 #[tokio::test]
-async fn failed_webhooks_of_a_receiver_are_delivered_again_with_their_ids() {
+async fn failed_webhooks_are_delivered_again_with_their_ids() {
     let plan = Plan::new().set("webhooks.allow", vec!["127.0.0.1:*"]).set("webhooks.retry_for", "1s");
     let world = plan.start().await;
     let status = std::sync::Arc::new(AtomicU16::new(500));

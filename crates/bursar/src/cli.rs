@@ -47,7 +47,7 @@ pub(crate) enum Command {
     Webhooks(commands::webhooks::Arguments),
     /// Query a job's state at the gateway now.
     #[command(
-        after_help = "Example:\n  bursar query 1001XP2025010110000001 --reason 'the customer is on the phone'\n  bursar query --state needs_review --reason 'the gateway is back' --yes"
+        after_help = "Example:\n  bursar query 1001XP2025010110000001 --reason 'the customer is on the phone'\n  bursar query --in-state needs_review --reason 'the gateway is back' --yes"
     )]
     Query(commands::operate::Arguments),
     /// Send a job's stored bytes manually.

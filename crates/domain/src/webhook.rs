@@ -179,6 +179,20 @@ pub enum Resent {
     Failed,
 }
 
+impl Resent {
+    /// What follows, or why nothing does.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Resent => "the webhooks are due now",
+            Self::NothingToResend => "no webhook has failed, and none waits",
+            Self::UnderWay => "one is being delivered at this moment: try again when it has ended",
+            Self::TooMany => "too many webhooks of it wait",
+            Self::Failed => "Redis did not answer: the webhooks may be on their way",
+        }
+    }
+}
+
 /// The result of a resend of the webhooks of one job or notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ResendResult {

@@ -1,5 +1,5 @@
 //! `bursar query|send|resolve|cancel KEY --reason …`: an operator's action on one job, recorded with operator and reason. Several keys,
-//! `--keys` and `--state` choose many jobs: see `operate_many`.
+//! `--keys` and `--in-state` choose many jobs: see `operate_many`.
 
 use bursar_domain::{AuditTarget, Key, MAX_REASON_CHARS, Operation, Queue, State, is_reason, last_action};
 use bursar_store::{JobRecord, Operated, StoredAs};
@@ -35,7 +35,7 @@ impl Arguments {
     fn only_key(&self) -> Result<Option<&Key>, UsageError> {
         match self.keys.as_slice() {
             _ if self.many.is_given() => Ok(None),
-            [] => Err(UsageError("name a job by its KEY, or choose jobs with --keys or --state".to_owned())),
+            [] => Err(UsageError("name a job by its KEY, or choose jobs with --keys or --in-state".to_owned())),
             [key] => Ok(Some(key)),
             _ => Ok(None),
         }
@@ -80,7 +80,7 @@ pub(crate) struct Resolve {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar send 1001XP2025010110000001 --reason 'the gateway confirmed that it never arrived'\n  bursar send --state needs_review --account main --reason 'the gateway is back' --preview\n\nWhere server.approvals = 2, this proposes it, and another operator approves it with --approve."
+    after_help = "Example:\n  bursar send 1001XP2025010110000001 --reason 'the gateway confirmed that it never arrived'\n  bursar send --in-state needs_review --account main --reason 'the gateway is back' --preview\n\nWhere server.approvals = 2, this proposes it, and another operator approves it with --approve."
 )]
 pub(crate) struct Send {
     #[command(flatten)]

@@ -31,7 +31,7 @@ pub(crate) struct Many {
     #[arg(long = "keys", value_name = "FILE")]
     file: Option<PathBuf>,
     /// Act on the jobs in this state, of --account and --kind where they are given.
-    #[arg(long = "state", value_name = "STATE", conflicts_with = "file", conflicts_with = "keys")]
+    #[arg(long = "in-state", value_name = "STATE", conflicts_with = "file", conflicts_with = "keys")]
     state: Option<State>,
     /// Show the effect on each job, and change nothing.
     #[arg(long)]

@@ -216,7 +216,7 @@ async fn resend_all(
             Ok(match result.outcome {
                 Resent::Resent => Did::new(Exit::Done, format!("{} events", result.events)),
                 Resent::NothingToResend | Resent::UnderWay | Resent::TooMany | Resent::Failed => {
-                    Did::refused(rule(result.outcome))
+                    Did::refused(result.outcome.text())
                 }
             })
         };
@@ -231,21 +231,11 @@ async fn resend_all(
             let what = match result.outcome {
                 Resent::Resent => format!("{} webhooks are due now", result.events),
                 Resent::NothingToResend | Resent::UnderWay | Resent::TooMany | Resent::Failed => {
-                    rule(result.outcome).to_owned()
+                    result.outcome.text().to_owned()
                 }
             };
             line(format_args!("{:<24} {:<24} {what}", result.queue, one_line(&result.key)))?;
         }
     }
     Ok(exit)
-}
-
-const fn rule(outcome: Resent) -> &'static str {
-    match outcome {
-        Resent::Resent => "resent",
-        Resent::NothingToResend => "no webhook has failed, and none waits",
-        Resent::UnderWay => "one is being delivered at this moment: try again when it has ended",
-        Resent::TooMany => "too many webhooks of it wait",
-        Resent::Failed => "Redis did not answer",
-    }
 }

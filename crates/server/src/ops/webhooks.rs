@@ -34,20 +34,9 @@ impl From<Refusal> for NotResent {
 impl NotDone for NotResent {
     fn result(&self) -> (AuditResult, String) {
         match self {
-            Self::Outcome(outcome) => (AuditResult::Refused, rule(*outcome).to_owned()),
+            Self::Outcome(outcome) => (AuditResult::Refused, outcome.text().to_owned()),
             Self::Refused(refusal) => audit::result_of(refusal),
         }
-    }
-}
-
-/// An outcome in English.
-pub(crate) const fn rule(outcome: Resent) -> &'static str {
-    match outcome {
-        Resent::Resent => "resent",
-        Resent::NothingToResend => "no webhook has failed, and none waits",
-        Resent::UnderWay => "one is being delivered at this moment: try again when it has ended",
-        Resent::TooMany => "too many webhooks of it wait",
-        Resent::Failed => "Redis did not answer",
     }
 }
 

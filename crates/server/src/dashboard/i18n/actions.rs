@@ -110,7 +110,7 @@ pub(super) const CHINESE: ActionWords = ActionWords {
     claimed: "工作进程正在调用网关，请在其完成后重试。",
     results: "执行结果",
     closing_stops_nothing: "结果会逐笔显示。关闭本页不会中止操作。",
-    progress: "{0} / {1}",
+    progress: "第 {0} / {1} 笔",
     finished: "所有任务均已有结果。",
     back_to_review: "返回人工复核",
     outcomes: ["已执行", "已提议", "已拒绝", "无响应：可能已执行"],
