@@ -324,6 +324,8 @@ async fn a_renewed_page_keeps_what_its_reader_did() {
     // Keys: to the jobs, to the second row, tick it.
     let press = async |keys: &str| browser.find("body").await.send_keys(keys).await.unwrap();
     press("gj").await;
+    browser.says("h1", "Jobs").await;
+    browser.goto("/jobs?queue=main%2Ftransfer").await;
     browser.find("table.jobs").await;
     browser.find(".live[data-state=on]").await;
     press("jjx").await;

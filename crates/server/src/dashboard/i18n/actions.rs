@@ -6,6 +6,7 @@ use bursar_domain::BatchOutcome;
 #[derive(Debug, serde::Serialize)]
 #[allow(missing_docs, reason = "a text's name and its English say what it is")]
 pub(in crate::dashboard) struct ActionWords {
+    pub(in crate::dashboard) no_jobs: &'static str,
     pub(in crate::dashboard) select_job: &'static str,
     pub(in crate::dashboard) select_all: &'static str,
     /// {0} is a number.
@@ -53,6 +54,7 @@ impl ActionWords {
 }
 
 pub(super) const ENGLISH: ActionWords = ActionWords {
+    no_jobs: "No jobs here. Choose another queue or state, or submit a job: bursar submit FILE.",
     select_job: "Select this job",
     select_all: "Select all on this page",
     selected: "{0} selected",
@@ -85,6 +87,7 @@ pub(super) const ENGLISH: ActionWords = ActionWords {
 };
 
 pub(super) const CHINESE: ActionWords = ActionWords {
+    no_jobs: "没有任务。请选择其他队列或状态，或提交任务：bursar submit FILE。",
     select_job: "选择此任务",
     select_all: "全选本页",
     selected: "已选 {0} 笔",

@@ -81,7 +81,7 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
     every_state: "全部状态",
     show: "筛选",
     next_page: "下一页",
-    nothing_here: "没有任务。请选择其他队列或状态，或提交任务：bursar submit FILE。",
+    nothing_here: "暂无内容。",
     no_such_job: "在 {1} 个队列中没有任务 {0}。",
     several_jobs: "多个任务使用此流水号",
     created: "受理时间",

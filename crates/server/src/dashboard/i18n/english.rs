@@ -82,7 +82,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
     every_state: "All states",
     show: "Apply",
     next_page: "Next page",
-    nothing_here: "No jobs here. Choose another queue or state, or submit a job: bursar submit FILE.",
+    nothing_here: "Nothing here yet.",
     no_such_job: "There is no job {0} in {1} queues.",
     several_jobs: "Several jobs have this key",
     created: "Accepted",

@@ -119,7 +119,7 @@ fn filter(words: &Words, known: &[&Queue], wanted: &JobsQuery) -> Markup {
 fn table(signed_in: &SignedIn, jobs: &[(&Queue, &StoredAs)]) -> Markup {
     let words = signed_in.words();
     html! {
-        @if jobs.is_empty() { p.soft { (words.nothing_here) } } @else {
+        @if jobs.is_empty() { p.soft { (words.actions.no_jobs) } } @else {
             div.wide { table.jobs {
                 thead { tr {
                     @for name in [words.key, words.queue, words.state_name] { th { (name) } }
