@@ -336,6 +336,7 @@ async fn a_renewed_page_keeps_what_its_reader_did() {
     browser.client.execute("window.scrollTo(0, 300)", vec![]).await.unwrap();
 
     world.submit_new(&[transfer("NEW")]).await;
+    world.ok(&["pause", "main/transfer", "--reason", "a test"]).await;
     bursar_test_support::eventually(SOON, "the page to be renewed", async || {
         let now = browser.client.execute(ticked, vec![]).await.unwrap();
         if now[2].as_u64() > before[2].as_u64() { Ok(()) } else { Err(now) }
