@@ -80,7 +80,8 @@ fn every_block_of_commands_is_run_or_says_why_not() {
                     let reason = reason.unwrap_or_else(|| panic!("{document}:{line}: no reason in NOT_RUN: {note:?}"));
                     counted[reason] += usize::from(!Page::is_translation(&document));
                 }
-                "json" | "mermaid" | "python" | "rust,no_run" | "rust" | "sql" | "text" | "toml" | "yaml" => {}
+                "go" | "java" | "js" | "json" | "mermaid" | "php" | "python" | "rust,no_run" | "rust" | "sql"
+                | "text" | "toml" | "yaml" => {}
                 other => panic!("{document}:{line}: a block is `sh`, `console REASON` or text, not {other:?}"),
             }
         }

@@ -8,9 +8,9 @@ use std::process::Command;
 use bursar_test_support::{Process, free_port};
 use tempfile::TempDir;
 
+use crate::clients::is_installed;
 use crate::docs::PAGE_WITHIN;
 use crate::docs_page::Page;
-use crate::examples::is_installed;
 use crate::world::SOON;
 
 /// Ports that the pages name; each reader gets free ones.
@@ -45,7 +45,7 @@ fn built(folder: &Path) {
     let program = format!("#!/bin/sh\nexec setpriv --pdeathsig TERM {} \"$@\"\n", env!("CARGO_BIN_EXE_bursar"));
     std::fs::write(release.join("bursar"), program).unwrap();
     std::fs::set_permissions(release.join("bursar"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    for name in [".bursar", "crates", "deploy", "docs"] {
+    for name in [".bursar", "clients", "crates", "deploy", "docs"] {
         symlink(Page::project().join(name), folder.join(name)).unwrap();
     }
 }

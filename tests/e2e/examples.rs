@@ -1,13 +1,12 @@
-//! The examples for producers, each as its reader runs it, against a real `bursar up`.
+//! The examples for producers in `deploy/examples` and `clients/`, each as its reader runs it, against a real `bursar up`.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use bursar_test_support::{Fault, FaultProxy, Finished, Listen, Options, Process, eventually, private_redis, redis};
 use serde_json::Value;
 
+use crate::clients::{ENDED_WITHIN, Language, is_installed};
 use crate::jobs::transfer;
 use crate::plan::Plan;
 use crate::server::Server;
@@ -16,24 +15,9 @@ use crate::world::World;
 #[path = "../../crates/producer/examples/submit.rs"]
 mod library;
 
-/// The time that an example may take: a Java compiler starts, and lost replies are waited for.
-const ENDED_WITHIN: Duration = Duration::from_secs(90);
-
 /// Where the examples are.
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/examples")
-}
-
-/// True if the example's interpreter is installed. If it is not, a line says so past the test runner's capture; where it must be
-/// (`BURSAR_TEST_EXAMPLES=all`, as in `.ci/run`), the test fails.
-pub(crate) fn is_installed(program: &str) -> bool {
-    let answers = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
-    if !answers {
-        let must = std::env::var("BURSAR_TEST_EXAMPLES").is_ok_and(|which| which == "all");
-        assert!(!must, "{program} is not installed, and its example must be tested here");
-        writeln!(std::io::stderr(), "NOT TESTED: {program} is not installed, so its example was not run").ok();
-    }
-    answers
 }
 
 /// The environment of an example.
@@ -42,27 +26,41 @@ pub(crate) fn at(command: &mut Command, url: &str, server: &Server) {
 }
 
 /// One example over HTTP.
-struct Example {
-    program: &'static str,
-    file: &'static str,
+enum Example {
+    Shell,
+    Client(Language),
 }
 
 impl Example {
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(self.program);
-        command.arg(folder().join("http").join(self.file)).args(arguments).stdin(std::process::Stdio::null());
-        command.env_remove("BURSAR_URL").env_remove("BURSAR_TOKEN");
+    fn is_installed(&self) -> bool {
+        match self {
+            Self::Shell => is_installed("curl"),
+            Self::Client(language) => language.is_installed(),
+        }
+    }
+
+    async fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = match self {
+            Self::Shell => {
+                let mut command = Command::new("sh");
+                command.arg(folder().join("http/submit.sh")).stdin(std::process::Stdio::null());
+                command.env_remove("BURSAR_URL").env_remove("BURSAR_TOKEN");
+                command
+            }
+            Self::Client(language) => language.example().await,
+        };
+        command.args(arguments);
         command
     }
 
-    fn start(&self, url: &str, server: &Server, key: &str) -> Process {
-        let mut command = self.command(&[key]);
+    async fn start(&self, url: &str, server: &Server, key: &str) -> Process {
+        let mut command = self.command(&[key]).await;
         at(&mut command, url, server);
-        Process::start(self.file, command)
+        Process::start("the example", command)
     }
 
     async fn run(&self, url: &str, server: &Server, key: &str) -> Finished {
-        self.start(url, server, key).finished(ENDED_WITHIN).await
+        self.start(url, server, key).await.finished(ENDED_WITHIN).await
     }
 }
 
@@ -75,7 +73,7 @@ fn paid(finished: &Finished, key: &str) {
 async fn repeats_what_was_not_answered(example: &Example, world: &World, server: &Server) {
     let wire = FaultProxy::start(&server.address).await;
     wire.set(Fault::DropReplies);
-    let running = example.start(&wire.http_url(), server, "LOST");
+    let running = example.start(&wire.http_url(), server, "LOST").await;
     eventually(ENDED_WITHIN, "the first request to be executed", async || (wire.lost_reply_bytes() > 0).then_some(()))
         .await;
     world.accepted(transfer("LOST"));
@@ -92,7 +90,7 @@ async fn repeats_what_cannot_be_taken(example: &Example, world: &World, redis_ur
     let away = away.await;
     redis.set(Fault::Reset);
     let wire = FaultProxy::start(&away.address).await;
-    let running = example.start(&wire.http_url(), &away, "AWAY");
+    let running = example.start(&wire.http_url(), &away, "AWAY").await;
     eventually(ENDED_WITHIN, "a request to arrive", async || (wire.request_bytes() > 0).then_some(())).await;
     let refused = away.submit(&transfer("PROBE")).await;
     assert_eq!(refused.status, 503, "{refused:?}");
@@ -107,16 +105,19 @@ async fn prints_the_end(example: &Example, server: &Server) {
     let refused = example.run(&url, server, "a b").await;
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("refused (422): platform_no must"), "{refused:?}");
-    let misused = Process::run(example.file, example.command(&[]), ENDED_WITHIN).await;
+    let misused = Process::run("the example", example.command(&[]).await, ENDED_WITHIN).await;
     assert_eq!(misused.code, Some(2), "{misused:?}");
-    let mut command = example.command(&["GONE"]);
+    let mut command = example.command(&["GONE"]).await;
     at(&mut command, "http://127.0.0.1:1", server);
     command.env("BURSAR_REPEAT_FOR", "1");
-    let unreachable = Process::run(example.file, command, ENDED_WITHIN).await;
+    let unreachable = Process::run("the example", command, ENDED_WITHIN).await;
     assert_eq!(unreachable.code, Some(3), "{unreachable:?}");
 }
 
 async fn an_example_pays_once(example: Example) {
+    if !example.is_installed() {
+        return;
+    }
     let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
     let world = Plan::new().on_redis(redis.url()).start().await;
     let server = world.serve_as("up").await;
@@ -129,30 +130,32 @@ async fn an_example_pays_once(example: Example) {
 
 #[tokio::test]
 async fn the_shell_s_example_pays_once_whatever_is_lost() {
-    if is_installed("curl") {
-        an_example_pays_once(Example { program: "sh", file: "submit.sh" }).await;
-    }
+    an_example_pays_once(Example::Shell).await;
 }
 
 #[tokio::test]
 async fn python_s_example_pays_once_whatever_is_lost() {
-    if is_installed("python3") {
-        an_example_pays_once(Example { program: "python3", file: "submit.py" }).await;
-    }
+    an_example_pays_once(Example::Client(Language::Python)).await;
 }
 
 #[tokio::test]
 async fn node_s_example_pays_once_whatever_is_lost() {
-    if is_installed("node") {
-        an_example_pays_once(Example { program: "node", file: "submit.mjs" }).await;
-    }
+    an_example_pays_once(Example::Client(Language::Node)).await;
 }
 
 #[tokio::test]
 async fn java_s_example_pays_once_whatever_is_lost() {
-    if is_installed("java") {
-        an_example_pays_once(Example { program: "java", file: "Submit.java" }).await;
-    }
+    an_example_pays_once(Example::Client(Language::Java)).await;
+}
+
+#[tokio::test]
+async fn go_s_example_pays_once_whatever_is_lost() {
+    an_example_pays_once(Example::Client(Language::Go)).await;
+}
+
+#[tokio::test]
+async fn php_s_example_pays_once_whatever_is_lost() {
+    an_example_pays_once(Example::Client(Language::Php)).await;
 }
 
 #[tokio::test]

@@ -7,8 +7,9 @@ use std::time::Duration;
 use bursar_test_support::{Fault, FaultProxy, Finished, Process, eventually};
 use serde_json::{Value, json};
 
+use crate::clients::is_installed;
 use crate::databases::Database;
-use crate::examples::{at, folder, is_installed};
+use crate::examples::{at, folder};
 use crate::jobs::{having, transfer, with};
 use crate::plan::Plan;
 use crate::server::Server;

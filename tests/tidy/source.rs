@@ -13,7 +13,7 @@ pub(crate) struct Split {
 /// The signs that begin a comment to the end of the line.
 fn comment_sign(extension: &str) -> Option<&'static str> {
     match extension {
-        "rs" | "java" | "js" | "mjs" => Some("//"),
+        "rs" | "java" | "js" | "mjs" | "ts" | "go" | "php" => Some("//"),
         "lua" | "sql" => Some("--"),
         "toml" | "yml" | "yaml" | "sh" | "py" | "" => Some("#"),
         _ => None,

@@ -8,8 +8,9 @@ const SKIPPED: [&str; 9] =
     [".git", ".bursar", "target", "data", "trial", "corpus", "dictionaries", "node_modules", "not_yet"];
 
 /// The kinds of files that hold words.
-const TEXTS: [&str; 14] =
-    ["rs", "lua", "md", "toml", "yml", "yaml", "html", "sh", "py", "java", "js", "mjs", "css", "sql"];
+const TEXTS: [&str; 17] = [
+    "rs", "lua", "md", "toml", "yml", "yaml", "html", "sh", "py", "java", "js", "mjs", "ts", "go", "php", "css", "sql",
+];
 
 /// Files without an extension that hold words.
 const SCRIPTS: [&str; 3] = ["x", "run", "Dockerfile"];

@@ -85,16 +85,44 @@ impl Secrets {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     /// The example of the specification's reference libraries.
     const EXAMPLE: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
+    /// The messages that the clients in five languages verify.
+    fn vectors() -> Value {
+        serde_json::from_str(include_str!("../../../clients/webhook-vectors.json")).unwrap()
+    }
+
+    /// The texts of a list.
+    fn texts(list: &Value) -> Vec<&str> {
+        list.as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect()
+    }
+
     #[test]
-    fn a_message_is_signed_as_the_reference_libraries_sign_it() {
-        let secrets = Secrets::parse(EXAMPLE).unwrap();
-        let signature = secrets.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, "{\"test\": 2432232314}");
-        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    fn messages_are_signed_as_the_clients_verify_them() {
+        let vectors = vectors();
+        let signed =
+            vectors["vectors"].as_array().unwrap().iter().filter(|vector| vector["signed_by"] != Value::Array(vec![]));
+        let mut count = 0;
+        for vector in signed {
+            let [id, timestamp, body, signature] =
+                ["id", "timestamp", "body", "signature"].map(|name| vector[name].as_str().unwrap());
+            let secrets = Secrets::parse(&texts(&vector["signed_by"]).join("\n")).unwrap();
+            assert_eq!(secrets.sign(id, timestamp.parse().unwrap(), body), signature, "{}", vector["name"]);
+            count += 1;
+        }
+        assert!(count >= 9, "{count}");
+    }
+
+    #[test]
+    fn a_secret_that_the_clients_refuse_is_refused() {
+        for secret in texts(&vectors()["invalid_secrets"]) {
+            assert!(Secrets::parse(secret).is_err(), "{secret}");
+        }
     }
 
     #[test]

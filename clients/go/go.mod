@@ -1,0 +1,3 @@
+module bursar.example/client
+
+go 1.18

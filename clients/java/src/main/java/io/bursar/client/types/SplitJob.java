@@ -1,0 +1,36 @@
+// Generated from the server's /openapi.json by clients/generate.py. Do not edit.
+package io.bursar.client.types;
+
+import io.bursar.client.JsonRequest;
+
+/** A new job of the kind split. */
+public final class SplitJob extends JsonRequest {
+    /** A job. Choose `platformNo` before the first attempt, and keep it. */
+    public SplitJob(String account, String platformNo, SplitBody body) {
+        put("account", account);
+        put("kind", "split");
+        put("platform_no", platformNo);
+        put("body", body);
+    }
+
+    /** The URL that the job's webhooks are posted to. Optional. */
+    public SplitJob callbackUrl(String value) {
+        put("callback_url", value);
+        return this;
+    }
+
+    /** The time before which the job is not sent, RFC 3339 with an offset. Optional. */
+    public SplitJob runAt(String value) {
+        put("run_at", value);
+        return this;
+    }
+
+    /**
+     * The W3C `traceparent` of the producer's span, if the job is to be shown in its trace. Two jobs that differ in
+     * nothing else are the same. Optional.
+     */
+    public SplitJob traceparent(String value) {
+        put("traceparent", value);
+        return this;
+    }
+}

@@ -1,0 +1,62 @@
+// Generated from the server's /openapi.json by clients/generate.py. Do not edit.
+
+/** Every kind of job. */
+export const KINDS = Object.freeze([
+  'bill_upload',
+  'transfer',
+  'split',
+  'withdrawal',
+]);
+
+/** Every state of a job. */
+export const STATES = Object.freeze([
+  'queued',
+  'in_doubt',
+  'pending',
+  'needs_review',
+  'succeeded',
+  'failed',
+  'refunded',
+  'cancelled',
+]);
+
+/** The states in which a job stays until a person acts: it has ended, or needs review. */
+export const SETTLED = Object.freeze([
+  'needs_review',
+  'succeeded',
+  'failed',
+  'refunded',
+  'cancelled',
+]);
+
+/** The types of problems. */
+export const PROBLEMS = Object.freeze({
+  /** No bearer token, or none that is known. */
+  UNAUTHENTICATED: 'urn:bursar:problem:unauthenticated',
+  /** The token's role does not allow this. */
+  FORBIDDEN: 'urn:bursar:problem:forbidden',
+  /** No route, job, queue or notification has this name, or the token is not for it. */
+  NOT_FOUND: 'urn:bursar:problem:not-found',
+  /** The route has other methods. */
+  METHOD_NOT_ALLOWED: 'urn:bursar:problem:method-not-allowed',
+  /** The body did not arrive in time. */
+  REQUEST_TIMEOUT: 'urn:bursar:problem:request-timeout',
+  /** The key has other content, or another job has the same business key. */
+  CONFLICT: 'urn:bursar:problem:conflict',
+  /** The state of the job or queue does not allow the action, or no longer. */
+  INVALID_STATE: 'urn:bursar:problem:invalid-state',
+  /** The body, or its number of jobs, is over the limit. */
+  PAYLOAD_TOO_LARGE: 'urn:bursar:problem:payload-too-large',
+  /** The Content-Type is not JSON. */
+  WRONG_CONTENT_TYPE: 'urn:bursar:problem:wrong-content-type',
+  /** Rules are broken; `errors` names all of them. */
+  INVALID: 'urn:bursar:problem:invalid',
+  /** The token's rate is used up, or too many unknown tokens came from this address within a minute. */
+  RATE_LIMITED: 'urn:bursar:problem:rate-limited',
+  /** Redis cannot do it now. It is safe to repeat the request. */
+  UNAVAILABLE: 'urn:bursar:problem:unavailable',
+  /** Redis has a record of the job that this build cannot read. A newer build can, or an operator must look at it. */
+  UNREADABLE_RECORD: 'urn:bursar:problem:unreadable-record',
+  /** A reply of Redis that cannot be read, or a fault of Bursar. */
+  INTERNAL: 'urn:bursar:problem:internal',
+});
