@@ -120,7 +120,7 @@ fn named<'a>(
     jobs.sort_by(|left, right| (&left.queue, &left.key).cmp(&(&right.queue, &right.key)));
     jobs.dedup_by(|left, right| (&left.queue, &left.key) == (&right.queue, &right.key));
     if jobs.len() > MAX_ACTIONS {
-        return Err(refused(signed_in, &filled(signed_in.words().actions.too_many, &[&MAX_ACTIONS.to_string()])));
+        return Err(refused(signed_in, &filled(signed_in.words().actions.at_most, &[&MAX_ACTIONS.to_string()])));
     }
     Ok(jobs)
 }
@@ -161,7 +161,7 @@ fn total(signed_in: &SignedIn, name: &str, sum: EffectSum) -> Markup {
     html! {
         div {
             dt { (name) }
-            dd { (filled(words.jobs, &[&sum.jobs.to_string()])) }
+            dd { (filled(words.number_of_jobs, &[&sum.jobs.to_string()])) }
             @if sum.jobs > 0 { dd.sum { (yuan(sum.amount_fen)) } }
             @if sum.without_amount > 0 { dd.note { (filled(words.without_amount, &[&sum.without_amount.to_string()])) } }
         }
