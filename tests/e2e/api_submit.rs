@@ -22,7 +22,7 @@ async fn a_job_is_submitted_over_http_and_followed_to_its_end() {
         "{existing:?}"
     );
     let conflict = server.submit(&with(transfer("T"), "total_amount", json!(11))).await;
-    conflict.refuses(409, "conflict");
+    conflict.refuses(409, "key-conflict");
     assert_eq!(conflict.body["first"], "T", "{conflict:?}");
 
     let _worker = world.worker().await;

@@ -185,7 +185,7 @@ async fn a_key_that_every_user_can_read_signs_nothing_unless_allowed() {
 
     world.set("accounts.main.allow_readable_keys", Value::from(true));
     let checked = world.ok(&["config", "check"]).await;
-    let warning = checked.lines().find(|line| line.starts_with("warning: ") && line.contains(private));
+    let warning = checked.lines().find(|line| line.starts_with("warn    ") && line.contains(private));
     assert!(warning.is_some_and(|line| line.contains(&open)), "{checked}");
     let worker = world.worker().await;
     worker.wait_line(SOON, "the file", |line| line.contains(private) && line.contains(&open)).await;

@@ -55,7 +55,7 @@ fn transfers() -> Vec<Case> {
         (without(transfer("X"), "platform_no"), "platform_no is required"),
         (without(transfer("X"), "body"), "body is required"),
         (having(transfer("X"), "account", json!("unknown")), "account names no configured account: unknown"),
-        (having(transfer("X"), "account", json!(1)), "account must be a text"),
+        (having(transfer("X"), "account", json!(1)), "account must be a string"),
         (having(transfer("X"), "account", json!("a b")), "account must be 1 to 32 letters, digits, - or _"),
         (having(transfer("X"), "kind", json!("payment")), "kind must be bill_upload, transfer, split or withdrawal"),
         (having(transfer("X"), "kind", json!("split")), "kind is not taken by this yzt account"),
@@ -65,7 +65,7 @@ fn transfers() -> Vec<Case> {
         (having(transfer("X"), "platform_no", json!("")), "platform_no must"),
         (having(transfer("X"), "platform_no", json!("k".repeat(65))), "platform_no must"),
         (having(transfer("X"), "platform_no", json!("a b")), "platform_no must"),
-        (having(transfer("X"), "platform_no", json!(7)), "platform_no must be a text"),
+        (having(transfer("X"), "platform_no", json!(7)), "platform_no must be a string"),
         (having(transfer("X"), "body", json!([])), "body must be an object"),
         (having(transfer("X"), "urgent", json!(true)), "urgent is not a known field"),
         (having(transfer("X"), "run_at", json!("tomorrow")), "run_at must be an RFC 3339 time with an offset"),
@@ -79,8 +79,8 @@ fn transfers() -> Vec<Case> {
             "callback_url must be an http or https URL",
         ),
         (t("tip", json!(1)), "body.tip is not a known field: extra takes further ones"),
-        (t("platform_no", json!("Y")), "body.platform_no is a field of the job, not of its body"),
-        (t("node_id", json!(61_967)), "body.node_id must be a text"),
+        (t("platform_no", json!("Y")), "body.platform_no must be the job's platform_no or be left out"),
+        (t("node_id", json!(61_967)), "body.node_id must be a string"),
         (t("node_id", long(9)), "body.node_id must be at most 8 characters long"),
         (t("node_id", json!("")), "body.node_id must not be empty"),
         (t("node_id", json!("a\u{7}")), "body.node_id must hold no control characters"),
@@ -90,10 +90,10 @@ fn transfers() -> Vec<Case> {
             t("payer_merchant_id", json!("1000000001123")),
             "body.payer_merchant_id must not be given together with payer_store_no",
         ),
-        (t("payer_store_no", Value::Null), "body.payer_store_no or payer_merchant_id is required"),
+        (t("payer_store_no", Value::Null), "body.payer_store_no is required, or payer_merchant_id instead"),
         (t("payee_merchant_id", json!("1")), "body.payee_merchant_id must not be given together with payee_store_no"),
-        (without(transfer("X"), "payee_store_no"), "body.payee_store_no or payee_merchant_id is required"),
-        (t("arrive_time", json!("T2")), "body.arrive_time must be the text \"T0\" or \"T1\""),
+        (without(transfer("X"), "payee_store_no"), "body.payee_store_no is required, or payee_merchant_id instead"),
+        (t("arrive_time", json!("T2")), "body.arrive_time must be the string \"T0\" or \"T1\""),
         (t("total_amount", json!(10.0)), "body.total_amount must be a positive integer of fen"),
         (t("total_amount", json!(0.1)), "body.total_amount must be a positive integer of fen"),
         (t("total_amount", json!("1.5")), "body.total_amount must be a positive integer of fen"),
@@ -108,13 +108,13 @@ fn transfers() -> Vec<Case> {
 
 fn bills() -> Vec<Case> {
     vec![
-        (with(bill("X", "1"), "trade_type", json!("3")), "body.trade_type must be the text \"1\" or \"2\""),
+        (with(bill("X", "1"), "trade_type", json!("3")), "body.trade_type must be the string \"1\" or \"2\""),
         (
             with(bill("X", "1"), "order_time", json!("20240230131800")),
-            "body.order_time must be a text with a time, written yyyyMMddHHmmss",
+            "body.order_time must be a string with a time, written yyyyMMddHHmmss",
         ),
         (with(bill("X", "1"), "fee_amount", json!(-1)), "body.fee_amount must be a whole number, 0 or more"),
-        (with(bill("X", "1"), "goods_detail", json!("[]")), "body.goods_detail must be a list of goods"),
+        (with(bill("X", "1"), "goods_detail", json!("{}")), "body.goods_detail must be a list of goods"),
         (with(bill("X", "1"), "goods_detail", json!([])), "body.goods_detail must not be empty"),
         (with(bill("X", "1"), "extra", json!({"order_id": "2"})), "body.extra.order_id has its own place"),
         (with(bill("X", "1"), "extra", json!([])), "body.extra must be an object"),
@@ -127,7 +127,7 @@ fn bills() -> Vec<Case> {
 
 fn splits() -> Vec<Case> {
     vec![
-        (without(split("X", "P1"), "payOrderId"), "body.payOrderId or mchOrderNo is required"),
+        (without(split("X", "P1"), "payOrderId"), "body.payOrderId is required, or mchOrderNo instead"),
         (
             with(split("X", "P1"), "mchOrderNo", json!("M1")),
             "body.mchOrderNo must not be given together with payOrderId",
@@ -135,7 +135,10 @@ fn splits() -> Vec<Case> {
         (with(split("X", "P1"), "paid_at", json!("yesterday")), "body.paid_at must be an RFC 3339 time"),
         (with(split("X", "P1"), "useSysAutoDivisionReceivers", json!(1)), "body.receivers must be left out"),
         (receivers(json!([])), "body.receivers is required and must not be empty"),
-        (receivers(json!([{"divisionProfit": 0.1}])), "body.receivers[0].receiverId or receiverGroupId is required"),
+        (
+            receivers(json!([{"divisionProfit": 0.1}])),
+            "body.receivers[0].receiverId is required, or receiverGroupId instead",
+        ),
         (
             receivers(json!([{"receiverId": 1, "receiverGroupId": 2}])),
             "receivers[0].receiverGroupId must not be given together",

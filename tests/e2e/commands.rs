@@ -165,7 +165,8 @@ async fn lists_are_narrowed_by_queue_and_state_and_page_by_themselves() {
     let world = Plan::new().start().await;
     world.submit_new(&jobs::transfers("T", 1_100)).await;
     world.submit_new(&[bill("B", "100010001"), split("S", "P1")]).await;
-    let count = async |arguments: &[&str]| world.ok(&[&["list"], arguments].concat()).await.lines().count();
+    // Without its header, which only a list with jobs has.
+    let count = async |arguments: &[&str]| world.ok(&[&["list"], arguments].concat()).await.lines().skip(1).count();
     assert_eq!(count(&[]).await, 100, "a hundred by default");
     assert_eq!(count(&["--limit", "1050"]).await, 1_050);
     assert_eq!(count(&["--limit", "9999"]).await, 1_102);
@@ -173,7 +174,7 @@ async fn lists_are_narrowed_by_queue_and_state_and_page_by_themselves() {
     assert_eq!(count(&["--kind", "split"]).await, 1);
     assert_eq!(count(&["--kind", "bill_upload", "--state", "queued"]).await, 1);
     assert_eq!(count(&["--state", "succeeded"]).await, 0);
-    assert!(world.ok(&["list", "--kind", "split"]).await.starts_with("shop/split               S "));
+    assert!(world.ok(&["list", "--kind", "split"]).await.lines().any(|line| line.starts_with("shop/split  S ")));
     world.books_agree().await;
 }
 

@@ -120,7 +120,7 @@ async fn first_job_in(shell: &str) {
         assert!(output.contains(expected), "{expected}: {output}");
     }
     the_dashboard_has(&reader, "1001XP2025010110000001").await;
-    reader.stop("kill $UP $SIMULATOR").await;
+    reader.stop("kill $UP").await;
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn getting_started_works_as_written() {
     let expected = [
         r#""outcome":"new""#,
         r#""outcome":"existing""#,
-        "urn:bursar:problem:conflict",
+        "urn:bursar:problem:key-conflict",
         r#""state":"needs_review""#,
         r#""executions":1"#,
         "the ledger shows one execution",

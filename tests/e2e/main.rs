@@ -38,6 +38,7 @@ mod export;
 mod failover;
 mod failover_operated;
 mod faults;
+mod first_steps;
 mod forged;
 mod forger;
 mod guarantees;

@@ -119,7 +119,7 @@ async fn the_checked_configuration_shows_and_reads_back_the_same() {
 
     world.set("accounts.main.resend_after", toml::Value::from("10ms"));
     let said = world.ok(&["config", "check"]).await;
-    assert!(said.contains("warning: accounts.main.resend_after is 10ms, shorter than call_timeout"), "{said}");
+    assert!(said.contains("warn    accounts.main.resend_after is 10ms, shorter than call_timeout"), "{said}");
     world.set("redis.url", toml::Value::from("redis://app:hunter2@127.0.0.1:6379/0"));
     let shown = world.ok(&["config", "show"]).await;
     assert!(shown.contains("redis://app:***@127.0.0.1:6379/0") && !shown.contains("hunter2"), "{shown}");

@@ -115,6 +115,7 @@ impl Answer {
         for member in ["title", "detail"] {
             assert!(self.body[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {self:?}");
         }
+        assert_eq!(self.body["documentation"], format!("/problems#{kind}"), "{self:?}");
         let reason = StatusCode::from_u16(status).expect("a status").canonical_reason();
         assert!(reason.is_some() && !self.header("x-request-id").is_empty(), "{self:?}");
         self

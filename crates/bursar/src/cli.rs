@@ -1,5 +1,7 @@
 //! The command line: one variant per command.
 
+use std::sync::OnceLock;
+
 use clap::{Parser, Subcommand};
 
 use crate::commands;
@@ -7,7 +9,7 @@ use crate::exit::Global;
 
 /// Durable payment jobs: no second payment, no lost one, and proof.
 #[derive(Debug, Parser)]
-#[command(name = "bursar", version, arg_required_else_help = true)]
+#[command(name = "bursar", version = version(), arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -89,6 +91,22 @@ pub(crate) enum Command {
     Token(commands::token::Arguments),
     /// Check or show the configuration, or print an example.
     Config(commands::config::Arguments),
+    /// Print the completions of a shell: bash, zsh, fish, elvish or powershell.
+    Completions(commands::completions::Completions),
+    /// Print the manual page, or write the pages of all commands.
+    Man(commands::completions::Man),
+}
+
+/// The version, with the commit if `BURSAR_COMMIT` named it. The build reads no git, so that an archive of the source builds as well, and
+/// two builds of one commit are the same.
+fn version() -> &'static str {
+    match option_env!("BURSAR_COMMIT") {
+        Some(commit) if !commit.is_empty() => {
+            static VERSION: OnceLock<String> = OnceLock::new();
+            VERSION.get_or_init(|| format!("{} ({commit})", env!("CARGO_PKG_VERSION")))
+        }
+        Some(_) | None => env!("CARGO_PKG_VERSION"),
+    }
 }
 
 #[cfg(test)]
@@ -114,6 +132,18 @@ mod tests {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             for paragraph in help.split("\n\n").filter(|paragraph| !paragraph.starts_with("Example:\n")) {
                 assert!(!paragraph.contains('\n'), "{}: {paragraph}", command.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn examples_fit_a_terminal_of_80_columns() {
+        let command = Cli::command();
+        for command in all_below(&command) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = help.split("\n\n").find(|paragraph| paragraph.starts_with("Example:\n")).unwrap_or_default();
+            for line in example.lines() {
+                assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
             }
         }
     }

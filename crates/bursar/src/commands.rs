@@ -5,6 +5,7 @@ pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod balance;
 pub(crate) mod bind;
+pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod confirm_gateway;
 pub(crate) mod demo;

@@ -18,7 +18,7 @@ pub(crate) struct Global {
     /// Read this configuration file. Without it, defaults and environment variables apply.
     #[arg(long, global = true, value_name = "FILE", env = "BURSAR_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// Print one JSON object a line instead of text.
+    /// Print one JSON object a line instead of text. An error is an object on standard error, with code, message and exit_code.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
@@ -34,6 +34,23 @@ pub(crate) enum Exit {
     Misused = 2,
     /// Redis or a gateway is out of reach.
     Unreachable = 3,
+}
+
+impl Exit {
+    /// The word for it in JSON.
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::No => "no",
+            Self::Misused => "misused",
+            Self::Unreachable => "unreachable",
+        }
+    }
+
+    /// An error as one line of JSON, for `--json`.
+    pub(crate) fn as_json(self, message: &str) -> String {
+        serde_json::json!({"code": self.code(), "message": message, "exit_code": self as u8}).to_string()
+    }
 }
 
 impl Termination for Exit {

@@ -23,6 +23,7 @@ mod role_webhooks;
 mod role_worker;
 mod serve;
 mod signals;
+mod table;
 mod tokens;
 mod traces;
 mod unlisted;
@@ -38,12 +39,15 @@ use exit::{Exit, Failure, Global};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Exit {
-    let Cli { global, command } = Cli::parse();
+    let Cli { global, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&error.into()),
+        Err(error) => return failed(&error.into(), &global),
     };
-    runtime.block_on(run(&command, &global)).unwrap_or_else(|error| failed(&error))
+    runtime.block_on(run(&command, &global)).unwrap_or_else(|error| failed(&error, &global))
 }
 
 async fn run(command: &Command, global: &Global) -> Result<Exit, Failure> {
@@ -80,14 +84,32 @@ async fn run(command: &Command, global: &Global) -> Result<Exit, Failure> {
         Command::Healthcheck(arguments) => commands::healthcheck::run(arguments, global).await,
         Command::Token(arguments) => commands::token::run(arguments, global).await,
         Command::Config(arguments) => commands::config::run(arguments, global),
+        Command::Completions(arguments) => commands::completions::completions(arguments),
+        Command::Man(arguments) => commands::completions::man(arguments),
     }
 }
 
 /// Prints the error, once.
-fn failed(failure: &Failure) -> Exit {
+fn failed(failure: &Failure, global: &Global) -> Exit {
     if failure.exit() != Exit::Done {
+        let text = failure.to_string();
+        let text = if global.json { failure.exit().as_json(&text) } else { format!("bursar: {text}") };
         // An error that cannot be written is no reason for another exit code.
-        writeln!(std::io::stderr(), "bursar: {failure}").ok();
+        writeln!(std::io::stderr(), "{text}").ok();
     }
     failure.exit()
+}
+
+/// Prints clap's help, version or error.
+fn not_understood(error: &clap::Error) -> Exit {
+    let exit = if error.use_stderr() { Exit::Misused } else { Exit::Done };
+    let is_json =
+        std::env::args_os().skip(1).take_while(|argument| argument != "--").any(|argument| argument == "--json");
+    if is_json && exit == Exit::Misused {
+        let text = error.render().to_string();
+        writeln!(std::io::stderr(), "{}", exit.as_json(text.trim().trim_start_matches("error: "))).ok();
+    } else {
+        error.print().ok(); // the reader may have gone
+    }
+    exit
 }

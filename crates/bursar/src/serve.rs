@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use bursar_gateways::SharedParts;
-use bursar_producer::Producer;
+use bursar_producer::{CallbackRule, Producer};
 use bursar_server::{NoTokens, NotificationAccount, NotificationMethod, Server, SessionLimits, Settings};
 use bursar_store::Store;
 use bursar_telemetry::{Metrics, Page, Places, Stored};
-use bursar_webhooks::Telemetry;
+use bursar_webhooks::{Allowed, Telemetry};
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::AccountError;
@@ -101,7 +101,9 @@ fn notification_accounts(config: &Config) -> Result<Vec<NotificationAccount>, Ac
 
 /// The producer of this process: the same as in any other Rust service.
 pub(crate) fn producer(config: &Config, store: Store) -> Producer {
-    config.accounts.iter().fold(Producer::on(store), |producer, (name, account)| {
+    let allowed = Allowed::new(config.webhooks.allow.clone());
+    let begun = Producer::on(store).with_callback_rule(CallbackRule::new(move |url| allowed.broken_by(url)));
+    config.accounts.iter().fold(begun, |producer, (name, account)| {
         let producer = producer.account(name.as_str(), account.rules());
         match &account.keys.environment {
             Some(environment) => producer.environment(name.as_str(), environment),

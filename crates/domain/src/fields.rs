@@ -6,11 +6,19 @@ use serde_json::{Map, Value};
 
 use crate::Millis;
 use crate::identifier::{identifier_fault, padding_fault};
+use crate::kinds::wire_rule;
 use crate::money::whole_number;
 use crate::share::{decimal, millionths};
+use crate::suggest::nearest_name;
+
+/// The rule for a time.
+pub(crate) const RFC_3339: &str = "must be an RFC 3339 time with an offset, for example 2026-01-01T08:00:00+08:00";
 
 /// As much of an unknown field's name as a message repeats; every known one is shorter.
 const MAX_SHOWN_CHARS: usize = 64;
+
+/// The fields of a job outside its body, as far as a body might have them.
+const JOB_FIELDS: [&str; 5] = ["account", "kind", "run_at", "callback_url", "traceparent"];
 
 /// One thing wrong with a submission.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
@@ -86,12 +94,14 @@ pub(crate) struct Reader<'a> {
     left: Map<String, Value>,
     errors: &'a mut Vec<FieldError>,
     way_out: &'static str,
+    /// The names that were taken out: those that exist.
+    known: Vec<&'static str>,
 }
 
 impl<'a> Reader<'a> {
     /// `prefix` goes before each field's name in errors: `body.`.
     pub(crate) fn new(prefix: impl Into<String>, object: Map<String, Value>, errors: &'a mut Vec<FieldError>) -> Self {
-        Self { prefix: prefix.into(), left: object, errors, way_out: "" }
+        Self { prefix: prefix.into(), left: object, errors, way_out: "", known: Vec::new() }
     }
 
     pub(crate) fn wrong(&mut self, name: &str, rule: impl Into<String>) {
@@ -104,7 +114,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes a value out. JSON `null` counts as absent, as the pages' own clients send it (and must not: trap 9).
-    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+    pub(crate) fn take(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
         self.left.remove(name).filter(|value| !value.is_null())
     }
 
@@ -145,7 +156,7 @@ impl<'a> Reader<'a> {
             (false, false)
                 if !refused(first, self.errors, &self.prefix) && !refused(second, self.errors, &self.prefix) =>
             {
-                self.wrong(first, format!("or {second} is required: exactly one of them"));
+                self.wrong(first, format!("is required, or {second} instead: exactly one of them"));
             }
             (true, false) | (false, true | false) => {}
         }
@@ -160,7 +171,7 @@ impl<'a> Reader<'a> {
 
     /// Undocumented fields that some tenants need, written after the documented ones; never one that a table knows.
     pub(crate) fn extra(&mut self, known: &[&str], written: &mut Written) {
-        self.way_out = ": extra takes further ones";
+        self.way_out = "extra takes further ones";
         let Some(extra) = self.take("extra") else { return };
         let Value::Object(extra) = extra else { return self.wrong("extra", "must be an object of further fields") };
         for (name, value) in extra {
@@ -184,15 +195,44 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Names everything that no rule has taken.
+    /// Puts a field into the object of this name; false if the object has it already. What is no object stays as it is.
+    pub(crate) fn put_into(&mut self, object: &str, name: &str, value: Value) -> bool {
+        let object = self.left.entry(object).or_insert(Value::Null);
+        if object.is_null() {
+            *object = Value::Object(Map::new());
+        }
+        match object.as_object_mut() {
+            Some(fields) if fields.contains_key(name) => false,
+            Some(fields) => fields.insert(name.to_owned(), value).is_none(),
+            None => true,
+        }
+    }
+
+    /// Names everything that no rule has taken, and what may have been meant.
     pub(crate) fn finish(self) {
         for name in self.left.keys() {
             let field = format!("{}{}", self.prefix, shown(name));
-            let rule = match (self.prefix.as_str(), name.as_str()) {
-                ("body.", "platform_no") => "is a field of the job, not of its body".to_owned(),
-                _ => format!("is not a known field{}", self.way_out),
-            };
-            self.errors.push(FieldError { field, rule });
+            self.errors.push(FieldError { field, rule: self.unknown(name) });
+        }
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let is_body = self.prefix == "body.";
+        if is_body && JOB_FIELDS.contains(&name) {
+            return "is a field of the job, not of its body".to_owned();
+        }
+        if let Some(rule) = wire_rule(name).filter(|_| is_body) {
+            return rule.to_owned();
+        }
+        if self.prefix.is_empty() && crate::Kind::ALL.iter().any(|kind| kind.has_body_field(name)) {
+            return "is a field of the body: put it into body".to_owned();
+        }
+        let meant = nearest_name(name, self.known.iter().copied());
+        match (meant, self.way_out) {
+            (None, "") => "is not a known field".to_owned(),
+            (None, way_out) => format!("is not a known field: {way_out}"),
+            (Some(meant), "") => format!("is not a known field; did you mean {meant}?"),
+            (Some(meant), way_out) => format!("is not a known field; did you mean {meant}? {way_out}"),
         }
     }
 }
@@ -228,7 +268,7 @@ fn check(rule: Rule, value: Value) -> Result<Value, String> {
         },
         Rule::Amount => match crate::Fen::read(&value) {
             Some(amount) => Ok(amount.get().into()),
-            None => Err("must be a positive integer of fen".into()),
+            None => Err("must be a positive integer of fen: 1000 for 10.00 yuan".into()),
         },
         Rule::Price => check(Rule::Whole { low: 0, high: i64::MAX }, value),
         Rule::Whole { low, high } => match whole_number(&value) {
@@ -246,23 +286,23 @@ fn check(rule: Rule, value: Value) -> Result<Value, String> {
         },
         Rule::Moment => match value.as_str().and_then(Millis::parse_rfc3339) {
             Some(_) => Ok(value),
-            None => Err("must be an RFC 3339 time with an offset".into()),
+            None => Err(RFC_3339.into()),
         },
         Rule::Stamp14 => match value.as_str() {
             Some(stamp) if is_stamp14(stamp) => Ok(value),
-            _ => Err("must be a text with a time, written yyyyMMddHHmmss".into()),
+            _ => Err("must be a string with a time, written yyyyMMddHHmmss".into()),
         },
     }
 }
 
-/// `must be the text "1" or "2"`.
+/// `must be the string "1" or "2"`.
 pub(crate) fn one_of(allowed: &[&str]) -> String {
     let quoted: Vec<String> = allowed.iter().map(|word| format!("\"{word}\"")).collect();
-    format!("must be the text {}", quoted.join(" or "))
+    format!("must be the string {}", quoted.join(" or "))
 }
 
 fn text(value: Value, max: usize) -> Result<String, String> {
-    let Value::String(text) = value else { return Err("must be a text".into()) };
+    let Value::String(text) = value else { return Err("must be a string".into()) };
     if text.is_empty() {
         return Err("must not be empty".into());
     }

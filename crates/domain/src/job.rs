@@ -1,14 +1,14 @@
 //! A job as it is submitted, and the one validator behind every way of submission.
 
-use std::fmt;
+use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::fields::{FieldError, Reader, Written, shown, write_object};
+use crate::fields::{FieldError, RFC_3339, Reader, Written, shown, write_object};
+use crate::strict_json::{self, Repeated};
 use crate::{AccountName, AccountRules, Key, Kind, Millis, Queue, TraceParent, kinds};
 
 /// The longest job JSON that is read, in bytes.
@@ -16,6 +16,9 @@ pub const MAX_JOB_BYTES: usize = 256 * 1024;
 
 /// The most errors of one job that are named.
 const MAX_NAMED_ERRORS: usize = 100;
+
+/// The character that some editors write before a text. It says nothing, and no job is refused for it.
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The longest `callback_url`, in characters.
 const MAX_CALLBACK_CHARS: usize = 2048;
@@ -54,6 +57,15 @@ impl Content {
     #[must_use]
     pub fn business_key(&self) -> &str {
         &self.business_key
+    }
+
+    /// The names of the fields that have another value in this other content, or are in one of the two alone; none if it cannot be read.
+    #[must_use]
+    pub fn fields_that_differ(&self, other: &str) -> Vec<String> {
+        let read = |text: &str| serde_json::from_str::<Map<String, Value>>(text).ok();
+        let (Some(own), Some(other)) = (read(&self.text), read(other)) else { return Vec::new() };
+        let names: BTreeSet<&String> = own.keys().chain(other.keys()).collect();
+        names.into_iter().filter(|name| own.get(*name) != other.get(*name)).map(|name| shown(name)).collect()
     }
 
     /// SHA-256 of the text: the same key with another hash is a conflict.
@@ -156,11 +168,13 @@ pub struct Invalid {
     pub key: Option<String>,
     /// The wrong fields with their rules; never empty, and bounded.
     pub errors: Vec<FieldError>,
+    /// The body that was meant, where a whole request of the gateway's page was given as the body: it breaks no rule.
+    pub corrected_body: Option<Map<String, Value>>,
 }
 
 impl Invalid {
     fn whole(rule: impl Into<String>) -> Self {
-        Self { key: None, errors: vec![FieldError { field: "job".into(), rule: rule.into() }] }
+        Self { key: None, errors: vec![FieldError { field: "job".into(), rule: rule.into() }], corrected_body: None }
     }
 }
 
@@ -175,8 +189,9 @@ impl Job {
         }
         let text = std::str::from_utf8(bytes)
             .map_err(|error| Invalid::whole(format!("must be UTF-8: byte {} is not", error.valid_up_to() + 1)))?;
-        let Strict(value) =
-            serde_json::from_str(text).map_err(|error| Invalid::whole(format!("must be one JSON object: {error}")))?;
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        let value = strict_json::read(text, Repeated::Refused)
+            .map_err(|error| Invalid::whole(format!("must be one JSON object: {error}")))?;
         Self::read(value, accounts)
     }
 
@@ -193,10 +208,11 @@ impl Job {
         let Value::Object(object) = value else { return Err(Invalid::whole("must be a JSON object")) };
         let key_text = object.get("platform_no").and_then(Value::as_str).map(shown);
         let mut errors = Vec::new();
-        let job = Self::read_object(object, accounts, &mut errors);
+        let mut corrected_body = None;
+        let job = Self::read_object(object, accounts, &mut errors, &mut corrected_body);
         match job {
             Some(job) if errors.is_empty() => Ok(job),
-            Some(_) | None => Err(Invalid { key: key_text, errors: bounded(errors) }),
+            Some(_) | None => Err(Invalid { key: key_text, errors: bounded(errors), corrected_body }),
         }
     }
 
@@ -204,13 +220,13 @@ impl Job {
         object: Map<String, Value>,
         accounts: impl Fn(&str) -> Option<AccountRules>,
         errors: &mut Vec<FieldError>,
+        corrected_body: &mut Option<Map<String, Value>>,
     ) -> Option<Self> {
         let mut reader = Reader::new("", object, errors);
         let account: Option<AccountName> = named(&mut reader, "account");
         let kind: Option<Kind> = named(&mut reader, "kind");
         let key: Option<Key> = named(&mut reader, "platform_no");
-        let run_at =
-            optional_text(&mut reader, "run_at", "must be an RFC 3339 time with an offset", Millis::parse_rfc3339);
+        let run_at = optional_text(&mut reader, "run_at", RFC_3339, Millis::parse_rfc3339);
         if run_at.is_some_and(is_too_far_ahead) {
             reader.wrong("run_at", format!("must be at most {MAX_DAYS_AHEAD} days ahead"));
         }
@@ -231,8 +247,8 @@ impl Job {
             reader.wrong("account", format!("names no configured account: {account}"));
         }
         reader.finish();
-        let kind = kind?;
-        let (content, not_before) = kinds::content(kind, &rules?, key.as_ref(), body?, errors)?;
+        let (kind, rules, body) = (kind?, rules?, body?);
+        let (content, not_before) = kinds::read(kind, &rules, key.as_ref(), body, errors, corrected_body)?;
         Some(Self {
             queue: Queue { account: account?, kind },
             key: key?,
@@ -260,24 +276,29 @@ fn wrong<T>(reader: &mut Reader<'_>, name: &str, rule: &str) -> Option<T> {
     None
 }
 
-fn named<T: FromStr<Err = crate::IdError>>(reader: &mut Reader<'_>, name: &str) -> Option<T> {
+fn named<T: FromStr<Err = crate::IdError>>(reader: &mut Reader<'_>, name: &'static str) -> Option<T> {
     match reader.take(name) {
         Some(value) => read_named(reader, name, &value),
         None => wrong(reader, name, "is required"),
     }
 }
 
-fn optional_named<T: FromStr<Err = crate::IdError>>(reader: &mut Reader<'_>, name: &str) -> Option<T> {
+fn optional_named<T: FromStr<Err = crate::IdError>>(reader: &mut Reader<'_>, name: &'static str) -> Option<T> {
     let value = reader.take(name)?;
     read_named(reader, name, &value)
 }
 
 fn read_named<T: FromStr<Err = crate::IdError>>(reader: &mut Reader<'_>, name: &str, value: &Value) -> Option<T> {
-    let Value::String(text) = value else { return wrong(reader, name, "must be a text") };
+    let Value::String(text) = value else { return wrong(reader, name, "must be a string") };
     text.parse().map_err(|error: crate::IdError| reader.wrong(name, error.to_string())).ok()
 }
 
-fn optional_text<T>(reader: &mut Reader<'_>, name: &str, rule: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+fn optional_text<T>(
+    reader: &mut Reader<'_>,
+    name: &'static str,
+    rule: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
     let value = reader.take(name)?;
     match value.as_str().and_then(read) {
         Some(value) => Some(value),
@@ -289,66 +310,4 @@ fn callback(text: &str) -> Option<String> {
     let url = url::Url::parse(text).ok()?;
     let fits = text.chars().count() <= MAX_CALLBACK_CHARS && matches!(url.scheme(), "http" | "https") && url.has_host();
     fits.then(|| text.to_owned())
-}
-
-/// JSON in which no object names a field twice: of two amounts, neither may win in silence (trap 19).
-struct Strict(Value);
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Self)
-    }
-}
-
-struct StrictVisitor;
-
-impl<'de> Visitor<'de> for StrictVisitor {
-    type Value = Value;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Strict(item)) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(list.into())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        while let Some((name, Strict(value))) = fields.next_entry::<String, Strict>()? {
-            if object.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("the field {} occurs twice", shown(&name))));
-            }
-            object.insert(name, value);
-        }
-        Ok(object.into())
-    }
 }

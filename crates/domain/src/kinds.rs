@@ -3,6 +3,7 @@
 mod bill_upload;
 mod generic_split;
 mod job_kind;
+mod pasted;
 mod schema;
 mod split;
 mod summary;
@@ -19,6 +20,7 @@ use crate::{AccountRules, Content, DEFAULT_MAX_AMOUNT, Fen, IdError, Key, Millis
 
 pub use job_kind::Repetition;
 use job_kind::{BusinessKey, JobKind, Submitted};
+pub(crate) use pasted::{read, wire_rule};
 pub use summary::ContentSummary;
 
 /// Makes the enum, its list and the way to each kind's facts from one line for each kind: a line that is forgotten in one of the
@@ -85,6 +87,11 @@ impl Kind {
         self.facts().field_names()
     }
 
+    /// True if a body of this kind has a field of this name.
+    pub(crate) fn has_body_field(self, name: &str) -> bool {
+        self.facts().has_field(name)
+    }
+
     /// The JSON schema (draft 2020-12) of a body of this kind.
     #[must_use]
     pub fn body_schema(self) -> Value {
@@ -143,7 +150,7 @@ pub(crate) fn content(
     kind: Kind,
     rules: &AccountRules,
     key: Option<&Key>,
-    body: Map<String, Value>,
+    mut body: Map<String, Value>,
     errors: &mut Vec<FieldError>,
 ) -> Option<(Content, Option<Millis>)> {
     let facts = kind.facts();
@@ -154,6 +161,7 @@ pub(crate) fn content(
         return None;
     }
     let before = errors.len();
+    pasted::take_key(&mut body, key, errors);
     let mut reader = Reader::new("body.", body, errors);
     let draft = (facts.read)(&mut reader, &Submitted { key: key.map_or("", Key::as_str), rules });
     reader.finish();

@@ -25,6 +25,8 @@ mod schedule;
 mod schema_tests;
 mod share;
 mod state;
+mod strict_json;
+mod suggest;
 mod time;
 mod trace;
 mod transition;
@@ -50,7 +52,7 @@ pub use history::{
 };
 pub use identifier::{identifier_fault, invisible_character};
 pub use ids::{AccountName, IdError, Key, Queue};
-pub use job::{Content, Invalid, Job, MAX_DAYS_AHEAD, MAX_JOB_BYTES, NewJob, is_too_far_ahead};
+pub use job::{BYTE_ORDER_MARK, Content, Invalid, Job, MAX_DAYS_AHEAD, MAX_JOB_BYTES, NewJob, is_too_far_ahead};
 pub use kinds::{ContentSummary, Kind, Repetition, business_key};
 pub use mask::{shown_fields, without_accounts, without_accounts_but};
 pub use money::{DEFAULT_MAX_AMOUNT, Fen, yuan, yuan_of_field};
@@ -61,6 +63,7 @@ pub use policy::{Confirm, ManualResend, OnAmbiguous, Policy};
 pub use reason::{GatewayText, OtherReason, Reason, ReasonView};
 pub use schedule::{not_ready_delay, poll_delay, resend_spread, retry_delay};
 pub use state::State;
+pub use suggest::nearest_name;
 pub use time::Millis;
 pub use trace::TraceParent;
 pub use transition::{

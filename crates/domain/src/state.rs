@@ -85,7 +85,7 @@ impl FromStr for State {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(crate::IdError::new(
-            "a state is one of queued, in_doubt, pending, needs_review, succeeded, failed, refunded, cancelled",
+            "must be one of queued, in_doubt, pending, needs_review, succeeded, failed, refunded, cancelled",
         ))
     }
 }

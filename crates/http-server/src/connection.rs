@@ -10,6 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use crate::refusal;
+
 /// The time for which a closed connection is read from, so that the client reads its refusal.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -22,13 +24,31 @@ pub(crate) struct Connection {
     client_timeout: Duration,
     /// Runs while the client takes nothing.
     stuck: Option<Pin<Box<Sleep>>>,
+    /// A refusal that is being written in the place of hyper's own.
+    refusal: Vec<u8>,
     /// Runs once our side is closed.
     linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl Connection {
     pub(crate) fn new(stream: TcpStream, client_timeout: Duration) -> Self {
-        Self { stream, client_timeout, stuck: None, linger: None }
+        Self { stream, client_timeout, stuck: None, refusal: Vec::new(), linger: None }
+    }
+
+    /// Writes a refusal with a body, where `bytes` are one without; then all of them count as written. `None` for other bytes.
+    fn refuse(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Option<Poll<io::Result<usize>>> {
+        if self.refusal.is_empty() {
+            self.refusal = refusal::in_place_of(bytes)?;
+        }
+        while !self.refusal.is_empty() {
+            let written = Pin::new(&mut self.stream).poll_write(context, &self.refusal);
+            match self.unless_stuck(context, written) {
+                Poll::Ready(Ok(count)) => drop(self.refusal.drain(..count)),
+                Poll::Ready(Err(error)) => return Some(Poll::Ready(Err(error))),
+                Poll::Pending => return Some(Poll::Pending),
+            }
+        }
+        Some(Poll::Ready(Ok(bytes.len())))
     }
 
     /// The outcome of a write, unless nothing could be written for too long.
@@ -56,6 +76,9 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(written) = self.refuse(context, bytes) {
+            return written;
+        }
         let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.unless_stuck(context, outcome)
     }
@@ -65,6 +88,11 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [only] = slices
+            && let Some(written) = self.refuse(context, only)
+        {
+            return written;
+        }
         let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.unless_stuck(context, outcome)
     }

@@ -10,6 +10,7 @@ mod listener;
 mod open_files;
 mod peer;
 mod places;
+mod refusal;
 
 pub use listener::{Limits, Listener, MAX_HEAD_BYTES};
 pub use open_files::raise_limit;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use bursar_telemetry::{ConnectionLimit, ListenerMetrics, OfListener};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -28,6 +28,7 @@ use crate::connection::Connection;
 use crate::exchange::{Answer, Arriving, Exchange};
 use crate::peer::Peer;
 use crate::places::{Admission, PlaceId, Places, Reached};
+use crate::refusal;
 
 /// The longest head of a request, in bytes. Four times what browsers and proxies send, and 128 MB for all places of a server together.
 pub const MAX_HEAD_BYTES: usize = 32 * 1024;
@@ -255,7 +256,7 @@ async fn answer_over(
         let answer = hyper::service::Service::call(&router, request);
         async move {
             let mut answer: Response = if head_bytes > MAX_HEAD_BYTES {
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response()
+                refusal::head_too_large()
             } else {
                 answer.await.unwrap_or_else(|never: Infallible| match never {})
             };

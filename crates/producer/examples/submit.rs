@@ -35,7 +35,7 @@ async fn submit(producer: &Producer, job: &NewJob) -> Result<(), Box<dyn Error>>
                 println!("it was submitted before, and is {state}");
                 return Ok(());
             }
-            Ok(Outcome::Conflict { first }) => return Err(format!("refused: {first} was there first").into()),
+            Ok(Outcome::Conflict { first, .. }) => return Err(format!("refused: {first} was there first").into()),
             Ok(Outcome::Invalid(invalid)) => return Err(format!("refused: {invalid}").into()),
             Ok(Outcome::Unreadable(why)) => {
                 return Err(format!("its key belongs to a record that this build cannot read: {why}").into());

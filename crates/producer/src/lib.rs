@@ -18,7 +18,7 @@
 //! loop {
 //!     match producer.submit(&job).await {
 //!         Ok(Outcome::New | Outcome::Existing(_)) => break,
-//!         Ok(Outcome::Conflict { first }) => return Err(format!("{first} is there already").into()),
+//!         Ok(Outcome::Conflict { first, .. }) => return Err(format!("{first} is there already").into()),
 //!         Ok(Outcome::Invalid(invalid)) => return Err(invalid.into()),
 //!         Ok(Outcome::Unreadable(why)) => return Err(why.into()),
 //!         Err(unavailable) if unavailable.is_repeatable() => tokio::time::sleep(Duration::from_millis(200)).await,
@@ -68,6 +68,9 @@ pub enum Outcome {
     Conflict {
         /// The key of the job that was there first.
         first: String,
+        /// The names of the content's fields that differ; empty where another key has the business key, or where only a hash is left of the
+        /// first job.
+        fields: Vec<String>,
     },
     /// Refused: it breaks these rules. Nothing was stored.
     Invalid(Invalid),
@@ -108,6 +111,27 @@ pub trait Witness: fmt::Debug + Send + Sync {
 /// Called with the outcome of one submission; dropped without a call if the outcome is unknown.
 pub type OnOutcome = Box<dyn FnOnce(&Outcome) + Send>;
 
+/// The rule for the `callback_url` of a job: the rule in words, for a URL that breaks it.
+#[derive(Clone)]
+pub struct CallbackRule(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+
+impl CallbackRule {
+    /// A rule by a function that says it for a URL that breaks it.
+    pub fn new(rule: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(rule))
+    }
+
+    fn broken_by(&self, url: &str) -> Option<String> {
+        (self.0)(url)
+    }
+}
+
+impl fmt::Debug for CallbackRule {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("CallbackRule")
+    }
+}
+
 /// A way into Bursar; cheap to clone and share.
 #[derive(Clone, Debug)]
 pub struct Producer {
@@ -116,6 +140,7 @@ pub struct Producer {
     environments: HashMap<String, String>,
     witness: Option<Arc<dyn Witness>>,
     within: Option<TraceParent>,
+    callback_rule: Option<CallbackRule>,
 }
 
 impl Producer {
@@ -130,7 +155,14 @@ impl Producer {
     /// On a connection that is there already.
     #[must_use]
     pub fn on(store: Store) -> Self {
-        Self { store, accounts: HashMap::new(), environments: HashMap::new(), witness: None, within: None }
+        Self {
+            store,
+            accounts: HashMap::new(),
+            environments: HashMap::new(),
+            witness: None,
+            within: None,
+            callback_rule: None,
+        }
     }
 
     /// Acknowledges a submission only once it is durable as `durability` says; otherwise the result is [`Unavailable`].
@@ -175,6 +207,12 @@ impl Producer {
         Self { witness: Some(witness), ..self }
     }
 
+    /// Refuses jobs whose `callback_url` breaks this rule.
+    #[must_use]
+    pub fn with_callback_rule(self, rule: CallbackRule) -> Self {
+        Self { callback_rule: Some(rule), ..self }
+    }
+
     /// Sets the trace of jobs that name none themselves.
     #[must_use]
     pub fn within(self, trace: TraceParent) -> Self {
@@ -215,7 +253,7 @@ impl Producer {
         let mut jobs = Vec::with_capacity(read.len());
         let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(read.len());
         for result in read {
-            match result {
+            match result.and_then(|job| self.permitted(job)) {
                 Ok(mut job) => {
                     job.environment = self.environments.get(job.queue.account.as_str()).cloned();
                     jobs.push(job);
@@ -233,6 +271,14 @@ impl Producer {
         }
         let mut submitted = submitted.into_iter();
         Ok(outcomes.into_iter().filter_map(|outcome| outcome.or_else(|| submitted.next())).collect())
+    }
+
+    fn permitted(&self, job: Job) -> Result<Job, Invalid> {
+        let rule =
+            self.callback_rule.as_ref().zip(job.callback_url.as_deref()).and_then(|(rule, url)| rule.broken_by(url));
+        let Some(rule) = rule else { return Ok(job) };
+        let errors = vec![FieldError { field: "callback_url".into(), rule }];
+        Err(Invalid { key: Some(job.key.to_string()), errors, corrected_body: None })
     }
 
     /// Puts a traced job's record below its submission.
@@ -279,7 +325,7 @@ impl From<Submission> for Outcome {
         match submission {
             Submission::New => Self::New,
             Submission::Existing(state) => Self::Existing(state),
-            Submission::Conflict { first } => Self::Conflict { first },
+            Submission::Conflict { first, fields } => Self::Conflict { first, fields },
             Submission::Unreadable(why) => Self::Unreadable(why),
         }
     }

@@ -77,6 +77,15 @@ impl Allowed {
         Self(Arc::new(allowed))
     }
 
+    /// The rule that a `callback_url` breaks by what is written in it; a host's name is checked when it is resolved.
+    #[must_use]
+    pub fn broken_by(&self, url: &str) -> Option<String> {
+        let refused = url.parse::<Url>().is_ok_and(|url| self.route(&url).is_err());
+        refused.then(|| {
+            "must be an https URL of a public address, or have a network and port that webhooks.allow names".to_owned()
+        })
+    }
+
     /// The routes that differ in the addresses that they may reach, each once.
     pub(crate) fn routes(&self) -> Vec<Route> {
         let ports: BTreeSet<u16> = self.named_ports().chain([OTHER_PORT]).collect();
@@ -189,6 +198,19 @@ mod tests {
     /// True if a message may go to this URL, whose host is an address.
     fn goes(allowed: &Allowed, url: &str) -> bool {
         allowed.route(&url.parse().unwrap()).is_ok()
+    }
+
+    #[test]
+    fn a_callback_url_is_judged_by_its_address() {
+        let refuses = |allowed: &Allowed, url: &str| allowed.broken_by(url).is_some();
+        let (none, inside) = (allowing(&[]), allowing(&["10.0.0.0/8:*"]));
+        for url in ["https://10.0.0.5/cb", "http://10.0.0.5/cb", "https://[fd00::1]/cb", "https://169.254.169.254/"] {
+            assert!(refuses(&none, url), "{url}");
+        }
+        for url in ["https://shop.example/cb", "https://8.8.8.8/cb", "https://10.0.0.5/cb", "http://10.0.0.5:8080/cb"] {
+            assert!(!refuses(&inside, url), "{url}");
+        }
+        assert!(refuses(&inside, "https://192.168.0.1/cb"));
     }
 
     #[test]

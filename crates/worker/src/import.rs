@@ -174,10 +174,10 @@ fn verdict(job: &Job, submission: Submission) -> Result<Verdict, String> {
     let name = format!("{} {}", job.queue, job.key);
     Ok(match submission {
         Submission::New | Submission::Existing(_) => Verdict::Accepted,
-        Submission::Conflict { first } if first == job.key.as_str() => {
+        Submission::Conflict { first, .. } if first == job.key.as_str() => {
             Verdict::Refused(format!("{name} was submitted before with other content"))
         }
-        Submission::Conflict { first } => {
+        Submission::Conflict { first, .. } => {
             Verdict::Refused(format!("{name} has the same business key as {first}, which was submitted first"))
         }
         // A worker of a newer build can read it.

@@ -1,12 +1,13 @@
 //! `bursar config check|show|example` checks the configuration, prints the effective one, or prints an example.
 
 use bursar_gateways::SharedParts;
+use bursar_store::Severity;
 use clap::{Args, Subcommand};
 
 use crate::accounts::{AccountError, read_file};
 use crate::config::{self, Advice, Config, ConfigError, Fault};
 use crate::exit::{Exit, Failure, Global};
-use crate::output::line;
+use crate::output::{line, mark};
 use crate::private_files::{self, Part};
 use crate::{approvals, role_webhooks};
 
@@ -60,15 +61,15 @@ fn check(global: &Global) -> Result<Exit, Failure> {
         if global.json {
             line(serde_json::to_string(finding)?)?;
         } else {
-            line(format_args!("{}: {}", finding.level.as_str(), finding.text))?;
+            line(format_args!("{}  {}", mark(finding.severity), finding.text))?;
         }
     }
-    if findings.iter().any(|finding| finding.level == Level::Error) {
+    if findings.iter().any(|finding| finding.severity == Severity::Refuse) {
         return Ok(Exit::Misused);
     }
     let queues: Vec<String> = queues.iter().map(ToString::to_string).collect();
     if global.json {
-        line(serde_json::json!({"level": "ok", "queues": queues}))?;
+        line(serde_json::json!({"severity": Severity::Fine, "queues": queues}))?;
     } else if queues.is_empty() {
         line("the configuration is right; it has no accounts")?;
     } else {
@@ -80,41 +81,25 @@ fn check(global: &Global) -> Result<Exit, Failure> {
 /// One finding about the configuration.
 #[derive(serde::Serialize)]
 struct Finding {
-    level: Level,
+    severity: Severity,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
     text: String,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Level {
-    Error,
-    Warning,
-}
-
-impl Level {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-        }
-    }
-}
-
 fn of_fault(fault: &Fault) -> Finding {
-    Finding { level: Level::Error, key: fault.key().map(str::to_owned), text: fault.to_string() }
+    Finding { severity: Severity::Refuse, key: fault.key().map(str::to_owned), text: fault.to_string() }
 }
 
 /// The faults that the rules of keys do not find, and the advice.
 fn findings(config: &Config) -> Vec<Finding> {
     let of_error = |error: AccountError| Finding {
-        level: Level::Error,
+        severity: Severity::Refuse,
         key: Some(error.key().to_owned()),
         text: bursar_store::chain(&error),
     };
     let of_advice = |advice: Advice| Finding {
-        level: Level::Warning,
+        severity: Severity::Warn,
         text: format!("{} {}", advice.key, advice.text),
         key: Some(advice.key),
     };
@@ -122,7 +107,7 @@ fn findings(config: &Config) -> Vec<Finding> {
     let parts = SharedParts::default();
     let accounts = config.accounts.iter();
     let errors = accounts.flat_map(|(name, account)| account.faults(name.as_str(), &parts)).map(of_error);
-    let of_approvals = |text| Finding { level: Level::Error, key: Some("server.approvals".to_owned()), text };
+    let of_approvals = |text| Finding { severity: Severity::Refuse, key: Some("server.approvals".to_owned()), text };
     let files = redis.into_iter().chain(role_webhooks::faults(config)).map(of_error);
     let approvals = approvals::faults(config).into_iter().map(of_approvals);
     let open = private_files::advice(config, &[Part::Worker, Part::Server]);

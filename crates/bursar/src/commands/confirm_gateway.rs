@@ -13,7 +13,7 @@ use crate::output::line;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar confirm-gateway main/transfer --reason 'the gateway has a new address since today'\n\nRefused while open jobs may have been sent to the previous gateway: the new one does not know them."
+    after_help = "Example:\n  bursar confirm-gateway main/transfer --reason 'the gateway has moved'\n\nRefused while open jobs may have been sent to the previous gateway: the new one does not know them."
 )]
 pub(crate) struct Arguments {
     /// Account and kind: main/transfer.

@@ -12,7 +12,7 @@ use url::Url;
 use crate::config::{Account, Advice, Config};
 use crate::context;
 use crate::exit::{Exit, Failure, Global};
-use crate::output::line;
+use crate::output::{line, mark};
 use crate::private_files::{self, Part};
 use crate::{approvals, journals, preflight, role_webhooks, role_worker, tokens, unlisted};
 
@@ -70,12 +70,7 @@ fn print(finding: &Finding, global: &Global) -> Result<(), Failure> {
     if global.json {
         return Ok(line(serde_json::to_string(finding)?)?);
     }
-    let mark = match finding.severity {
-        Severity::Fine => "fine  ",
-        Severity::Warn => "warn  ",
-        Severity::Refuse => "REFUSE",
-    };
-    Ok(line(format_args!("{mark}  {:<24} {}", finding.check, finding.text))?)
+    Ok(line(format_args!("{}  {:<24} {}", mark(finding.severity), finding.check, finding.text))?)
 }
 
 fn finding(severity: Severity, check: &'static str, text: String) -> Finding {

@@ -9,6 +9,7 @@ use crate::commands::show::{Place, unreadable_object};
 use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
+use crate::table::Listing;
 
 #[derive(Debug, Args)]
 #[command(
@@ -28,16 +29,20 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let context = CommandContext::open(global.config.as_deref()).await?;
     let mut left = arguments.limit;
+    let mut listing = Listing::new(["queue", "key", "state", "updated", "reason"]);
     for queue in context.queues(arguments.place.account.as_deref(), arguments.place.kind)? {
         let mut next = Some(Cursor::default());
         while let Some(from) = next.filter(|_| left > 0) {
             let page = context.store.list(&queue, arguments.state, &from, left).await?;
             for job in &page.jobs {
-                print(&queue, job, global)?;
+                print(&queue, job, &mut listing, global)?;
             }
             left = left.saturating_sub(page.jobs.len());
             next = page.next;
         }
+    }
+    if !global.json && !listing.is_empty() {
+        listing.print()?;
     }
     if left == 0 && !global.json {
         eprintln!("bursar: {} jobs shown; there may be more (--limit)", arguments.limit);
@@ -45,18 +50,14 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-fn print(queue: &Queue, job: &StoredAs, global: &Global) -> Result<(), Failure> {
+fn print(queue: &Queue, job: &StoredAs, listing: &mut Listing, global: &Global) -> Result<(), Failure> {
     let record = match job {
         StoredAs::Job(record) => record,
         StoredAs::Unreadable { key, why } if global.json => return Ok(line(unreadable_object(queue, key, why))?),
         StoredAs::Unreadable { key, why } => {
-            let why = one_line(&why.to_string());
-            return Ok(line(format_args!(
-                "{:<24} {:<24} {:<12} {why}",
-                queue.to_string(),
-                key.as_str(),
-                "unreadable"
-            ))?);
+            let (why, key) = (one_line(&why.to_string()), one_line(key.as_str()));
+            listing.row([queue.to_string(), key, "unreadable".to_owned(), "-".to_owned(), why]);
+            return Ok(());
         }
     };
     let view = record.view();
@@ -65,7 +66,6 @@ fn print(queue: &Queue, job: &StoredAs, global: &Global) -> Result<(), Failure> 
     }
     let reason = one_line(&view.reason.map(|reason| reason.to_string()).unwrap_or_default());
     let updated = view.updated_at.unwrap_or_default();
-    let row =
-        format!("{:<24} {:<24} {:<12} {updated} {reason}", record.queue.to_string(), view.platform_no, view.state);
-    Ok(line(row.trim_end())?)
+    listing.row([record.queue.to_string(), view.platform_no, view.state.to_string(), updated, reason]);
+    Ok(())
 }

@@ -66,7 +66,7 @@ impl ReasonArg {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar resolve 1001XP2025010110000001 --as succeeded --reason 'seen on the bank statement of 3 March'\n  bursar resolve --keys paid.txt --as succeeded --reason 'on the statement of 3 March' --preview"
+    after_help = "Example:\n  bursar resolve ORDER-1 --as succeeded --reason 'seen on the statement'\n  bursar resolve --keys paid.txt --as succeeded --reason 'paid' --preview"
 )]
 pub(crate) struct Resolve {
     #[command(flatten)]
@@ -80,7 +80,7 @@ pub(crate) struct Resolve {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar send 1001XP2025010110000001 --reason 'the gateway confirmed that it never arrived'\n  bursar send --in-state needs_review --account main --reason 'the gateway is back' --preview\n\nWhere server.approvals = 2, this proposes it, and another operator approves it with --approve."
+    after_help = "Example:\n  bursar send ORDER-1 --reason 'the gateway says that it never arrived'\n  bursar send --in-state needs_review --reason 'it is back' --preview\n\nWhere server.approvals = 2, this proposes it, and another operator approves it with --approve."
 )]
 pub(crate) struct Send {
     #[command(flatten)]

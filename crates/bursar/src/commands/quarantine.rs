@@ -12,10 +12,11 @@ use crate::commands::{approvals, limit};
 use crate::context::CommandContext;
 use crate::exit::{Exit, Failure, Global, UsageError};
 use crate::output::{line, one_line};
+use crate::table::Listing;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar quarantine list\n  bursar quarantine retry 1001XP2025010110000001 --queue main/transfer --reason 'the record is repaired'\n  bursar quarantine drop ghost --queue main/transfer --reason 'left by a test'\n\nNothing in quarantine is sent, queried or delivered. Exit 1 if nothing was done."
+    after_help = "Example:\n  bursar quarantine list\n  bursar quarantine retry ORDER-1 --queue main/transfer --reason 'repaired'\n  bursar quarantine drop ghost --queue main/transfer --reason 'left by a test'\n\nNothing in quarantine is sent, queried or delivered. Exit 1 if nothing was done."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -36,7 +37,7 @@ enum Act {
     },
     /// Put a job back into the set of its state, or retry a webhook.
     #[command(
-        after_help = "Example:\n  bursar quarantine retry 1001XP2025010110000001 --queue main/transfer --reason 'the record is repaired'\n  bursar quarantine retry 17 --queue main/notify --webhook --reason 'its receiver is set now'\n\nA send that a lost worker may have made becomes in_doubt and is followed. Exit 1 if the job still cannot be read, or is not in quarantine."
+        after_help = "Example:\n  bursar quarantine retry ORDER-1 --queue main/transfer --reason 'repaired'\n  bursar quarantine retry 17 --queue main/notify --webhook --reason 'set now'\n\nA send that a lost worker may have made becomes in_doubt and is followed. Exit 1 if the job still cannot be read, or is not in quarantine."
     )]
     Retry {
         #[command(flatten)]
@@ -131,21 +132,25 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
 async fn list(context: &CommandContext, account: Option<&str>, limit: usize, global: &Global) -> Result<Exit, Failure> {
     let queues = context.queues(account, None)?;
     let mut left = limit;
+    let mut listing = Listing::new(["queue", "key", "of", "since", "why"]);
     for (queue, status) in queues.iter().zip(context.store.statuses(&queues).await?) {
         let origin = Origin::Jobs(queue.clone());
         if status.quarantined > 0 {
-            left -= print_all(&origin, Of::Job, context.store.quarantined(queue, left).await?, global)?;
+            left -= print_all(&origin, Of::Job, context.store.quarantined(queue, left).await?, &mut listing, global)?;
         }
         if status.deliveries_quarantined > 0 {
             let found = context.store.quarantined_deliveries(&origin, left).await?;
-            left -= print_all(&origin, Of::Webhook, found, global)?;
+            left -= print_all(&origin, Of::Webhook, found, &mut listing, global)?;
         }
     }
     let mut accounts: Vec<_> = queues.into_iter().map(|queue| queue.account).collect();
     accounts.dedup(); // an account's queues follow each other
     for origin in accounts.into_iter().map(Origin::Notifications) {
         let found = context.store.quarantined_deliveries(&origin, left).await?;
-        left -= print_all(&origin, Of::Webhook, found, global)?;
+        left -= print_all(&origin, Of::Webhook, found, &mut listing, global)?;
+    }
+    if !global.json && !listing.is_empty() {
+        listing.print()?;
     }
     if left == 0 && !global.json {
         eprintln!("bursar: {limit} shown; there may be more (--limit)");
@@ -153,8 +158,14 @@ async fn list(context: &CommandContext, account: Option<&str>, limit: usize, glo
     Ok(Exit::Done)
 }
 
-/// Prints the entries and returns their number.
-fn print_all(origin: &Origin, of: Of, found: Vec<Quarantined>, global: &Global) -> Result<usize, Failure> {
+/// Prints the entries as JSON, or adds them to the table; returns their number.
+fn print_all(
+    origin: &Origin,
+    of: Of,
+    found: Vec<Quarantined>,
+    listing: &mut Listing,
+    global: &Global,
+) -> Result<usize, Failure> {
     let count = found.len();
     for Quarantined { key, since, code, detail } in found {
         let since = Some(since).filter(|since| *since > Millis(0));
@@ -167,12 +178,7 @@ fn print_all(origin: &Origin, of: Of, found: Vec<Quarantined>, global: &Global) 
         }
         let since = since.map_or_else(|| "-".to_owned(), Millis::rfc3339);
         let (key, why) = (one_line(&key), one_line(&detail));
-        line(format_args!(
-            "{:<24} {key:<24} {:<7} {since} {}: {why}",
-            origin.to_string(),
-            of.as_str(),
-            one_line(&code)
-        ))?;
+        listing.row([origin.to_string(), key, of.as_str().to_owned(), since, format!("{}: {why}", one_line(&code))]);
     }
     Ok(count)
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::context::CommandContext;
 use crate::exit::{Context, Exit, Failure, Global, UsageError};
-use crate::output::line;
+use crate::output::{line, one_line};
 use crate::{journals, traces};
 
 /// Some editors write it before the first line. It is no part of a job.
@@ -95,10 +95,12 @@ fn as_text(job: &Numbered, outcome: &Outcome) -> String {
     match outcome {
         Outcome::New => format!("new {name}"),
         Outcome::Existing(state) => format!("existing {state} {name}"),
-        Outcome::Conflict { first } if *first == name => {
-            format!("conflict {name}: this key was submitted before with other content")
+        Outcome::Conflict { first, fields } if *first == name => {
+            let differ =
+                if fields.is_empty() { String::new() } else { format!(": {} differs", one_line(&fields.join(", "))) };
+            format!("conflict {name}: this key was submitted before with other content{differ}")
         }
-        Outcome::Conflict { first } => {
+        Outcome::Conflict { first, .. } => {
             format!("conflict {name}: {first} is about the same thing and was there first")
         }
         Outcome::Invalid(invalid) => format!("invalid {name}: {invalid}"),
@@ -115,9 +117,15 @@ fn as_json(job: &Numbered, outcome: &Outcome) -> Value {
     match outcome {
         Outcome::New => json!({"line": line, "platform_no": key, "outcome": "new"}),
         Outcome::Existing(state) => json!({"line": line, "platform_no": key, "outcome": "existing", "state": state}),
-        Outcome::Conflict { first } => json!({"line": line, "platform_no": key, "outcome": "conflict", "first": first}),
+        Outcome::Conflict { first, fields } => {
+            json!({"line": line, "platform_no": key, "outcome": "conflict", "first": first, "fields": fields})
+        }
         Outcome::Invalid(invalid) => {
-            json!({"line": line, "platform_no": key, "outcome": "invalid", "errors": invalid.errors})
+            let mut object = json!({"line": line, "platform_no": key, "outcome": "invalid", "errors": invalid.errors});
+            if let Some(body) = &invalid.corrected_body {
+                object["corrected_body"] = json!(body);
+            }
+            object
         }
         Outcome::Unreadable(why) => {
             json!({"line": line, "platform_no": key, "outcome": "unreadable", "unreadable": why.to_string()})

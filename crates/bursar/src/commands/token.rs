@@ -1,21 +1,27 @@
 //! `bursar token NAME --role ROLE [--account ACCOUNT]… [--expires TIME]` creates a token for the HTTP API. `bursar token list` shows those of
 //! the tokens file.
 
+use std::fs::OpenOptions;
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
 use bursar_domain::{AccountName, Millis};
 use bursar_server::{Role, new_token};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::context::CommandContext;
-use crate::exit::{Exit, Failure, Global};
+use crate::exit::{Context, Exit, Failure, Global};
 use crate::output::line;
+use crate::table::Listing;
 use crate::tokens::{self, Token};
 
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "Example:\n  bursar token shop --role producer >> tokens.toml\n  bursar token shop --role producer --account main --expires 90d >> tokens.toml\n  bursar token list\n\nThe lines for the file go to standard output, the token to standard error. It is shown only once and is not stored. A running server reads the file again on SIGHUP."
+    after_help = "Example:\n  bursar token shop --role producer --file tokens.toml\n  bursar token shop --role producer --account main --expires 90d >> tokens.toml\n  bursar token list\n\nWith --file, the token alone goes to standard output. Without, the lines for the file go there, and the token to standard error. The token is shown only once and is not stored. A running server reads the file again on SIGHUP."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -39,6 +45,9 @@ struct New {
     /// The token is refused from this time on: an RFC 3339 time, or a duration from now, for example 90d. Left out, it does not expire.
     #[arg(long, value_name = "TIME", value_parser = expiry)]
     expires: Option<Millis>,
+    /// Append the lines to this tokens file, and print the token alone.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,34 +80,59 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
 }
 
 fn create(new: &New, global: &Global) -> Result<Exit, Failure> {
-    let New { name: Some(name), role: Some(role), accounts, expires } = new else {
+    let New { name: Some(name), role: Some(role), accounts, expires, file } = new else {
         return Err(Failure::no("a new token needs a name and a role")); // clap requires both
     };
     let (token, sha256) = new_token()?;
     let role = role.as_str();
     let expires = expires.map(Millis::rfc3339);
+    let entry = entry(name, role, accounts, expires.as_deref(), &sha256);
+    if let Some(file) = file {
+        append(file, &entry)?;
+    }
     if global.json {
         let accounts = (!accounts.is_empty()).then_some(accounts);
         line(
             json!({"name": name, "role": role, "accounts": accounts, "expires": expires, "sha256": sha256, "token": token}),
         )?;
+    } else if file.is_some() {
+        line(token)?;
     } else {
         eprintln!("the token of {name}, shown only once: {token}");
-        let accounts = if accounts.is_empty() { String::new() } else { format!("accounts = {}\n", json!(accounts)) };
-        let expires = expires.map(|expires| format!("expires = \"{expires}\"\n")).unwrap_or_default();
-        line(format_args!(
-            "[[token]]\nname = \"{name}\"\nrole = \"{role}\"\n{accounts}{expires}sha256 = \"{sha256}\"\n"
-        ))?;
+        line(entry)?;
     }
     Ok(Exit::Done)
+}
+
+/// The lines of a tokens file.
+fn entry(name: &str, role: &str, accounts: &[AccountName], expires: Option<&str>, sha256: &str) -> String {
+    let accounts = if accounts.is_empty() { String::new() } else { format!("accounts = {}\n", json!(accounts)) };
+    let expires = expires.map(|expires| format!("expires = \"{expires}\"\n")).unwrap_or_default();
+    format!("[[token]]\nname = \"{name}\"\nrole = \"{role}\"\n{accounts}{expires}sha256 = \"{sha256}\"\n")
+}
+
+/// Appends to a tokens file, which its owner alone reads if it is a new one. A file whose last line has no end stays as it was read.
+fn append(file: &Path, entry: &str) -> Result<(), Failure> {
+    let written =
+        OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(file).and_then(|mut opened| {
+            let mut text = String::new();
+            opened.read_to_string(&mut text)?;
+            let separator = if text.is_empty() || text.ends_with("\n\n") {
+                ""
+            } else if text.ends_with('\n') {
+                "\n"
+            } else {
+                "\n\n"
+            };
+            opened.write_all(format!("{separator}{entry}").as_bytes())
+        });
+    written.context(format_args!("cannot append to {}", file.display()))
 }
 
 async fn list(global: &Global) -> Result<Exit, Failure> {
     let CommandContext { config, store } = CommandContext::open(global.config.as_deref()).await?;
     let tokens = tokens::of_file(&config, &store).await?;
-    if !global.json {
-        line(format_args!("{:<24} {:<9} {:<24}  {:<24}  accounts", "name", "role", "expires", "last used"))?;
-    }
+    let mut listing = Listing::new(["name", "role", "expires", "last used", "accounts"]);
     let now = store.now().await?;
     for Token { known, used } in tokens {
         let [expires, used_at] = [known.expires, used.used_at].map(|at| at.map(Millis::rfc3339));
@@ -117,7 +151,10 @@ async fn list(global: &Global) -> Result<Exit, Failure> {
         );
         let [expires, used_at] = [expires, used_at].map(|at| at.unwrap_or_else(|| "-".to_owned()));
         let expired = if is_expired { "  EXPIRED" } else { "" };
-        line(format_args!("{name:<24} {role:<9} {expires:<24}  {used_at:<24}  {accounts}{expired}"))?;
+        listing.row([name.clone(), role.to_owned(), expires, used_at, format!("{accounts}{expired}")]);
+    }
+    if !global.json {
+        listing.print()?;
     }
     Ok(Exit::Done)
 }
@@ -125,6 +162,25 @@ async fn list(global: &Global) -> Result<Exit, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_gets_the_entry_and_keeps_what_it_has() {
+        let folder = tempfile::tempdir().unwrap();
+        for before in [None, Some(""), Some("# ours"), Some("# ours\n"), Some("# ours\n\n")] {
+            let file = folder.path().join("tokens.toml");
+            std::fs::remove_file(&file).ok();
+            before.into_iter().for_each(|text| std::fs::write(&file, text).unwrap());
+            for name in ["shop", "li"] {
+                append(&file, &entry(name, "producer", &["main".parse().unwrap()], None, "00")).unwrap();
+            }
+            let text = std::fs::read_to_string(&file).unwrap();
+            assert!(text.starts_with(before.unwrap_or_default()), "{text}");
+            let read: toml::Table = text.parse().unwrap();
+            let names: Vec<_> =
+                read["token"].as_array().unwrap().iter().map(|token| token["name"].as_str().unwrap()).collect();
+            assert_eq!(names, ["shop", "li"], "{text}");
+        }
+    }
 
     #[test]
     fn an_expiry_is_a_time_or_a_duration_in_the_future() {

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use bursar_domain::nearest_name;
+
 use super::fault::Fault;
 use super::rules::Rule;
 use super::source::{Entry, Origin, Raw, Table, Value};
-
-/// The likeness from which a mistyped key is taken for a known one, on `strsim`'s scale from 0 to 1.
-const ALIKE: f64 = 0.7;
 
 /// The rule of a table, to be read after "must be".
 const TABLE: &str = "a table, for example { amy99a = 3 }";
@@ -160,9 +159,7 @@ impl<'a> Section<'a> {
                 Entry::Value(_) => "key",
                 Entry::Table(_) => "section",
             };
-            let likeness = |known: &&&str| strsim::normalized_levenshtein(known, &name);
-            let nearest = self.known.iter().max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
-            let meant = nearest.filter(|known| likeness(known) >= ALIKE);
+            let meant = nearest_name(&name, self.known.iter().copied());
             let hint = meant.map(|known| format!("; did you mean {known}?")).unwrap_or_default();
             self.note(&name, format!("is not a known {what}{hint}"), entry.origin().cloned());
         }

@@ -1,10 +1,10 @@
 //! `funds.bill.upload`: an order's details go to the gateway, which may divide its money by the merchant's rules.
-//! Field names and lengths are those of docs/gateways/yzt.md; `extra` carries what the page's example sends beyond its table
-//! (trap 21).
+//! Field names and lengths are those of docs/gateways/yzt.md; `extra` carries fields beyond its table (trap 21).
 
 use serde_json::Value;
 
 use super::job_kind::{Body, BusinessKey, Draft, Further, JobKind, List, Repetition, Submitted};
+use super::pasted;
 use crate::GatewayKind;
 use crate::fields::{Field, FieldError, Reader, Rule, Written, optional, required, write_object};
 
@@ -25,6 +25,7 @@ pub(super) static KIND: JobKind = JobKind {
         one_of: &[],
         lists: &[List { name: "goods_detail", items: GOODS }],
         further: Further::InExtra,
+        undocumented: UNDOCUMENTED,
     }],
     read,
 };
@@ -46,6 +47,9 @@ const FIELDS: &[Field] = &[
     optional("split_refund_seq", Rule::Id(64)).shown(), // needed on one channel's refunds only, which no field names (trap 23)
 ];
 
+/// The page's example has them, its table does not (trap 21).
+const UNDOCUMENTED: &[&str] = &["merchant_id", "remark"];
+
 const GOODS: &[Field] = &[
     required("goods_id", Rule::Id(32)).shown(),
     required("goods_name", Rule::Text(256)).shown(),
@@ -65,6 +69,7 @@ fn read(reader: &mut Reader<'_>, job: &Submitted<'_>) -> Option<Draft> {
     if let Some(goods) = reader.take("goods_detail") {
         read_goods(reader, goods, &mut fields);
     }
+    pasted::into_extra(reader, UNDOCUMENTED);
     let known: Vec<&str> = FIELDS.iter().map(|field| field.name).chain(["goods_detail", "platform_no"]).collect();
     reader.extra(&known, &mut fields);
     let text_of = |name: &str| fields.iter().find(|(field, _)| field == name).and_then(|(_, value)| value.as_str());
@@ -75,14 +80,12 @@ fn read(reader: &mut Reader<'_>, job: &Submitted<'_>) -> Option<Draft> {
     Some(Draft { fields, business_key, not_before: None })
 }
 
-/// `goods_detail` is a list here and a JSON text on the wire (trap 18).
+/// `goods_detail` is a JSON text on the wire (trap 18), whether a list or its text was given.
 fn read_goods(reader: &mut Reader<'_>, goods: Value, fields: &mut Written) {
-    let goods = match goods {
-        Value::Array(goods) if !goods.is_empty() => goods,
-        Value::Array(_) => return reader.wrong("goods_detail", "must not be empty: leave it out"),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-            return reader.wrong("goods_detail", "must be a list of goods (it is encoded for the wire by Bursar)");
-        }
+    let goods = match pasted::entries(goods, "must be a list of goods, or its JSON text") {
+        Ok(goods) if goods.is_empty() => return reader.wrong("goods_detail", "must not be empty: leave it out"),
+        Ok(goods) => goods,
+        Err(rule) => return reader.wrong("goods_detail", rule),
     };
     let mut errors = Vec::new();
     let written: Vec<String> =

@@ -4,7 +4,7 @@
 use super::job_kind::{Body, Draft, Further, Submitted};
 use crate::fields::Reader;
 
-pub(super) const BODY: Body = Body { fields: &[], one_of: &[], lists: &[], further: Further::Any };
+pub(super) const BODY: Body = Body { fields: &[], one_of: &[], lists: &[], further: Further::Any, undocumented: &[] };
 
 pub(super) fn read(reader: &mut Reader<'_>, job: &Submitted<'_>) -> Option<Draft> {
     let mut fields = vec![("platform_no".to_owned(), job.key.into())];

@@ -63,6 +63,8 @@ pub(crate) struct Body {
     pub lists: &'static [List],
     /// Fields beyond these.
     pub further: Further,
+    /// Fields of the page's example that its table lacks: they are taken among the others as well as in `extra`.
+    pub undocumented: &'static [&'static str],
 }
 
 /// A list of objects in a body.
@@ -131,6 +133,14 @@ impl JobKind {
     /// True if a field of this name holds an amount in fen.
     pub(crate) fn is_fen(&self, name: &str) -> bool {
         self.rows(name).any(|field| matches!(field.rule, Rule::Amount | Rule::Price))
+    }
+
+    /// True if a body has a field of this name.
+    pub(crate) fn has_field(&self, name: &str) -> bool {
+        let is_one = |body: &Body| {
+            body.fields.iter().any(|field| field.name == name) || body.lists.iter().any(|list| list.name == name)
+        };
+        self.bodies.iter().any(is_one)
     }
 
     /// The names of all fields; those of a list's objects as `receivers[].receiverId`.

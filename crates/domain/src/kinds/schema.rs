@@ -21,6 +21,10 @@ fn of_body(body: &Body) -> Value {
         let extra = json!({ "type": "object", "description": "Fields that the gateway's page does not have." });
         properties.insert("extra".into(), nullable(&extra));
     }
+    let undocumented = json!({ "description": "Of the page's example; the same as in `extra`." });
+    properties.extend(body.undocumented.iter().map(|name| ((*name).to_owned(), undocumented.clone())));
+    let key = json!({ "type": "string", "description": "The job's platform_no, or left out." });
+    properties.insert("platform_no".into(), nullable(&key));
     if let Some(Value::Object(fields)) = schema.get_mut("properties") {
         fields.append(&mut properties);
     }
@@ -53,7 +57,9 @@ fn of_table(table: &[Field]) -> Value {
 }
 
 fn of_list(list: &List) -> Value {
-    nullable(&json!({ "type": "array", "minItems": 1, "items": of_table(list.items) }))
+    let entries = json!({ "type": "array", "minItems": 1, "items": of_table(list.items) });
+    let text = json!({ "type": "string", "minLength": 2, "description": "The list's JSON text." });
+    json!({ "anyOf": [entries, text, { "type": "null" }] })
 }
 
 /// `null` is the same as leaving the field out.

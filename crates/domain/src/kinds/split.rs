@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::generic_split;
 use super::job_kind::{Body, BusinessKey, Draft, Further, JobKind, List, Repetition, Submitted, Texts};
+use super::pasted;
 use crate::fields::{Field, FieldError, Reader, Rule, Written, optional, write_object};
 use crate::share::{WHOLE, millionths};
 use crate::{GatewayKind, MAX_DAYS_AHEAD, Millis, is_too_far_ahead};
@@ -29,6 +30,7 @@ pub(super) static KIND: JobKind = JobKind {
             one_of: &[ORDER],
             lists: &[List { name: "receivers", items: &[RECEIVER, GROUP, SHARE] }],
             further: Further::Refused,
+            undocumented: &[],
         },
         generic_split::BODY,
     ],
@@ -100,17 +102,16 @@ fn read_paid_at(reader: &mut Reader<'_>) -> Option<Millis> {
 
 /// With no receiver, the server hands the whole order to the merchant for good: a list is never empty.
 fn read_receivers(reader: &mut Reader<'_>, receivers: Option<Value>, fields: &mut Written) {
-    let receivers = match receivers {
-        Some(Value::Array(receivers)) if !receivers.is_empty() => receivers,
-        Some(Value::Array(_)) | None => {
+    let rule = "must be a list of receivers, or its JSON text";
+    let receivers = match receivers.map(|receivers| pasted::entries(receivers, rule)) {
+        Some(Ok(receivers)) if !receivers.is_empty() => receivers,
+        Some(Ok(_)) | None => {
             return reader.wrong(
                 "receivers",
                 "is required and must not be empty: without receivers the order is closed and no one is paid",
             );
         }
-        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
-            return reader.wrong("receivers", "must be a list of receivers (it is encoded for the wire by Bursar)");
-        }
+        Some(Err(rule)) => return reader.wrong("receivers", rule),
     };
     let mut errors = Vec::new();
     let mut list = Receivers::default();
@@ -164,7 +165,7 @@ impl Receivers {
 
     /// Only the used one of the two is sent: the page's example has an empty group next to each account (trap 41).
     fn read_id(&mut self, reader: &mut Reader<'_>) -> Option<(String, Value)> {
-        let mut given = |name| reader.take(name).filter(|id| id != "");
+        let mut given = |name: &'static str| reader.take(name).filter(|id| id != "");
         let (name, id) = match (given(RECEIVER.name), given(GROUP.name)) {
             (Some(id), None) => (RECEIVER.name, id),
             (None, Some(id)) => (GROUP.name, id),
@@ -174,7 +175,7 @@ impl Receivers {
                 return None;
             }
             (None, None) => {
-                reader.wrong("receiverId", "or receiverGroupId is required: exactly one of them");
+                reader.wrong("receiverId", "is required, or receiverGroupId instead: exactly one of them");
                 return None;
             }
         };

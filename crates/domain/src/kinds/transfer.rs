@@ -13,7 +13,7 @@ pub(super) static KIND: JobKind = JobKind {
     payer: &["payer_store_no", "payer_merchant_id"],
     next_day: Some(("arrive_time", "T1")),
     business_key: BusinessKey::JobKey,
-    bodies: &[Body { fields: FIELDS, one_of: &SIDES, lists: &[], further: Further::InExtra }],
+    bodies: &[Body { fields: FIELDS, one_of: &SIDES, lists: &[], further: Further::InExtra, undocumented: &[] }],
     read,
 };
 

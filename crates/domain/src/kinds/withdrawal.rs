@@ -16,7 +16,7 @@ pub(super) static KIND: JobKind = JobKind {
     payer: &["store_no", "merchant_id"],
     next_day: None,
     business_key: BusinessKey::JobKey,
-    bodies: &[Body { fields: FIELDS, one_of: &[HOLDER], lists: &[], further: Further::InExtra }],
+    bodies: &[Body { fields: FIELDS, one_of: &[HOLDER], lists: &[], further: Further::InExtra, undocumented: &[] }],
     read,
 };
 

@@ -136,7 +136,9 @@ fn trap_21_extra_fields_never_replace_documented_ones() {
         let collides = with(bill(), "extra", json!({name: "1"}));
         assert_eq!(refused("main", "bill_upload", &collides), [format!("body.extra.{name}")]);
     }
-    assert_eq!(refused("main", "bill_upload", &with(bill(), "remark", json!("x"))), ["body.remark"]);
+    let undocumented = with(with(bill(), "merchant_id", json!("1000000000826")), "remark", json!("备注"));
+    assert_eq!(content("main", "bill_upload", &undocumented), content("main", "bill_upload", &extra));
+    assert_eq!(refused("main", "bill_upload", &with(bill(), "colour", json!("x"))), ["body.colour"]);
 }
 
 #[test]

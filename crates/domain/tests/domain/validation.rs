@@ -3,6 +3,7 @@
 mod bill_upload;
 mod envelope;
 mod generic_split;
+mod pasted;
 mod split;
 mod transfer;
 mod withdrawal;

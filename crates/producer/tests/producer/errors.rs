@@ -61,7 +61,7 @@ async fn a_refusal_is_an_outcome_and_no_error() {
     other.body["total_amount"] = 11.into();
     let unknown = NewJob { account: "nowhere".into(), ..job() };
     let outcomes = producer.submit_many(&[other, unknown, job()]).await.unwrap();
-    assert_eq!(outcomes[0], Outcome::Conflict { first: "K1".into() });
+    assert_eq!(outcomes[0], Outcome::Conflict { first: "K1".into(), fields: vec!["total_amount".into()] });
     assert!(matches!(&outcomes[1], Outcome::Invalid(invalid) if invalid.errors[0].field == "account"), "{outcomes:?}");
     assert_eq!(outcomes[2], Outcome::Existing(State::Queued));
 }

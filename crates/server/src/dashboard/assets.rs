@@ -3,11 +3,12 @@
 use std::sync::LazyLock;
 
 use axum::extract::Path;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use crate::http::path::PathParts;
+use crate::http::problem::{Kind, Problem};
 
 /// A file.
 pub(super) struct Asset {
@@ -53,11 +54,16 @@ impl Named {
     }
 }
 
+/// No file has this name.
+fn no_file() -> Response {
+    Problem::new(Kind::NotFound, "no file has this name").into_response()
+}
+
 /// `GET /assets/{version}/{name}`. A page of another version of Bursar may ask for a file that is gone: it gets this one's.
 pub(super) async fn asset(path: PathParts<(String, String)>) -> Response {
-    let Ok(Path((version, name))) = path else { return StatusCode::NOT_FOUND.into_response() };
+    let Ok(Path((version, name))) = path else { return no_file() };
     let Some(named) = [&STYLE, &SCRIPT, &ICON].into_iter().find(|named| named.asset.name == name) else {
-        return StatusCode::NOT_FOUND.into_response();
+        return no_file();
     };
     let is_this = named.address.contains(&format!("/{version}/"));
     let kept = if is_this { "public, max-age=31536000, immutable" } else { "no-cache" };

@@ -86,7 +86,10 @@ impl ServerState {
         let bearer = known.map_err(|no_bearer| {
             let detail = match (given, no_bearer) {
                 (None, _) => "send Authorization: Bearer TOKEN; `bursar token` makes one",
-                (Some(_), NoBearer::Unknown) => "the token is not one that is known here",
+                (Some(_), NoBearer::Unknown) if token.is_none() => {
+                    "the Authorization header must be: Bearer, a space, and the token"
+                }
+                (Some(_), NoBearer::Unknown) => "the token is not known here",
                 (Some(_), NoBearer::Expired(_)) => "the token has expired; `bursar token` makes a new one",
             };
             let challenge = HeaderValue::from_static("Bearer realm=\"bursar\"");

@@ -136,6 +136,7 @@ impl Operation {
     pub(crate) fn json<T: JsonSchema>(self) -> Self {
         let body = Body { schema: SchemaGenerator::subschema_for::<T>, description: None };
         Self { body: Some(body), ..self }.refuses(&[
+            Kind::Malformed,
             Kind::TooSlow,
             Kind::TooLarge,
             Kind::WrongContentType,

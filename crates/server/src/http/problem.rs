@@ -1,16 +1,20 @@
 //! Refusals as RFC 9457 has them: `application/problem+json` with a type for programs, a sentence for people, and the members of the type.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bursar_domain::FieldError;
 use bursar_store::StoreError;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::state::refusal::Refusal;
+
+/// The page with every type of problem.
+pub(crate) const DOCUMENTATION: &str = "/problems";
 
 /// The Retry-After while Redis is away: it is back within a second, or away for longer.
 const COME_BACK: Duration = Duration::from_secs(2);
@@ -37,16 +41,25 @@ pub(crate) enum Kind {
     /// The body did not arrive in time.
     #[serde(rename = "urn:bursar:problem:request-timeout")]
     TooSlow,
-    /// The key has other content, or another job has the same business key.
-    #[serde(rename = "urn:bursar:problem:conflict")]
-    Conflict,
+    /// The body is no JSON text, or the request is no HTTP.
+    #[serde(rename = "urn:bursar:problem:malformed")]
+    Malformed,
+    /// The key has other content; `fields` names what differs.
+    #[serde(rename = "urn:bursar:problem:key-conflict")]
+    KeyConflict,
+    /// Another job has the same business key, for example the same order; `first` names that job.
+    #[serde(rename = "urn:bursar:problem:business-key-conflict")]
+    BusinessKeyConflict,
     /// The state of the job or queue does not allow the action, or no longer.
     #[serde(rename = "urn:bursar:problem:invalid-state")]
     NotNow,
     /// The body, or its number of jobs, is over the limit.
     #[serde(rename = "urn:bursar:problem:payload-too-large")]
     TooLarge,
-    /// The Content-Type is not JSON.
+    /// The head of the request is too long.
+    #[serde(rename = "urn:bursar:problem:head-too-large")]
+    HeadTooLarge,
+    /// The Content-Type is not JSON, or the body is compressed.
     #[serde(rename = "urn:bursar:problem:wrong-content-type")]
     WrongContentType,
     /// Rules are broken; `errors` names all of them.
@@ -74,7 +87,9 @@ impl Kind {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Conflict | Self::NotNow => StatusCode::CONFLICT,
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::KeyConflict | Self::BusinessKeyConflict | Self::NotNow => StatusCode::CONFLICT,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::WrongContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
@@ -86,21 +101,40 @@ impl Kind {
 
     pub(crate) const fn title(self) -> &'static str {
         match self {
-            Self::NoToken => "a valid bearer token is required",
-            Self::WrongRole => "the token's role does not allow this",
-            Self::NotFound => "nothing has this name",
-            Self::WrongMethod => "this route has other methods",
-            Self::TooSlow => "the body did not arrive in time",
-            Self::Conflict => "another job was submitted first",
-            Self::NotNow => "its state does not allow this",
-            Self::TooLarge => "the body is over the limit",
-            Self::WrongContentType => "the body must be JSON",
-            Self::Invalid => "rules are broken",
-            Self::TooMany => "too many requests or failures",
-            Self::Unavailable => "Redis cannot do it now",
-            Self::UnreadableRecord => "this build cannot read the job's record",
-            Self::Internal => "the server has failed",
+            Self::NoToken => "Unauthenticated",
+            Self::WrongRole => "Forbidden",
+            Self::NotFound => "Not found",
+            Self::WrongMethod => "Method not allowed",
+            Self::TooSlow => "Request timeout",
+            Self::Malformed => "Malformed request",
+            Self::KeyConflict => "Key already used",
+            Self::BusinessKeyConflict => "Business key already used",
+            Self::NotNow => "Invalid state",
+            Self::TooLarge => "Payload too large",
+            Self::HeadTooLarge => "Request header fields too large",
+            Self::WrongContentType => "Unsupported media type",
+            Self::Invalid => "Validation failed",
+            Self::TooMany => "Rate limit exceeded",
+            Self::Unavailable => "Service unavailable",
+            Self::UnreadableRecord => "Record not readable",
+            Self::Internal => "Internal server error",
         }
+    }
+
+    /// The last part of the `type`.
+    pub(crate) fn name(self) -> String {
+        let word = json!(self);
+        word.as_str().and_then(|word| word.rsplit(':').next()).unwrap_or_default().to_owned()
+    }
+
+    /// Every kind with its meaning, as its variant documents it.
+    pub(crate) fn meanings() -> BTreeMap<Self, String> {
+        let schema = Self::json_schema(&mut SchemaGenerator::default());
+        let variants = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+        let meaning = |variant: &Value| {
+            Some((Self::deserialize(&variant["const"]).ok()?, variant["description"].as_str()?.replace('\n', " ")))
+        };
+        variants.filter_map(meaning).collect()
     }
 
     /// The headers that every problem of this kind has, with their descriptions.
@@ -112,9 +146,12 @@ impl Kind {
             Self::WrongRole
             | Self::NotFound
             | Self::TooSlow
-            | Self::Conflict
+            | Self::Malformed
+            | Self::KeyConflict
+            | Self::BusinessKeyConflict
             | Self::NotNow
             | Self::TooLarge
+            | Self::HeadTooLarge
             | Self::WrongContentType
             | Self::Invalid
             | Self::Unavailable
@@ -137,6 +174,9 @@ pub(crate) struct ProblemObject<'a> {
     status: u16,
     /// The refusal in a sentence, for people.
     detail: &'a str,
+    /// The address of the type's description, relative to this server.
+    #[schemars(regex(pattern = "^/problems#[a-z-]+$"))]
+    documentation: String,
     #[serde(flatten)]
     members: &'a Map<String, Value>,
 }
@@ -254,6 +294,7 @@ impl IntoResponse for Problem {
             title: self.kind.title(),
             status: status.as_u16(),
             detail: &self.detail,
+            documentation: format!("{DOCUMENTATION}#{}", self.kind.name()),
             members: &self.members,
         };
         let text = serde_json::to_string(&object).unwrap_or_default(); // texts and numbers: writing them cannot fail

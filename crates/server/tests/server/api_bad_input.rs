@@ -42,7 +42,15 @@ async fn every_wrong_field_of_a_job_is_named_and_nothing_is_stored() {
 async fn a_body_that_is_no_job_is_refused_by_what_it_is() {
     let world = World::start().await;
     let server = world.serve().await;
-    let texts = ["", "{", "7", "null", "[]", "\"x\"", "{}", "{\"account\":\"main\",\"account\":\"main\"}", "\u{0}"];
+    for (text, says) in
+        [("", "is empty"), ("{", "EOF"), ("\u{0}", "line 1"), ("{}{}", "trailing"), ("{\"a\":1,}", "line 1")]
+    {
+        let request = server.request("POST", "/v1/jobs", &server.tokens.producer);
+        let refused = answer(with_json(request, text)).await;
+        refused.refuses(400, "malformed");
+        assert!(refused.body["detail"].as_str().unwrap().contains(says), "{text}: {refused:?}");
+    }
+    let texts = ["7", "null", "[]", "\"x\"", "{}", "{\"account\":\"main\",\"account\":\"main\"}"];
     for text in texts {
         let request = server.request("POST", "/v1/jobs", &server.tokens.producer);
         let refused = answer(with_json(request, text)).await;
@@ -74,7 +82,9 @@ async fn an_oversized_body_is_refused_while_it_is_still_sent() {
         answer(with_json(request, vec![b' '; megabytes << 20])).await.refuses(413, "payload-too-large");
     }
     let long = with(transfer("T"), "remark", json!("x".repeat(300_000)));
-    server.submit(&long).await.refuses(422, "invalid");
+    server.submit(&long).await.refuses(413, "payload-too-large");
+    let batch = server.submit(&json!({"jobs": [long]})).await;
+    assert_eq!((batch.status, &batch.body["jobs"][0]["status"]), (200, &json!(413)), "{batch:?}");
     assert_eq!(world.list().await, [Value::Null; 0]);
 }
 
@@ -87,6 +97,12 @@ async fn a_body_is_json_by_its_own_account_or_it_is_not_read() {
         let request = content_type.into_iter().fold(request, |request, kind| request.header("content-type", kind));
         answer(request).await.refuses(415, "wrong-content-type");
     }
+    let compressed = server.request("POST", "/v1/jobs", &server.tokens.producer);
+    let compressed = answer(with_json(compressed, vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0])).await;
+    assert!(
+        compressed.refuses(415, "wrong-content-type").body["detail"].as_str().unwrap().contains("gzip"),
+        "{compressed:?}"
+    );
     let request = server.request("POST", "/v1/jobs", &server.tokens.producer).body(transfer("T").to_string());
     let taken = answer(request.header("content-type", "application/json; charset=utf-8")).await;
     assert_eq!(taken.status, 201, "{taken:?}");

@@ -69,7 +69,7 @@ async fn without_a_known_token_only_open_routes_do_anything() {
     let (world, server, routes) = world(|_| {}).await;
     let open: BTreeSet<&str> =
         routes.iter().filter(|route| !route.closed).map(|route| route.template.as_str()).collect();
-    let expected = ["/healthz", "/metrics", "/notify/{account}", "/openapi.json", "/readyz"];
+    let expected = ["/healthz", "/metrics", "/notify/{account}", "/openapi.json", "/problems", "/readyz"];
     assert_eq!(open, BTreeSet::from(expected), "what is open to strangers is decided here");
     let operator = &server.tokens.operator;
     let wrong = [
@@ -192,6 +192,10 @@ async fn a_body_of_another_type_or_length_is_refused_as_such() {
     for route in routes.iter().filter(|route| route.bodies.is_some()) {
         let request = || server.request(&route.method, &route.path(), route.token(&server));
         if !route.is_for_gateways() {
+            for encoding in ["gzip", "br", "deflate"] {
+                let encoded = with_json(request(), r#"{"reason": "x"}"#).header("content-encoding", encoding);
+                route.refuses(&answer(encoded).await, 415, "wrong-content-type");
+            }
             for kind in ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/"] {
                 let typed = request().header("content-type", kind).body(r#"{"reason": "x"}"#);
                 route.refuses(&answer(typed).await, 415, "wrong-content-type");
@@ -207,6 +211,8 @@ async fn a_body_of_another_type_or_length_is_refused_as_such() {
             let refused = answer(with_json(request(), text.to_owned())).await;
             if route.is_for_gateways() {
                 route.refuses(&refused, 400, "");
+            } else if serde_json::from_str::<Value>(text).is_err() {
+                route.refuses(&refused, 400, "malformed");
             } else {
                 route.refuses(&refused, 422, "invalid");
                 assert!(!refused.wrong_fields().is_empty(), "{route}: {refused:?}");

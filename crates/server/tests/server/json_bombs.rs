@@ -38,16 +38,16 @@ async fn deep_and_long_bodies_are_refused_in_time() {
     let in_job = |inner: &str| job.replacen("\"amy99a\"", inner, 1);
     let wrong_fields = format!("{{{}}}", repeated(|number| format!("\"{number}\":1"), 300));
     for (name, body, expected) in [
-        ("arrays without an end", "[".repeat(4_000_000), 422),
-        ("objects without an end", "{\"a\":".repeat(1_000_000), 422),
+        ("arrays without an end", "[".repeat(4_000_000), 400),
+        ("objects without an end", "{\"a\":".repeat(1_000_000), 400),
         ("deep jobs", format!("{{\"jobs\":[{}]}}", nested(100_000)), 200),
         ("a deep field", in_job(&nested(200)), 422),
         ("a very deep field", in_job(&nested(120_000)), 422),
-        ("a long key", having(transfer("T"), "platform_no", json!("A".repeat(8_000_000))).to_string(), 422),
+        ("a long key", having(transfer("T"), "platform_no", json!("A".repeat(8_000_000))).to_string(), 413),
         ("a byte too much", " ".repeat((8 << 20) + 1), 413),
         ("40 MiB", " ".repeat(40 << 20), 413),
-        ("many fields", format!("{{{}}}", repeated(|number| format!("\"k{number}\":1"), 500_000)), 422),
-        ("one field many times", format!("{{{}}}", repeated(|_| "\"a\":1".to_owned(), 500_000)), 422),
+        ("many fields", format!("{{{}}}", repeated(|number| format!("\"k{number}\":1"), 500_000)), 413),
+        ("one field many times", format!("{{{}}}", repeated(|_| "\"a\":1".to_owned(), 500_000)), 413),
         ("many numbers", format!("{{\"jobs\":[{}]}}", repeated(|_| "1".to_owned(), 3_000_000)), 413),
         ("many wrong jobs", format!("{{\"jobs\":[{}]}}", repeated(|_| wrong_fields.clone(), 1_000)), 200),
     ] {
@@ -71,9 +71,6 @@ async fn amounts_that_are_no_positive_whole_number_are_refused() {
         "99999999999999999999999",
         "\"１０\"",
         "-5",
-        "NaN",
-        "Infinity",
-        "0x10",
         "1e-400",
         "true",
         "null",
@@ -83,6 +80,9 @@ async fn amounts_that_are_no_positive_whole_number_are_refused() {
         "9223372036854775808",
     ] {
         assert_eq!(status(&server, amount, amounting(amount)).await, 422, "{amount}");
+    }
+    for no_json in ["NaN", "Infinity", "0x10"] {
+        assert_eq!(status(&server, no_json, amounting(no_json)).await, 400, "{no_json}");
     }
     let hidden = amounting("10, \"total\\u005famount\": 99");
     assert_eq!(status(&server, "an amount twice", hidden).await, 422);
@@ -102,11 +102,11 @@ async fn keys_that_look_alike_or_break_out_are_refused() {
     for (name, body) in [
         ("a key twice", job.replacen("{", "{\"platform_no\":\"D1\",", 1).into_bytes()),
         ("half a surrogate", job.replacen("\"T\"", "\"\\ud800\"", 1).into_bytes()),
-        ("a byte order mark", format!("\u{feff}{job}").into_bytes()),
-        ("UTF-16", utf16),
+        ("a byte order mark in a key", job.replacen("\"T\"", "\"\u{feff}T\"", 1).into_bytes()),
     ] {
         assert_eq!(status(&server, name, body).await, 422, "{name}");
     }
+    assert_eq!(status(&server, "UTF-16", utf16).await, 400);
     assert_eq!(world.list().await, [Value::Null; 0]);
     // Marks of Redis, of Lua and of HTML are text like any other.
     for key in ["}:{x}:job:T1", "__proto__", "%d%s%1$n", "../../T1", "\"><img/src=x>"] {

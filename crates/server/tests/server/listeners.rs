@@ -11,10 +11,11 @@ use crate::world::{APP_ID, World};
 /// A path, and the status of a GET at `listen`, at `public_listen` and at `admin_listen`.
 type Row = (&'static str, u16, u16, u16);
 
-const APART: [Row; 9] = [
+const APART: [Row; 10] = [
     ("/healthz", 200, 404, 200),
     ("/metrics", 404, 404, 200),
     ("/openapi.json", 200, 404, 404),
+    ("/problems", 200, 404, 404),
     ("/v1/queues", 401, 404, 404),
     ("/v1/notifications", 401, 404, 404),
     ("/notify/main", 404, 405, 404), // a GET of a route for POST

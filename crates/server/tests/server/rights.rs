@@ -34,11 +34,12 @@ const ALL: &[&str] = &["producer", "operator", "reader"];
 type Row = (&'static str, &'static str, For, u16, u16);
 
 /// The routes of programs.
-const API: [Row; 34] = [
+const API: [Row; 35] = [
     ("GET", "/healthz", Anybody, 200, 200),
     ("GET", "/readyz", Anybody, 200, 200),
     ("GET", "/metrics", Anybody, 200, 200),
     ("GET", "/openapi.json", Anybody, 200, 200),
+    ("GET", "/problems", Anybody, 200, 200),
     ("POST", "/notify/{account}", Anybody, 400, 400),
     ("GET", "/v1/jobs", Tokens(ALL), 200, 200),
     ("POST", "/v1/jobs", Tokens(&["producer"]), 201, 422),

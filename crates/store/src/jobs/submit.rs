@@ -26,6 +26,9 @@ pub enum Submission {
     Conflict {
         /// The key of the job that was there first.
         first: String,
+        /// The names of the content's fields that differ, in order; none where the keys differ, and where only a hash is left of the first
+        /// job. Values are left out: a client that reuses a key need not see them.
+        fields: Vec<String>,
     },
     /// A job with this key exists that this build cannot read: it may or may not be the same.
     Unreadable(Unreadable),
@@ -182,13 +185,16 @@ fn rest_of_record(new: &NewRecord<'_>) -> Result<String, StoreError> {
 
 fn submission(job: &Job, reply: &Value, era: Era) -> Result<Submission, StoreError> {
     if let Ok(word) = redis::from_redis_value_ref::<String>(reply) {
-        return Ok(Submission::Conflict { first: word });
+        return Ok(Submission::Conflict { first: word, fields: Vec::new() });
     }
     let (record, claim): (Vec<u8>, Vec<u8>) =
         redis::from_redis_value_ref(reply).map_err(|error| unreadable(&error.to_string()))?;
     let (record, claim) = (String::from_utf8_lossy(&record), String::from_utf8_lossy(&claim));
     Ok(match (StoredJob::read(&record), ClaimEntry::of(&claim)) {
-        (Ok(record), _) if !record.has_hash(&job.content.hash()) => Submission::Conflict { first: job.key.to_string() },
+        (Ok(record), _) if !record.has_hash(&job.content.hash()) => {
+            let first = record.content.as_ref().map_or("", |content| content.text());
+            Submission::Conflict { first: job.key.to_string(), fields: job.content.fields_that_differ(first) }
+        }
         (Ok(record), Ok(claim)) => {
             let claim = record.current_claim(claim);
             Submission::Existing(record.seen_under(claim.as_ref(), era).state)

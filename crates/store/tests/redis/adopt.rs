@@ -104,7 +104,7 @@ async fn a_tombstone_and_a_business_key_are_recognised_after_adoption() {
     let again: Vec<Job> = [("B1", "order-1"), ("B2", "order-1"), ("B3", "order-3"), ("B4", "order-3")]
         .map(|(key, order)| renamed(bill_json(key, order)))
         .to_vec();
-    let conflict = |first: &str| Submission::Conflict { first: first.into() };
+    let conflict = |first: &str| Submission::Conflict { first: first.into(), fields: Vec::new() };
     assert_eq!(
         new.store.submit(&again).await.unwrap(),
         [Submission::Existing(State::Succeeded), conflict("B1"), Submission::Existing(State::Queued), conflict("B3")]

@@ -28,7 +28,7 @@ async fn an_expired_job_is_recognised_and_refuses_other_content() {
         assert_eq!(scene.accept(&[transfer("k1")]).await, [Submission::Existing(state)]);
         let mut other = transfer_json("k1");
         other["body"]["total_amount"] = json!(11);
-        let conflict = Submission::Conflict { first: "k1".into() };
+        let conflict = Submission::Conflict { first: "k1".into(), fields: Vec::new() };
         assert_eq!(scene.accept(&[parse(&other)]).await, [conflict]);
         assert_eq!(scene.claim("w", 5).await.jobs.len(), 0, "a late duplicate must not be paid again");
         assert_eq!(purge(&scene, 10).await, 0);
@@ -65,7 +65,7 @@ async fn an_expired_jobs_business_key_refuses_a_second_job() {
     scene.commit(&then(&claimed, State::Succeeded, Due::Never)).await;
     assert_eq!(purge(&scene, 10).await, 1);
     let second = scene.accept(&[bill("k2", "order-1")]).await;
-    assert_eq!(second, [Submission::Conflict { first: "k1".into() }]);
+    assert_eq!(second, [Submission::Conflict { first: "k1".into(), fields: Vec::new() }]);
 }
 
 #[tokio::test]

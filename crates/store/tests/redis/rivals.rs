@@ -42,7 +42,11 @@ async fn a_job_whose_business_key_was_taken_needs_review() {
     let known = remembered(&hash, alone.content.text(), alone.content.business_key());
     assert_eq!(restore(&scene, "ALONE", None, &known, Due::Send(Millis(1))).await, Restored::Done);
     let again = scene.accept(&[bill("OTHER", "order-2")]).await;
-    assert_eq!(again, [Submission::Conflict { first: "ALONE".into() }], "its order is its own again");
+    assert_eq!(
+        again,
+        [Submission::Conflict { first: "ALONE".into(), fields: Vec::new() }],
+        "its order is its own again"
+    );
 }
 
 #[tokio::test]
@@ -136,7 +140,7 @@ async fn a_reused_key_does_not_free_its_business_key() {
     assert_eq!(restore_first(&scene, "order-4").await, Restored::Done);
     for order in ["order-3", "order-4"] {
         let rival = scene.accept(&[bill("FOURTH", order)]).await;
-        assert_eq!(rival, [Submission::Conflict { first: "FIRST".into() }], "{order}");
+        assert_eq!(rival, [Submission::Conflict { first: "FIRST".into(), fields: Vec::new() }], "{order}");
     }
 }
 

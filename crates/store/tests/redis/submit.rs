@@ -34,7 +34,8 @@ async fn the_same_job_exists_and_other_content_is_refused() {
     let mut other = transfer_json("K1");
     other["body"]["total_amount"] = json!(11);
     let jobs = [transfer("K1"), transfer("K1"), parse(&other), transfer("K2")];
-    let conflict = Submission::Conflict { first: "K1".into() };
+    let fields = vec!["total_amount".to_owned()];
+    let conflict = Submission::Conflict { first: "K1".into(), fields };
     let expected = [Submission::New, Submission::Existing(State::Queued), conflict.clone(), Submission::New];
     assert_eq!(scene.accept(&jobs).await, expected, "in one batch");
     let again = scene.accept(&jobs).await;
@@ -84,7 +85,7 @@ async fn a_key_of_a_foreign_type_is_no_job_and_stays() {
 }
 
 fn conflict(first: &str) -> Submission {
-    Submission::Conflict { first: first.to_owned() }
+    Submission::Conflict { first: first.to_owned(), fields: Vec::new() }
 }
 
 #[tokio::test]
@@ -157,7 +158,7 @@ async fn a_mixed_batch_over_several_queues_is_answered_in_order() {
         Submission::New,
         Submission::New,
         Submission::Existing(State::Queued),
-        conflict("old"),
+        Submission::Conflict { first: "old".into(), fields: vec!["total_amount".into()] },
         conflict("b1"),
         Submission::Existing(State::Queued),
         Submission::New,

@@ -70,7 +70,7 @@ fn what_the_page_requires_is_required() {
 #[test]
 fn amounts_are_integers_of_fen_and_a_fee_may_be_zero() {
     for amount in no_amounts() {
-        let rule = "must be a positive integer of fen";
+        let rule = "must be a positive integer of fen: 1000 for 10.00 yuan";
         each_is_refused("main", "bill_upload", &body(), &[("order_amount", amount.clone(), rule)]);
         if amount != json!(0) && amount != json!("0") {
             let rule = "must be a whole number, 0 or more";
@@ -106,7 +106,7 @@ fn each_field_has_its_rule() {
             &[
                 (field, json!(chars(max + 1)), &long(max)),
                 (field, json!(""), "must not be empty"),
-                (field, json!(7), "must be a text"),
+                (field, json!(7), "must be a string"),
             ],
         );
     }
@@ -115,12 +115,20 @@ fn each_field_has_its_rule() {
         "bill_upload",
         &body(),
         &[
-            ("trade_type", json!("3"), "must be the text \"1\" or \"2\""),
-            ("trade_type", json!(1), "must be the text \"1\" or \"2\""),
-            ("order_time", json!("2024-03-01 13:18:00"), "must be a text with a time, written yyyyMMddHHmmss"),
-            ("order_time", json!("20240230131800"), "must be a text with a time, written yyyyMMddHHmmss"),
-            ("order_time", json!(20_240_301_131_800_u64), "must be a text with a time, written yyyyMMddHHmmss"),
-            ("merchant_id", json!("1"), "is not a known field: extra takes further ones"),
+            ("trade_type", json!("3"), "must be the string \"1\" or \"2\""),
+            ("trade_type", json!(1), "must be the string \"1\" or \"2\""),
+            ("order_time", json!("2024-03-01 13:18:00"), "must be a string with a time, written yyyyMMddHHmmss"),
+            ("order_time", json!("20240230131800"), "must be a string with a time, written yyyyMMddHHmmss"),
+            ("order_time", json!(20_240_301_131_800_u64), "must be a string with a time, written yyyyMMddHHmmss"),
+            ("colour", json!("1"), "is not a known field: extra takes further ones"),
+            ("order_amont", json!(1), "is not a known field; did you mean order_amount? extra takes further ones"),
+            ("storeId", json!("1"), "is not a known field; did you mean store_id? extra takes further ones"),
+            ("remark", json!("x"), "is given twice: here and in extra"),
+            (
+                "platform_no",
+                json!("other"),
+                "must be the job's platform_no or be left out: it is a field of the job, not of its body",
+            ),
         ],
     );
 }
@@ -167,13 +175,19 @@ fn identifiers_hold_no_invisible_characters_or_padding() {
 
 #[test]
 fn goods_are_a_list_of_known_fields() {
-    let rule = "must be a list of goods (it is encoded for the wire by Bursar)";
+    let rule = "must be a list of goods, or its JSON text";
     each_is_refused(
         "main",
         "bill_upload",
         &body(),
         &[
-            ("goods_detail", json!("[]"), rule),
+            ("goods_detail", json!("{}"), rule),
+            ("goods_detail", json!("[]"), "must not be empty: leave it out"),
+            (
+                "goods_detail",
+                json!("[{"),
+                "must be a list of goods, or its JSON text: its text is no JSON: EOF while parsing an object at line 1 column 2",
+            ),
             ("goods_detail", json!({}), rule),
             ("goods_detail", json!([]), "must not be empty: leave it out"),
         ],

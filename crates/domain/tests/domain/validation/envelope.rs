@@ -38,20 +38,20 @@ fn a_job_is_read_with_its_time_and_its_callback() {
 fn each_field_around_the_body_has_its_rule() {
     let kinds = "must be bill_upload, transfer, split or withdrawal";
     let url = "must be an http or https URL of at most 2048 characters";
-    let time = "must be an RFC 3339 time with an offset";
+    let time = "must be an RFC 3339 time with an offset, for example 2026-01-01T08:00:00+08:00";
     let trace = "must be a W3C traceparent: 00-, 32 digits, -, 16 digits, -, 2 digits, in lower case";
     for (field, value, rule) in [
         ("account", Value::Null, "is required"),
-        ("account", json!(7), "must be a text"),
+        ("account", json!(7), "must be a string"),
         ("account", json!(""), "must be 1 to 32 letters, digits, - or _"),
         ("account", json!("a/b"), "must be 1 to 32 letters, digits, - or _"),
         ("account", json!("nowhere"), "names no configured account: nowhere"),
         ("kind", Value::Null, "is required"),
         ("kind", json!("payout"), kinds),
         ("kind", json!("Transfer"), kinds),
-        ("kind", json!([]), "must be a text"),
+        ("kind", json!([]), "must be a string"),
         ("platform_no", Value::Null, "is required"),
-        ("platform_no", json!(7), "must be a text"),
+        ("platform_no", json!(7), "must be a string"),
         ("platform_no", json!(""), "must be 1 to 64 characters"),
         ("platform_no", json!(chars(65)), "must be 1 to 64 characters"),
         ("platform_no", json!("a\tb"), "must hold no white space and no control characters"),
@@ -73,7 +73,7 @@ fn each_field_around_the_body_has_its_rule() {
         ("callback_url", json!("shop.example"), url),
         ("callback_url", json!(7), url),
         ("callback_url", json!(format!("https://shop.example/{}", chars(2048))), url),
-        ("traceparent", json!(7), "must be a text"),
+        ("traceparent", json!(7), "must be a string"),
         ("traceparent", json!("00-abc-def-01"), trace),
         ("priority", json!(1), "is not a known field"),
     ] {
@@ -177,7 +177,7 @@ fn a_job_built_in_rust_is_validated_by_the_same_rules() {
     let invalid = Job::validate(&new, rules).unwrap_err();
     assert_eq!(
         invalid.to_string(),
-        "run_at must be an RFC 3339 time with an offset; body.total_amount must be a positive integer of fen"
+        "run_at must be an RFC 3339 time with an offset, for example 2026-01-01T08:00:00+08:00; body.total_amount must be a positive integer of fen: 1000 for 10.00 yuan"
     );
 }
 

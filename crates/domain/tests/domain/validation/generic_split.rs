@@ -18,9 +18,9 @@ fn what_bursar_writes_itself_and_what_is_empty_is_refused() {
     assert_eq!(
         problems(&job("generic", "split", &json!({"platform_no": "x", "a": "", "b": null, "c": 1}))),
         [
+            "body.platform_no must be the job's platform_no or be left out: it is a field of the job, not of its body",
             "body.a must not be empty: leave it out",
             "body.b must not be empty: leave it out",
-            "body.platform_no has its own place and must not be given here",
         ]
     );
     assert_eq!(problems(&job("generic", "split", &json!({}))), ["body must not be empty"]);

@@ -49,10 +49,10 @@ fn the_order_is_named_once_and_is_the_business_key() {
         "split",
         &body(),
         &[
-            ("payOrderId", Value::Null, "or mchOrderNo is required: exactly one of them"),
+            ("payOrderId", Value::Null, "is required, or mchOrderNo instead: exactly one of them"),
             ("mchOrderNo", json!("1"), "must not be given together with payOrderId: exactly one of them"),
             ("payOrderId", json!(chars(31)), "must be at most 30 characters long"),
-            ("payOrderId", json!(7), "must be a text"),
+            ("payOrderId", json!(7), "must be a string"),
             ("payOrderId", json!(""), "must not be empty"),
             ("useSysAutoDivisionReceivers", json!(2), "must be a whole number from 0 to 1"),
             ("useSysAutoDivisionReceivers", json!(true), "must be a whole number from 0 to 1"),
@@ -67,7 +67,7 @@ fn the_order_is_named_once_and_is_the_business_key() {
 #[test]
 fn a_split_without_receivers_is_refused() {
     let rule = "is required and must not be empty: without receivers the order is closed and no one is paid";
-    let list = "must be a list of receivers (it is encoded for the wire by Bursar)";
+    let list = "must be a list of receivers, or its JSON text";
     each_is_refused(
         "shop",
         "split",
@@ -75,7 +75,8 @@ fn a_split_without_receivers_is_refused() {
         &[
             ("receivers", Value::Null, rule),
             ("receivers", json!([]), rule),
-            ("receivers", json!(r#"[{"receiverId":"1"}]"#), list),
+            ("receivers", json!(r#"{"receiverId":"1"}"#), list),
+            ("receivers", json!("[]"), rule),
             ("receivers", json!({"receiverId": 1}), list),
         ],
     );
@@ -95,7 +96,7 @@ fn each_receiver_is_one_account_or_one_group() {
     assert_eq!(
         problems(&receivers(&wrong)),
         [
-            "body.receivers[0].receiverId or receiverGroupId is required: exactly one of them",
+            "body.receivers[0].receiverId is required, or receiverGroupId instead: exactly one of them",
             "body.receivers[1].receiverGroupId must not be given together with receiverId: exactly one of them",
             "body.receivers[2].receiverId must be a positive whole number",
             "body.receivers[3].receiverId must be a positive whole number",
@@ -159,8 +160,16 @@ fn a_split_waits_a_minute_after_the_payment() {
         "split",
         &body(),
         &[
-            ("paid_at", json!("2026-01-01 08:00"), "must be an RFC 3339 time with an offset"),
-            ("paid_at", json!(1_767_225_600_000_u64), "must be an RFC 3339 time with an offset"),
+            (
+                "paid_at",
+                json!("2026-01-01 08:00"),
+                "must be an RFC 3339 time with an offset, for example 2026-01-01T08:00:00+08:00",
+            ),
+            (
+                "paid_at",
+                json!(1_767_225_600_000_u64),
+                "must be an RFC 3339 time with an offset, for example 2026-01-01T08:00:00+08:00",
+            ),
         ],
     );
 }

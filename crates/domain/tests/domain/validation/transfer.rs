@@ -51,8 +51,8 @@ fn each_side_is_a_store_or_a_merchant_and_not_both() {
         "transfer",
         &body(),
         &[
-            ("payer_store_no", Value::Null, "or payer_merchant_id is required: exactly one of them"),
-            ("payee_store_no", Value::Null, "or payee_merchant_id is required: exactly one of them"),
+            ("payer_store_no", Value::Null, "is required, or payer_merchant_id instead: exactly one of them"),
+            ("payee_store_no", Value::Null, "is required, or payee_merchant_id instead: exactly one of them"),
             ("payer_merchant_id", json!("1"), "must not be given together with payer_store_no: exactly one of them"),
             ("payee_merchant_id", json!("1"), "must not be given together with payee_store_no: exactly one of them"),
             ("payer_store_no", json!(""), "must not be empty"),
@@ -64,7 +64,12 @@ fn each_side_is_a_store_or_a_merchant_and_not_both() {
 #[test]
 fn an_amount_is_a_positive_integer_of_fen() {
     for amount in no_amounts() {
-        each_is_refused("main", "transfer", &body(), &[("total_amount", amount, "must be a positive integer of fen")]);
+        each_is_refused(
+            "main",
+            "transfer",
+            &body(),
+            &[("total_amount", amount, "must be a positive integer of fen: 1000 for 10.00 yuan")],
+        );
     }
     let largest = with(&body(), "total_amount", json!(1_000_000_000));
     assert!(content(&job("main", "transfer", &largest)).contains(r#""total_amount":1000000000,"#));
@@ -92,7 +97,7 @@ fn each_field_has_its_rule() {
         "transfer",
         &body(),
         &[
-            ("node_id", json!(61967), "must be a text"),
+            ("node_id", json!(61967), "must be a string"),
             ("node_id", json!("000619678"), "must be at most 8 characters long"),
             ("node_id", json!(chars(9)), "must be at most 8 characters long"),
             ("node_id", json!(""), "must not be empty"),
@@ -105,14 +110,18 @@ fn each_field_has_its_rule() {
                 json!("amy99\u{200b}b"),
                 "must hold no invisible or direction-changing characters, and holds U+200B",
             ),
-            ("payee_store_no", json!(["amy99b"]), "must be a text"),
-            ("payer_type", json!(1), "must be a text"),
+            ("payee_store_no", json!(["amy99b"]), "must be a string"),
+            ("payer_type", json!(1), "must be a string"),
             ("payee_type", json!(chars(65)), "must be at most 64 characters long"),
-            ("payer_type", json!("9"), "must be the text \"1\" or \"2\", this account's party_types"),
-            ("payee_type", json!("0"), "must be the text \"1\" or \"2\", this account's party_types"),
-            ("arrive_time", json!("T2"), "must be the text \"T0\" or \"T1\""),
-            ("arrive_time", json!(0), "must be the text \"T0\" or \"T1\""),
-            ("platform_no", json!("other"), "is a field of the job, not of its body"),
+            ("payer_type", json!("9"), "must be the string \"1\" or \"2\", this account's party_types"),
+            ("payee_type", json!("0"), "must be the string \"1\" or \"2\", this account's party_types"),
+            ("arrive_time", json!("T2"), "must be the string \"T0\" or \"T1\""),
+            ("arrive_time", json!(0), "must be the string \"T0\" or \"T1\""),
+            (
+                "platform_no",
+                json!("other"),
+                "must be the job's platform_no or be left out: it is a field of the job, not of its body",
+            ),
             ("remark", json!("x"), "is not a known field: extra takes further ones"),
             ("extra", json!("x"), "must be an object of further fields"),
         ],
@@ -168,15 +177,15 @@ fn everything_wrong_is_named_at_once_with_the_key_s_own_error() {
         problems(&wrong),
         [
             "platform_no must hold no white space and no control characters, and holds U+0020",
-            "run_at must be an RFC 3339 time with an offset",
+            "run_at must be an RFC 3339 time with an offset, for example 2026-01-01T08:00:00+08:00",
             "priority is not a known field",
             "body.node_id is required",
-            "body.total_amount must be a positive integer of fen",
+            "body.total_amount must be a positive integer of fen: 1000 for 10.00 yuan",
             "body.payee_type is required",
             "body.arrive_time is required",
-            "body.payer_store_no or payer_merchant_id is required: exactly one of them",
-            "body.payee_store_no or payee_merchant_id is required: exactly one of them",
-            "body.payee_typo is not a known field: extra takes further ones",
+            "body.payer_store_no is required, or payer_merchant_id instead: exactly one of them",
+            "body.payee_store_no is required, or payee_merchant_id instead: exactly one of them",
+            "body.payee_typo is not a known field; did you mean payee_type? extra takes further ones",
         ]
     );
 }

@@ -48,15 +48,19 @@ fn every_field_has_its_rule() {
         "withdrawal",
         &body(),
         &[
-            ("merchant_id", Value::Null, "or store_no is required: exactly one of them"),
+            ("merchant_id", Value::Null, "is required, or store_no instead: exactly one of them"),
             ("store_no", json!("amy99a"), "must not be given together with merchant_id: exactly one of them"),
-            ("account_sub_type", json!("2"), "must be the text \"0\" or \"1\""),
-            ("card_type", json!("3"), "must be the text \"0\" or \"1\" or \"2\""),
-            ("platform_no", json!("x"), "is a field of the job, not of its body"),
+            ("account_sub_type", json!("2"), "must be the string \"0\" or \"1\""),
+            ("card_type", json!("3"), "must be the string \"0\" or \"1\" or \"2\""),
+            (
+                "platform_no",
+                json!("x"),
+                "must be the job's platform_no or be left out: it is a field of the job, not of its body",
+            ),
         ],
     );
     for amount in no_amounts() {
-        let rule = "must be a positive integer of fen";
+        let rule = "must be a positive integer of fen: 1000 for 10.00 yuan";
         each_is_refused("withdrawing", "withdrawal", &body(), &[("total_amount", amount, rule)]);
     }
     let key = with(&body(), "extra", json!({"platform_no": "x"}));

@@ -1,12 +1,14 @@
 //! `POST /v1/jobs`: one job or a batch, validated and stored as the library and the command line do it.
 
 mod batch;
+mod idempotency;
 mod outcome;
 
 use axum::Json;
 use axum::extract::State as AppState;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use bursar_domain::MAX_JOB_BYTES;
 use bursar_producer::{Outcome, TraceParent};
 use bursar_store::MAX_BATCH;
 
@@ -17,7 +19,6 @@ use crate::http::problem::{Kind, Problem};
 use crate::http::query::NoQuery;
 use crate::ops;
 use crate::state::Shared;
-use crate::state::refusal::then;
 use batch::{Batch, Submission, batch};
 use outcome::{Accepted, Answered, Named, OneOfMany, Outcomes, Submitted};
 
@@ -29,13 +30,15 @@ pub(super) fn operation() -> Operation {
              order; a job that is refused keeps none of the others back.",
         )
         .allowed::<Submit>()
+        .header::<String>("Idempotency-Key", "The job's platform_no, which is its idempotency key. Another value is refused, and any for a batch.")
         .header::<String>("traceparent", "The W3C trace of the jobs that name none. One that cannot be read is ignored.")
         .json::<Submission>()
         .answers::<Accepted>(201, "The job is stored, as durably as `durability` says.")
         .answer_header(201, "Location", "The job's address.")
         .answers::<Answered>(200, "The same job was stored before; or the outcomes of a batch.")
         .answer_header(200, "Location", "The job's address; not for a batch.")
-        .refuses_with::<Submitted>(Kind::Conflict)
+        .refuses_with::<Submitted>(Kind::KeyConflict)
+        .refuses_with::<Submitted>(Kind::BusinessKeyConflict)
         .refuses(&[Kind::UnreadableRecord])
         .stored()
 }
@@ -50,13 +53,18 @@ async fn submit(
     let trace = traced(&headers);
     let durability = app.store.durability().as_str();
     let Some(Batch { jobs }) = batch(&body)? else {
+        if body.len() > MAX_JOB_BYTES {
+            return Err(Problem::new(Kind::TooLarge, format!("a job may have {MAX_JOB_BYTES} bytes of JSON at most")));
+        }
+        idempotency::of_job(&headers, &body)?;
         let outcomes = ops::submit::submit(&app, &who.bearer, &[&body[..]], trace).await?;
         return outcomes.first().map_or_else(|| Err(no_outcome()), |outcome| one(&body, outcome, durability));
     };
+    idempotency::of_batch(&headers)?;
     let texts: Vec<&[u8]> = jobs.iter().map(|job| job.get().as_bytes()).collect();
     let outcomes = ops::submit::submit(&app, &who.bearer, &texts, trace).await?;
     let jobs = texts.iter().zip(&outcomes).map(|(text, outcome)| Submitted::of(text, outcome));
-    let jobs = jobs.map(|submitted| OneOfMany { status: submitted.outcome.status().as_u16(), submitted }).collect();
+    let jobs = jobs.map(|submitted| OneOfMany { status: submitted.status().as_u16(), submitted }).collect();
     Ok(Json(Answered::Batch(Outcomes { durability, jobs })).into_response())
 }
 
@@ -75,24 +83,14 @@ fn one(text: &[u8], outcome: &Outcome, durability: &'static str) -> Result<Respo
     let submitted = Submitted::of(text, outcome);
     let problem = match outcome {
         Outcome::New | Outcome::Existing(_) => {
-            let (status, place) = (submitted.outcome.status(), location(&submitted.named));
+            let (status, place) = (submitted.status(), location(&submitted.named));
             let mut response = (status, Json(Answered::One(Accepted { submitted, durability }))).into_response();
             response.headers_mut().extend(place.map(|place| (header::LOCATION, place)));
             return Ok(response);
         }
         Outcome::Invalid(invalid) => Problem::invalid(&invalid.errors),
-        Outcome::Unreadable(why) => Problem::unreadable(format!(
-            "a job is stored by this key, and this build cannot read it ({why}): it may be another job; nothing was stored; {}",
-            then(why)
-        )),
-        Outcome::Conflict { first } => {
-            let detail = if submitted.named.platform_no.as_ref() == Some(first) {
-                format!("{first} was submitted before with other content")
-            } else {
-                format!("{first} has the same business key and was submitted first")
-            };
-            Problem::new(Kind::Conflict, detail)
-        }
+        Outcome::Unreadable(_) => Problem::unreadable(submitted.detail()),
+        Outcome::Conflict { .. } => Problem::new(submitted.conflict(), submitted.detail()),
     };
     Err(problem.with(&submitted))
 }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemars::{JsonSchema, SchemaGenerator};
-use serde::Deserialize;
+use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use super::schemas::Schemas;
@@ -92,7 +91,7 @@ fn responses(operation: &Operation, schemas: &mut Schemas) -> Map<String, Value>
     }
     let refusals = by_status.into_iter().map(|(status, kinds)| {
         let refused = match kinds.as_slice() {
-            [(kind, None)] => json!({"$ref": format!("#/components/responses/{}", name_of(*kind))}),
+            [(kind, None)] => json!({"$ref": format!("#/components/responses/{}", kind.name())}),
             kinds => refusal(kinds, schemas),
         };
         (status.to_string(), refused)
@@ -122,13 +121,13 @@ fn answered(answer: &Outcome, schemas: &mut Schemas) -> Value {
 
 /// Every refusal without further members, by the names that operations refer to.
 pub(super) fn refusals(schemas: &mut Schemas) -> Map<String, Value> {
-    let kinds: Vec<Kind> = meanings().into_keys().collect();
-    kinds.into_iter().map(|kind| (name_of(kind), refusal(&[(kind, None)], schemas))).collect()
+    let kinds: Vec<Kind> = Kind::meanings().into_keys().collect();
+    kinds.into_iter().map(|kind| (kind.name(), refusal(&[(kind, None)], schemas))).collect()
 }
 
 /// A refusal by one of these kinds of the same status.
 fn refusal(kinds: &[(Kind, Members)], schemas: &mut Schemas) -> Value {
-    let meanings = meanings();
+    let meanings = Kind::meanings();
     let meaning = |kind: &Kind| meanings.get(kind).map_or(kind.title(), String::as_str);
     let description: Vec<&str> = kinds.iter().map(|(kind, _)| meaning(kind)).collect();
     let mut problems: Vec<Value> = kinds.iter().map(|(kind, members)| problem(*kind, *members, schemas)).collect();
@@ -161,7 +160,10 @@ fn problem(kind: Kind, members: Members, schemas: &mut Schemas) -> Value {
         | Kind::NotFound
         | Kind::WrongMethod
         | Kind::TooSlow
-        | Kind::Conflict
+        | Kind::Malformed
+        | Kind::KeyConflict
+        | Kind::BusinessKeyConflict
+        | Kind::HeadTooLarge
         | Kind::NotNow
         | Kind::TooLarge
         | Kind::WrongContentType
@@ -177,20 +179,4 @@ fn problem(kind: Kind, members: Members, schemas: &mut Schemas) -> Value {
         "allOf": parts,
         "properties": {"type": {"const": kind}, "status": {"const": kind.status().as_u16()}},
     })
-}
-
-/// Every kind with its meaning, as its type documents it.
-fn meanings() -> BTreeMap<Kind, String> {
-    let schema = Kind::json_schema(&mut SchemaGenerator::default());
-    let variants = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
-    let meaning = |variant: &Value| {
-        Some((Kind::deserialize(&variant["const"]).ok()?, variant["description"].as_str()?.replace('\n', " ")))
-    };
-    variants.filter_map(meaning).collect()
-}
-
-/// The last part of the `type`.
-fn name_of(kind: Kind) -> String {
-    let word = json!(kind);
-    word.as_str().and_then(|word| word.rsplit(':').next()).unwrap_or_default().to_owned()
 }

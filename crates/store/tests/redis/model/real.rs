@@ -261,7 +261,7 @@ fn in_words(submission: &Submission) -> String {
     match submission {
         Submission::New => "new".into(),
         Submission::Existing(state) => format!("existing {state}"),
-        Submission::Conflict { first } => format!("conflict {first}"),
+        Submission::Conflict { first, .. } => format!("conflict {first}"),
         Submission::Unreadable(why) => format!("unreadable {why}"),
     }
 }

@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 
 use axum::http::StatusCode;
-use bursar_domain::{FieldError, State};
+use bursar_domain::{FieldError, MAX_JOB_BYTES, State};
 use bursar_producer::Outcome;
 use bursar_store::Durability;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::http::problem::Kind;
+use crate::state::refusal::then;
 
 /// The names of a submitted job, as far as it has them.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -42,39 +44,57 @@ pub(super) enum JobOutcome {
     Conflict {
         /// The key of the job that was submitted first.
         first: String,
+        /// The fields of the content that differ from the first job's: names, never values. Empty where another key has the business key,
+        /// and where only a hash is left of the first job.
+        fields: Vec<String>,
+        /// The conflict in a sentence, for people.
+        detail: String,
     },
     /// Rules are broken. Nothing is stored.
     Invalid {
         /// Every field that breaks a rule.
         errors: Vec<FieldError>,
+        /// The body that was meant, where a whole request of the gateway's page was given as the body.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        corrected_body: Option<Map<String, Value>>,
     },
     /// A job is stored by this key, and this build cannot read it: it may be another job. Nothing is stored.
     Unreadable {
         /// Why the stored job cannot be read.
         unreadable: String,
+        /// The meaning in a sentence, for people.
+        detail: String,
     },
 }
 
 impl JobOutcome {
-    fn of(outcome: &Outcome) -> Self {
+    fn of(outcome: &Outcome, key: Option<&str>) -> Self {
         match outcome {
             Outcome::New => Self::New { state: State::Queued },
             Outcome::Existing(state) => Self::Existing { state: *state },
-            Outcome::Conflict { first } => Self::Conflict { first: first.clone() },
-            Outcome::Invalid(invalid) => Self::Invalid { errors: invalid.errors.clone() },
-            Outcome::Unreadable(why) => Self::Unreadable { unreadable: why.to_string() },
+            Outcome::Conflict { first, fields } => {
+                Self::Conflict { first: first.clone(), fields: fields.clone(), detail: conflict(first, fields, key) }
+            }
+            Outcome::Invalid(invalid) => {
+                Self::Invalid { errors: invalid.errors.clone(), corrected_body: invalid.corrected_body.clone() }
+            }
+            Outcome::Unreadable(why) => {
+                let detail = format!(
+                    "a job is stored by this key, and this build cannot read it ({why}): it may be another job; nothing was stored; {}",
+                    then(why)
+                );
+                Self::Unreadable { unreadable: why.to_string(), detail }
+            }
         }
     }
+}
 
-    /// The status of an answer about the job alone.
-    pub(super) const fn status(&self) -> StatusCode {
-        match self {
-            Self::New { .. } => StatusCode::CREATED,
-            Self::Existing { .. } => StatusCode::OK,
-            Self::Conflict { .. } => Kind::Conflict.status(),
-            Self::Invalid { .. } => Kind::Invalid.status(),
-            Self::Unreadable { .. } => Kind::UnreadableRecord.status(),
-        }
+/// A conflict in a sentence.
+fn conflict(first: &str, fields: &[String], key: Option<&str>) -> String {
+    match fields {
+        _ if key != Some(first) => format!("{first} has the same business key and was submitted first"),
+        [] => format!("{first} was submitted before with other content"),
+        fields => format!("{first} was submitted before with other content: {} differs", fields.join(", ")),
     }
 }
 
@@ -85,6 +105,8 @@ pub(super) struct Submitted {
     pub(super) named: Named,
     #[serde(flatten)]
     pub(super) outcome: JobOutcome,
+    #[serde(skip)]
+    bytes: usize,
 }
 
 impl Submitted {
@@ -95,7 +117,42 @@ impl Submitted {
                 serde_json::from_slice(text).unwrap_or_default() // the validator has read it
             }
         };
-        Self { named, outcome: JobOutcome::of(outcome) }
+        let outcome = JobOutcome::of(outcome, named.platform_no.as_deref());
+        Self { named, outcome, bytes: text.len() }
+    }
+
+    /// The status of an answer about the job alone.
+    pub(super) fn status(&self) -> StatusCode {
+        match self.outcome {
+            JobOutcome::New { .. } => StatusCode::CREATED,
+            JobOutcome::Existing { .. } => StatusCode::OK,
+            JobOutcome::Conflict { .. } => self.conflict().status(),
+            JobOutcome::Invalid { .. } if self.bytes > MAX_JOB_BYTES => Kind::TooLarge.status(),
+            JobOutcome::Invalid { .. } => Kind::Invalid.status(),
+            JobOutcome::Unreadable { .. } => Kind::UnreadableRecord.status(),
+        }
+    }
+
+    /// The type of its conflict: about its own key, or about its business key.
+    pub(super) fn conflict(&self) -> Kind {
+        match &self.outcome {
+            JobOutcome::Conflict { first, .. } if self.named.platform_no.as_ref() != Some(first) => {
+                Kind::BusinessKeyConflict
+            }
+            JobOutcome::Conflict { .. }
+            | JobOutcome::New { .. }
+            | JobOutcome::Existing { .. }
+            | JobOutcome::Invalid { .. }
+            | JobOutcome::Unreadable { .. } => Kind::KeyConflict,
+        }
+    }
+
+    /// Its outcome in a sentence, where it has one.
+    pub(super) fn detail(&self) -> &str {
+        match &self.outcome {
+            JobOutcome::Conflict { detail, .. } | JobOutcome::Unreadable { detail, .. } => detail,
+            JobOutcome::New { .. } | JobOutcome::Existing { .. } | JobOutcome::Invalid { .. } => "",
+        }
     }
 }
 
