@@ -189,7 +189,7 @@ async fn an_operator_signs_in_resolves_a_job_and_pauses_a_queue() {
     browser.write("input[name=key]", "1001XP2025010110000001").await;
     browser.click(".search button").await;
     browser.says("h1", "1001XP2025010110000001").await;
-    browser.says(".timeline", "Sent →").await;
+    browser.says(".timeline", "Send →").await;
     browser.says(".timeline", "no response").await;
     browser.says(".content", "****9a").await;
     browser.picture("job").await;
@@ -284,6 +284,9 @@ async fn every_page_fits_each_screen_theme_and_language() {
         ("charts", "/charts", ".line"),
         ("proposals", "/proposals", "main h1"),
         ("audit", "/audit", "table.audit"),
+        ("quarantine", "/quarantine", "main h1"),
+        ("webhooks", "/webhooks", "main .notice.good"),
+        ("missing", "/no-such-page", "main h1"),
     ];
     for look in LOOKS {
         let browser = Browser::open(&server, look).await;
@@ -297,8 +300,72 @@ async fn every_page_fits_each_screen_theme_and_language() {
             browser.fits(&format!("{name} at the {}", look.name)).await;
             browser.whole_picture(name, look).await;
         }
+        browser.goto("/review").await;
+        browser.click("input.tick").await;
+        browser.click(".many button[value=selected]").await;
+        browser.says("tr[data-effect=done]", "1001XP2025010110000001").await;
+        browser.fits(&format!("preview at the {}", look.name)).await;
+        browser.whole_picture("preview", look).await;
+        browser.click("footer [data-opens=help]").await;
+        browser.find("dialog[open] .keys").await;
+        browser.picture(&format!("keys-{}", look.name)).await;
         browser.close().await;
     }
+    world.books_agree().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and chromedriver; .ci/run installs them and runs this"]
+async fn a_renewed_page_keeps_what_its_reader_did() {
+    let world = Plan::new().both("on_ambiguous", "hold").start().await;
+    let server = world.serve().await;
+    world.submit_new(&transfers("T", 30)).await;
+    let browser = Browser::open(&server, DESK).await;
+    browser.sign_in(&server.tokens.operator).await;
+
+    // Keys: to the jobs, to the second row, tick it.
+    let press = async |keys: &str| browser.find("body").await.send_keys(keys).await.unwrap();
+    press("gj").await;
+    browser.says("h1", "Jobs").await;
+    browser.goto("/jobs?queue=main%2Ftransfer").await;
+    browser.find("table.jobs").await;
+    browser.find(".live[data-state=on]").await;
+    press("jjx").await;
+    browser.says("[data-selected]", "1 selected").await;
+    let ticked = "return [document.querySelector('input.tick:checked').value, document.activeElement.getAttribute('href'), \
+                  Number(document.body.dataset.renewed || 0)]";
+    let before = browser.client.execute(ticked, vec![]).await.unwrap();
+    browser.client.execute("window.scrollTo(0, 300)", vec![]).await.unwrap();
+
+    world.submit_new(&[transfer("NEW")]).await;
+    world.ok(&["pause", "main/transfer", "--reason", "a test"]).await;
+    bursar_test_support::eventually(SOON, "the page to be renewed", async || {
+        let now = browser.client.execute(ticked, vec![]).await.unwrap();
+        if now[2].as_u64() > before[2].as_u64() { Ok(()) } else { Err(now) }
+    })
+    .await;
+    let after = browser.client.execute(ticked, vec![]).await.unwrap();
+    assert_eq!((&after[0], &after[1]), (&before[0], &before[1]), "the box and the focus stay");
+    browser.says("[data-selected]", "1 selected").await;
+
+    // One zone for all times of a page, which its foot names.
+    browser.goto("/zone?name=Asia/Shanghai&to=/jobs/main/transfer/NEW").await;
+    browser.says("footer [data-zone-name]", "Asia/Shanghai (UTC+08:00)").await;
+    let times = "return [...document.querySelectorAll('main time')].map((time) => [time.dateTime, time.textContent])";
+    let times = browser.client.execute(times, vec![]).await.unwrap();
+    let times = times.as_array().unwrap();
+    assert!(!times.is_empty());
+    for time in times {
+        let (stamp, shown) = (time[0].as_str().unwrap(), time[1].as_str().unwrap());
+        let hour = |text: &str| text[11..13].parse::<u32>().unwrap();
+        assert_eq!(hour(shown), (hour(stamp) + 8) % 24, "{time}");
+    }
+    let precise =
+        browser.client.execute("return document.querySelector('.timeline time').textContent", vec![]).await.unwrap();
+    assert_eq!(precise.as_str().map(str::len), Some("2026-01-01 08:00:00.000".len()), "{precise}");
+    press("?").await;
+    browser.says("dialog[open]", "Keyboard shortcuts").await;
+    browser.close().await;
     world.books_agree().await;
 }
 

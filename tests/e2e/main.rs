@@ -53,6 +53,7 @@ mod late;
 mod ledger;
 mod logs;
 mod lossy_proxy;
+mod many;
 mod metrics;
 mod monitoring;
 mod notifications;

@@ -68,6 +68,21 @@ impl Did {
         Self { result: AuditResult::Proposed, ..Self::new(Exit::Done, detail) }
     }
 
+    /// Nothing was done, without a print.
+    pub(crate) fn refused(why: impl Into<String>) -> Self {
+        Self::new(Exit::No, why)
+    }
+
+    /// The exit code.
+    pub(crate) const fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// The result and its explanation.
+    pub(crate) fn into_result(self) -> (AuditResult, String) {
+        (self.result, self.detail)
+    }
+
     /// Prints why nothing was done.
     pub(crate) fn no(why: impl std::fmt::Display) -> Self {
         eprintln!("bursar: {why}");
@@ -148,6 +163,19 @@ impl<'a> Acting<'a> {
         target: AuditTarget,
         act: impl Future<Output = Result<Did, Failure>>,
     ) -> Result<Exit, Failure> {
+        Ok(self.recorded(action, target, act).await?.exit)
+    }
+
+    /// The same, with the end of the action.
+    ///
+    /// # Errors
+    /// As [`Acting::record`].
+    pub(crate) async fn recorded(
+        &self,
+        action: AuditAction,
+        target: AuditTarget,
+        act: impl Future<Output = Result<Did, Failure>>,
+    ) -> Result<Did, Failure> {
         let account = target.account.clone();
         let event = self.actor.intends(action, target, self.reason);
         if self.identity.as_ref().is_some_and(|identity| !identity.is_for(account.as_deref())) {
@@ -166,7 +194,7 @@ impl<'a> Acting<'a> {
         if let Err(error) = self.store.audit_result(intention, result, Some(detail)).await {
             eprintln!("bursar: the audit trail lacks the result: {}", error.chain());
         }
-        outcome.map(|did| did.exit)
+        outcome
     }
 }
 

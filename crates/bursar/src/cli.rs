@@ -46,15 +46,22 @@ pub(crate) enum Command {
     Import(commands::import::Arguments),
     /// List the gateways' notifications.
     Notifications(commands::notifications::Arguments),
+    /// List webhooks that wait or have failed; deliver them again.
+    #[command(name = "callbacks", visible_alias = "webhooks")]
+    Webhooks(commands::webhooks::Arguments),
     /// Query a job's state at the gateway now.
-    #[command(after_help = "Example:\n  bursar query 1001XP2025010110000001 --reason 'the customer is on the phone'")]
+    #[command(
+        after_help = "Example:\n  bursar query 1001XP2025010110000001 --reason 'the customer is on the phone'\n  bursar query --in-state needs_review --reason 'the gateway is back' --yes"
+    )]
     Query(commands::operate::Arguments),
     /// Send a job's stored bytes manually.
     Send(commands::operate::Send),
     /// Close a job that needs review with the outcome that you know.
     Resolve(commands::operate::Resolve),
     /// Cancel a job that was certainly not executed.
-    #[command(after_help = "Example:\n  bursar cancel 1001XP2025010110000001 --reason 'ordered twice by mistake'")]
+    #[command(
+        after_help = "Example:\n  bursar cancel 1001XP2025010110000001 --reason 'ordered twice by mistake'\n  bursar cancel --keys twice.txt --reason 'ordered twice by mistake' --preview"
+    )]
     Cancel(commands::operate::Arguments),
     /// Pause a queue's sends. Jobs that were sent are still followed.
     Pause(commands::pause::Arguments),

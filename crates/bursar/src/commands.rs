@@ -16,6 +16,7 @@ pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod notifications;
 pub(crate) mod operate;
+mod operate_many;
 pub(crate) mod pause;
 pub(crate) mod quarantine;
 pub(crate) mod queues;
@@ -28,6 +29,7 @@ pub(crate) mod simulate;
 pub(crate) mod submit;
 pub(crate) mod token;
 pub(crate) mod up;
+pub(crate) mod webhooks;
 pub(crate) mod worker;
 pub(crate) mod workers;
 

@@ -67,6 +67,7 @@ async fn run(command: &Command, global: &Global) -> Result<Exit, Failure> {
         Command::Workers(arguments) => commands::workers::run(arguments, global).await,
         Command::Import(arguments) => commands::import::run(arguments, global).await,
         Command::Notifications(arguments) => commands::notifications::run(arguments, global).await,
+        Command::Webhooks(arguments) => commands::webhooks::run(arguments, global).await,
         Command::Query(arguments) => commands::operate::query(arguments, global).await,
         Command::Send(arguments) => commands::operate::send(arguments, global).await,
         Command::Resolve(arguments) => commands::operate::resolve(arguments, global).await,

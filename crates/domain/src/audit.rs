@@ -218,6 +218,8 @@ pub enum AuditAction {
     QuarantineDeliver,
     /// The drop of a key in quarantine.
     QuarantineDrop,
+    /// The order to deliver webhooks of a job or notification again.
+    WebhookResend,
     /// The retry of a dead letter.
     ImportRetry,
     /// The drop of a dead letter.
@@ -257,6 +259,7 @@ impl AuditAction {
         Self::QuarantineRetry,
         Self::QuarantineDeliver,
         Self::QuarantineDrop,
+        Self::WebhookResend,
         Self::ImportRetry,
         Self::ImportDrop,
         Self::Adopt,
@@ -289,6 +292,7 @@ impl AuditAction {
             Self::QuarantineRetry => "quarantine_retry",
             Self::QuarantineDeliver => "quarantine_deliver",
             Self::QuarantineDrop => "quarantine_drop",
+            Self::WebhookResend => "webhook_resend",
             Self::ImportRetry => "import_retry",
             Self::ImportDrop => "import_drop",
             Self::Adopt => "adopt",

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 pub use action::{ActionKind, OperatorAction, last_action};
 pub use delivery::{Delivery, DeliveryError, DeliveryOutcome};
 pub use proposal::{ProposalChange, ProposalOutcome};
-pub use quarantine::{Quarantine, QuarantineOutcome};
+pub use quarantine::{Quarantine, QuarantineOutcome, WebhookResent};
 pub use response::{Response, ResponseEvidence};
 
 use crate::{Millis, Reason, State};
@@ -53,6 +53,8 @@ pub enum HistoryEvent {
     Quarantine(Quarantine),
     /// A proposal about the job was opened, or ended without the action.
     Proposal(ProposalChange),
+    /// An operator has webhooks delivered again.
+    WebhookResent(WebhookResent),
     /// A line that is no event.
     Unreadable(Unreadable),
     /// An event that this build does not know, as it is recorded.
@@ -231,6 +233,7 @@ impl HistoryEvent {
             Self::Delivery(event) => event.at,
             Self::Quarantine(event) => event.at,
             Self::Proposal(event) => event.at,
+            Self::WebhookResent(event) => event.at,
             Self::Other(event) => event.at,
             Self::Unreadable(_) => return None,
         };
@@ -255,6 +258,7 @@ impl HistoryEvent {
             Self::Delivery(_) => "delivery",
             Self::Quarantine(_) => "quarantine",
             Self::Proposal(_) => "proposal",
+            Self::WebhookResent(_) => "webhook_resent",
             Self::Unreadable(_) => "unreadable",
             Self::Other(other) => &other.event,
         }
@@ -278,6 +282,7 @@ impl HistoryEvent {
             | Self::Delivery(_)
             | Self::Quarantine(_)
             | Self::Proposal(_)
+            | Self::WebhookResent(_)
             | Self::Unreadable(_)
             | Self::Other(_) => None,
         }

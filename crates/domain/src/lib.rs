@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, draws a random number or talks to anyone: `now`, seeds and facts are arguments.
 
 mod account_rules;
+mod action_batch;
 mod approvals;
 mod audit;
 mod ended_by;
@@ -39,6 +40,7 @@ mod worker_view;
 mod zone;
 
 pub use account_rules::{AccountRules, GatewayKind, KindSet, PartyTypes};
+pub use action_batch::{BatchOutcome, BatchResult, EffectSum, MAX_ACTIONS, PlannedAction, PlannedEffect, PlannedSum};
 pub use approvals::{
     ApprovalAction, ApprovalRefused, ApprovalRule, Approvals, Proposal, ProposalSeen, ProposalView, SYSTEM_USER,
     answers_for_lost_writes,
@@ -52,7 +54,7 @@ pub use fields::FieldError;
 pub use history::{
     ActionKind, Adopted, BusinessKeyConflict, ClaimEvent, DeadlinePassed, Delivery, DeliveryError, DeliveryOutcome,
     HistoryEvent, NotificationNamed, OperatorAction, OtherEvent, ProposalChange, ProposalOutcome, Quarantine,
-    QuarantineOutcome, Response, ResponseEvidence, RestoredFromJournal, Unreadable, last_action,
+    QuarantineOutcome, Response, ResponseEvidence, RestoredFromJournal, Unreadable, WebhookResent, last_action,
 };
 pub use identifier::{identifier_fault, invisible_character};
 pub use ids::{AccountName, IdError, Key, Queue};
@@ -78,6 +80,6 @@ pub use transition::{
 };
 pub use unsendable::{Unsendable, check_content};
 pub use view::{JobView, QueueCounts, QueueView};
-pub use webhook::{NotificationMessage, WebhookMessage, WebhookType};
+pub use webhook::{NotificationMessage, ResendResult, Resent, WebhookMessage, WebhookState, WebhookType, WebhookView};
 pub use worker_view::{WorkerErrorView, WorkerStatus, WorkerView};
 pub use zone::{DEFAULT_ZONE, Day, Zone};

@@ -96,3 +96,112 @@ pub struct NotificationMessage<'a> {
     /// The content as the gateway wrote it; a text where it is no JSON object.
     pub content: Value,
 }
+
+/// Where the webhooks of a job or notification are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookState {
+    /// They wait for an attempt.
+    Waiting,
+    /// They were given up, or their receiver wanted no more. They are kept for a resend.
+    Failed,
+}
+
+impl WebhookState {
+    /// Every state.
+    pub const ALL: [Self; 2] = [Self::Failed, Self::Waiting];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl std::str::FromStr for WebhookState {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or("must be failed or waiting")
+    }
+}
+
+/// The undelivered webhooks of one job or notification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Webhook")]
+pub struct WebhookView {
+    /// The queue's name; of a notification, the account and `notify`.
+    #[schemars(example = "main/transfer")]
+    pub queue: String,
+    /// The job's key; the number of a notification.
+    pub key: String,
+    /// Where they are.
+    pub state: WebhookState,
+    /// The receiver: its URL without user, password and query; `null` where its record has none.
+    pub receiver: Option<String>,
+    /// The number of events.
+    pub events: u64,
+    /// The type of the first one; `null` where this build cannot read it.
+    #[serde(rename = "type")]
+    #[schemars(with = "Option<WebhookType>")]
+    pub event_type: Option<String>,
+    /// The first one's `webhook-id`. It is the same at each attempt and each resend.
+    pub webhook_id: Option<String>,
+    /// When the first one happened.
+    #[schemars(with = "Option<Millis>")]
+    pub happened_at: Option<String>,
+    /// The failed attempts at the first one.
+    pub failed_attempts: u32,
+    /// When it is tried next, if it waits.
+    #[schemars(with = "Option<Millis>")]
+    pub due_at: Option<String>,
+    /// When it failed, if it has failed.
+    #[schemars(with = "Option<Millis>")]
+    pub failed_at: Option<String>,
+}
+
+/// The result of a resend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Resent {
+    /// They are due now, with the same `webhook-id`s.
+    Resent,
+    /// None has failed, and none waits.
+    NothingToResend,
+    /// A dispatcher delivers one at this moment: nothing was done.
+    UnderWay,
+    /// Too many wait already: nothing was done.
+    TooMany,
+    /// Redis did not answer: it may have been done.
+    Failed,
+}
+
+impl Resent {
+    /// What follows, or why nothing does.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Resent => "the webhooks are due now",
+            Self::NothingToResend => "no webhook has failed, and none waits",
+            Self::UnderWay => "one is being delivered at this moment: try again when it has ended",
+            Self::TooMany => "too many webhooks of it wait",
+            Self::Failed => "Redis did not answer: the webhooks may be on their way",
+        }
+    }
+}
+
+/// The result of a resend of the webhooks of one job or notification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ResendResult {
+    /// The queue's name; of a notification, the account and `notify`.
+    pub queue: String,
+    /// The job's key; the number of a notification.
+    pub key: String,
+    /// The outcome.
+    pub outcome: Resent,
+    /// The number of events that are delivered again.
+    pub events: u64,
+}

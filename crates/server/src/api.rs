@@ -1,5 +1,6 @@
 //! The API: a part of it is a module with its operations.
 
+pub(crate) mod actions;
 pub(crate) mod audit;
 pub(crate) mod events;
 pub(crate) mod health;
@@ -13,3 +14,4 @@ pub(crate) mod proposals;
 pub(crate) mod quarantine;
 pub(crate) mod queues;
 pub(crate) mod report;
+pub(crate) mod webhooks;

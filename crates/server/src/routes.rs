@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
+use axum::handler::Handler;
 use axum::middleware;
+use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::{
-    audit, events, health, jobs, metrics, notify, openapi, problems, proposals, quarantine, queues, report,
+    actions, audit, events, health, jobs, metrics, notify, openapi, problems, proposals, quarantine, queues, report,
+    webhooks,
 };
 use crate::dashboard;
 use crate::http::client;
@@ -19,8 +22,9 @@ use crate::state::{Settings, Shared};
 
 /// All of the interface.
 fn parts() -> Vec<Part> {
-    let work = [jobs::part(), queues::part(), proposals::part(), quarantine::part(), events::part()];
-    let work = work.into_iter().chain([audit::part(), report::part(), notify::stored_part(), notify::received_part()]);
+    let work = [jobs::part(), actions::part(), queues::part(), proposals::part(), quarantine::part(), events::part()];
+    let work = work.into_iter().chain([audit::part(), report::part(), webhooks::part()]);
+    let work = work.chain([notify::stored_part(), notify::received_part()]);
     let mut parts: Vec<Part> = work.chain([health::part(), metrics::part(), problems::part()]).collect();
     parts.push(openapi::part(&parts));
     parts.push(dashboard::pages::part());
@@ -41,23 +45,27 @@ pub(crate) fn main(app: &Shared) -> Router {
         Some(metrics::TAG) => app.settings.has_metrics_at_listen(),
         Some(_) | None => true,
     };
-    layered(parts().into_iter().filter(is_here), app)
+    layered(parts().into_iter().filter(is_here), app, no_page)
 }
 
 /// The routes of `server.public_listen`, which strangers reach.
 pub(crate) fn public(app: &Shared) -> Router {
-    layered([notify::received_part()], app)
+    layered([notify::received_part()], app, no_route)
 }
 
 /// The routes of `server.admin_listen`, which monitoring reaches.
 pub(crate) fn admin(app: &Shared) -> Router {
-    layered([health::part(), metrics::part()], app)
+    layered([health::part(), metrics::part()], app, no_route)
 }
 
-fn layered(parts: impl IntoIterator<Item = Part>, app: &Shared) -> Router {
+fn layered<H: Handler<T, Shared>, T: 'static>(
+    parts: impl IntoIterator<Item = Part>,
+    app: &Shared,
+    missing: H,
+) -> Router {
     let routes = parts.into_iter().fold(Router::new(), |router, part| router.merge(part.into_router()));
     routes
-        .fallback(no_route)
+        .fallback(missing)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(Arc::clone(app), client::known))
         .layer(CatchPanicLayer::custom(request::panicked))
@@ -67,6 +75,15 @@ fn layered(parts: impl IntoIterator<Item = Part>, app: &Shared) -> Router {
 
 async fn no_route() -> Problem {
     Problem::new(Kind::NotFound, "there is no such route; /openapi.json describes all routes")
+}
+
+/// The same where browsers come: they get a page.
+async fn no_page(State(app): State<Shared>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    match dashboard::pages::missing(&mut parts, &app).await {
+        Some(page) => page,
+        None => no_route().await.into_response(),
+    }
 }
 
 async fn wrong_method(request: Request) -> Problem {

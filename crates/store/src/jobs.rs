@@ -24,6 +24,7 @@ mod list;
 mod notifications;
 mod operate;
 mod overlay;
+mod plan;
 mod proposals;
 mod purge;
 mod quarantine;
@@ -46,6 +47,7 @@ pub use claim::{Claimed, ClaimedJob};
 pub use commit::{Commit, Committed, ResponseKnownBy};
 pub use deliveries::{
     ClaimedDeliveries, ClaimedDelivery, DeliveryClaim, DeliveryCommit, DeliveryResult, DeliveryStatus, EventPayload,
+    ResendOutcome, WebhookFilter, is_webhook_key, job_webhook_id, notification_webhook_id,
 };
 pub use demand::QueueDemand;
 pub use ended::{COUNTS_KEEP, EndedJobs, Sum};
@@ -55,6 +57,7 @@ pub use list::{Cursor, Listed};
 pub use notifications::{
     Finality, NotificationCount, NotificationDelivery, NotificationFilter, StoreOutcome, VerifiedNotification,
 };
+pub use plan::{Effect, Planned, PlannedJob};
 pub use proposals::{Approved, Dismissed, Executed, MAX_PROPOSALS, NeedsSecond, OpenProposal, Resumed};
 pub use quarantine::{Dropped, Quarantined, Retried};
 pub use queue::{READY_AT_ONCE, Ready};

@@ -102,6 +102,7 @@ pub(crate) struct Scripts {
     pub(crate) renew: Named,
     pub(crate) apply: Named,
     pub(crate) claim_deliveries: Named,
+    pub(crate) resend_delivery: Named,
     pub(crate) receive_notification: Named,
     pub(crate) queue: Named,
     pub(crate) wake: Named,
@@ -130,6 +131,7 @@ impl Scripts {
             renew: Named::new("renew", include_str!("../lua/jobs/renew.lua")),
             apply: Named::new("apply", include_str!("../lua/jobs/apply.lua")),
             claim_deliveries: Named::new("claim_deliveries", include_str!("../lua/jobs/claim_deliveries.lua")),
+            resend_delivery: Named::new("resend_delivery", include_str!("../lua/jobs/resend_delivery.lua")),
             receive_notification: Named::new(
                 "receive_notification",
                 include_str!("../lua/jobs/receive_notification.lua"),

@@ -1,12 +1,8 @@
 //! A message: the body of one event, and the id by which a receiver recognises it. Both are the same at each attempt.
 
 use bursar_domain::{EndedBy, JobView, Millis, Queue, WebhookMessage, WebhookType};
-use bursar_store::{Origin, WebhookEvent};
+use bursar_store::{Origin, WebhookEvent, job_webhook_id, notification_webhook_id};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-
-/// Bytes of the digest that make a message's name: no two events share them.
-const ID_BYTES: usize = 16;
 
 /// One event as it is posted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,26 +16,21 @@ pub(crate) struct Message {
 impl Message {
     /// A job reached a terminal state or needs review.
     pub(crate) fn of_job(queue: &Queue, key: &str, event: &WebhookEvent) -> Self {
-        let WebhookEvent { sequence, at: Millis(at), state, .. } = event;
-        let event_type = WebhookType::Job(*state);
-        // Not by its number alone: should Redis lose writes, the number may come again with another event.
-        let name = format!("{queue}/{key}/{sequence}/{at}/{event_type}");
-        Self::new((u64::from(*sequence), event.at), &name, event_type, &json!(as_it_was(queue, key, event)))
+        let event_type = WebhookType::Job(event.state);
+        let numbered = (u64::from(event.sequence), event.at);
+        let id = job_webhook_id(queue, key, numbered, event_type);
+        Self::new(numbered, id, event_type, &json!(as_it_was(queue, key, event)))
     }
 
-    /// The gateway has notified an account. The id is derived from the gateway's content and from nothing of ours: if
-    /// Redis loses the record of the delivery, the replay has the same id.
+    /// The gateway has notified an account.
     pub(crate) fn of_notification(origin: &Origin, (sequence, at): (u64, Millis), notification: &Value) -> Self {
-        let event_type = WebhookType::NotificationReceived;
-        let [method, record, hash] = ["method", "record_id", "content_sha256"].map(|name| notification.get(name));
-        let said = json!([method, record, hash]);
-        Self::new((sequence, at), &format!("{origin}/{event_type}/{said}"), event_type, notification)
+        let id = notification_webhook_id(origin, notification);
+        Self::new((sequence, at), id, WebhookType::NotificationReceived, notification)
     }
 
-    fn new((sequence, at): (u64, Millis), name: &str, event_type: WebhookType, data: &Value) -> Self {
-        let digest = Sha256::digest(name);
+    fn new((sequence, at): (u64, Millis), id: String, event_type: WebhookType, data: &Value) -> Self {
         let body = json!(WebhookMessage { event_type, timestamp: at.rfc3339(), sequence, data });
-        Self { id: format!("msg_{}", hex::encode(&digest[..ID_BYTES])), body: body.to_string() }
+        Self { id, body: body.to_string() }
     }
 }
 

@@ -1,4 +1,5 @@
-//! `bursar query|send|resolve|cancel KEY --reason …`: an operator's action on one job, recorded with operator and reason.
+//! `bursar query|send|resolve|cancel KEY --reason …`: an operator's action on one job, recorded with operator and reason. Several keys,
+//! `--keys` and `--in-state` choose many jobs: see `operate_many`.
 
 use bursar_domain::{AuditTarget, Key, MAX_REASON_CHARS, Operation, Queue, State, is_reason, last_action};
 use bursar_store::{JobRecord, Operated, StoredAs};
@@ -6,20 +7,39 @@ use clap::Args;
 
 use crate::attribution::{Acting, Did, Identification};
 use crate::commands::approvals;
+use crate::commands::operate_many::{Many, operate_many};
 use crate::commands::show::{Place, show, unreadable};
 use crate::context::CommandContext;
-use crate::exit::{Exit, Failure, Global};
+use crate::exit::{Exit, Failure, Global, UsageError};
 use crate::output::{line, one_line};
 
 /// The job, the operator and the reason.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The job's `platform_no`.
-    key: Key,
+    /// The `platform_no` of one job or of several.
+    #[arg(value_name = "KEY")]
+    keys: Vec<Key>,
+    #[command(flatten)]
+    many: Many,
     #[command(flatten)]
     reason_arg: ReasonArg,
     #[command(flatten)]
     place: Place,
+}
+
+impl Arguments {
+    /// The only job that is meant; `None` where the options choose many.
+    ///
+    /// # Errors
+    /// [`UsageError`] where none is meant.
+    fn only_key(&self) -> Result<Option<&Key>, UsageError> {
+        match self.keys.as_slice() {
+            _ if self.many.is_given() => Ok(None),
+            [] => Err(UsageError("name a job by its KEY, or choose jobs with --keys or --in-state".to_owned())),
+            [key] => Ok(Some(key)),
+            _ => Ok(None),
+        }
+    }
 }
 
 /// The operator and the reason.
@@ -46,7 +66,9 @@ impl ReasonArg {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bursar resolve ORDER-1 --as succeeded --reason 'seen on the statement'")]
+#[command(
+    after_help = "Example:\n  bursar resolve ORDER-1 --as succeeded --reason 'seen on the statement'\n  bursar resolve --keys paid.txt --as succeeded --reason 'paid' --preview"
+)]
 pub(crate) struct Resolve {
     #[command(flatten)]
     on: Arguments,
@@ -59,7 +81,7 @@ pub(crate) struct Resolve {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar send ORDER-1 --reason 'the gateway says that it never arrived'\n\nWhere server.approvals = 2, this proposes it, and another operator approves it with --approve. Both need their tokens (--token-file, BURSAR_TOKEN)."
+    after_help = "Example:\n  bursar send ORDER-1 --reason 'the gateway says that it never arrived'\n  bursar send --in-state needs_review --reason 'it is back' --preview\n\nWhere server.approvals = 2, this proposes it, and another operator approves it with --approve. Both need their tokens (--token-file, BURSAR_TOKEN)."
 )]
 pub(crate) struct Send {
     #[command(flatten)]
@@ -106,31 +128,38 @@ pub(crate) async fn cancel(arguments: &Arguments, global: &Global) -> Result<Exi
 
 /// Approves the proposal of this operation on the job.
 async fn approve(arguments: &Arguments, operation: Operation, global: &Global) -> Result<Exit, Failure> {
+    let Some(key) = arguments.only_key()? else {
+        return Err(UsageError("--approve is for one job at a time".to_owned()).into());
+    };
     let context = CommandContext::open(global.config.as_deref()).await?;
     let acting = arguments.reason_arg.acting(&context).await?;
     let queues = context.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
-    let found = context.find(&arguments.key, &queues).await?;
-    let target = target(&arguments.key, &found);
-    let record = match only(&arguments.key, &found) {
+    let found = context.find(key, &queues).await?;
+    let target = target(key, &found);
+    let record = match only(key, &found) {
         Ok(record) => record,
         Err(why) => return approvals::nothing_to_approve(&acting, target, why).await,
     };
     let open = context.store.proposal_about(&record.queue, Some(record.key.as_str())).await?;
     let Some(open) = open.filter(|open| open.proposal.is_of(operation)) else {
         let what = operation.as_str();
-        let why = format_args!("no open proposal says so: {what} {} (`bursar approvals`)", arguments.key);
+        let why = format_args!("no open proposal says so: {what} {key} (`bursar approvals`)");
         return approvals::nothing_to_approve(&acting, target, why).await;
     };
     approvals::approve(&context, &acting, &open, global).await
 }
 
 async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -> Result<Exit, Failure> {
+    let key = arguments.only_key()?;
     let context = CommandContext::open(global.config.as_deref()).await?;
     let acting = arguments.reason_arg.acting(&context).await?;
     let queues = context.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
-    let found = context.find(&arguments.key, &queues).await?;
-    let act = operate_on(&context, &acting, &arguments.key, &found, operation, global);
-    acting.record(operation.into(), target(&arguments.key, &found), act).await
+    let Some(key) = key else {
+        return operate_many(&context, &acting, (&arguments.keys, &arguments.many, &queues), operation, global).await;
+    };
+    let found = context.find(key, &queues).await?;
+    let act = operate_on(&context, &acting, key, &found, operation, global);
+    acting.record(operation.into(), target(key, &found), act).await
 }
 
 fn target(key: &Key, found: &[(&Queue, StoredAs)]) -> AuditTarget {

@@ -117,6 +117,7 @@ pub fn last_action(history: &[HistoryEvent]) -> Option<&OperatorAction> {
         | HistoryEvent::Delivery(_)
         | HistoryEvent::Quarantine(_)
         | HistoryEvent::Proposal(_)
+        | HistoryEvent::WebhookResent(_)
         | HistoryEvent::Unreadable(_)
         | HistoryEvent::Other(_) => None,
     })

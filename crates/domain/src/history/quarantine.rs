@@ -43,3 +43,20 @@ pub enum QuarantineOutcome {
     /// The key is left alone, with whatever it holds.
     Dropped,
 }
+
+/// An operator has webhooks of the job delivered again: they had failed, or wait for their next attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WebhookResent {
+    /// When.
+    #[serde(default, skip_serializing_if = "super::is_unset")]
+    pub at: Millis,
+    /// The operator's name.
+    pub operator: String,
+    /// The operator's reason.
+    pub comment: String,
+    /// The number of events.
+    pub events: u64,
+    /// Unknown fields.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}

@@ -28,6 +28,7 @@ const TABLE: &[&str] = &[
     r#"{"event":"quarantine","at":1,"outcome":"dropped","operator":"li","comment":"seen","code":"workers_lost","proposed_by":"li","approved_by":"wang","approval_comment":"seen, too"}"#,
     r#"{"event":"proposal","at":1,"outcome":"proposed","proposal":"5f","action":"resolve","as":"failed","operator":"li","comment":"seen","expires_at":2}"#,
     r#"{"event":"proposal","at":1,"outcome":"withdrawn","proposal":"5f","action":"send","operator":"li","comment":"seen"}"#,
+    r#"{"event":"webhook_resent","at":1,"operator":"li","comment":"the receiver is back","events":2}"#,
     r#"{"event":"unreadable","line":"x"}"#,
     r#"{"event":"of_a_newer_build","at":1,"whatever":[1]}"#,
 ];

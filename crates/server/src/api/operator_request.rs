@@ -74,13 +74,13 @@ impl ResolveRequest {
 }
 
 /// The fields of a body, with the errors found so far.
-struct Fields {
+pub(crate) struct Fields {
     fields: Map<String, Value>,
     errors: Vec<FieldError>,
 }
 
 impl Fields {
-    fn of(body: &[u8]) -> Result<Self, Problem> {
+    pub(crate) fn of(body: &[u8]) -> Result<Self, Problem> {
         match serde_json::from_slice(body) {
             Ok(Value::Object(fields)) => Ok(Self { fields, errors: Vec::new() }),
             Ok(_) | Err(_) => Err(Problem::invalid(&[no_object()])),
@@ -88,7 +88,7 @@ impl Fields {
     }
 
     /// The reason; `None` if an error names it.
-    fn reason(&mut self) -> Option<String> {
+    pub(crate) fn reason(&mut self) -> Option<String> {
         let rule = format!(
             "must be a text of 1 to {MAX_REASON_CHARS} characters, without control characters: it is kept with the action"
         );
@@ -103,8 +103,31 @@ impl Fields {
         reason
     }
 
+    /// Takes a field's value.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.fields.remove(name)
+    }
+
+    /// Adds an error.
+    pub(crate) fn wrong(&mut self, field: &str, rule: &str) {
+        self.errors.push(error(field, rule));
+    }
+
+    /// True if a final state is given. `null` is none.
+    pub(crate) fn has_end(&mut self) -> bool {
+        if self.fields.get("as").is_some_and(Value::is_null) {
+            self.fields.remove("as");
+        }
+        ["as", "state"].iter().any(|name| self.fields.contains_key(*name))
+    }
+
+    /// The body is no object of this form.
+    pub(crate) fn no_object() -> Problem {
+        Problem::invalid(&[no_object()])
+    }
+
     /// The final state, `as`, or `state` as the command line calls it; `None` if an error names it.
-    fn end(&mut self) -> Option<End> {
+    pub(crate) fn end(&mut self) -> Option<End> {
         let name = if self.fields.contains_key("as") { "as" } else { "state" };
         let given = self.fields.remove(name);
         let word = given.as_ref().and_then(Value::as_str);
@@ -117,7 +140,7 @@ impl Fields {
 
     /// # Errors
     /// A problem with every error, one for each unknown field among them.
-    fn finish(mut self) -> Result<(), Problem> {
+    pub(crate) fn finish(mut self) -> Result<(), Problem> {
         for name in self.fields.keys() {
             let shown: String = name.chars().filter(|character| !character.is_control()).take(64).collect();
             self.errors.push(error(&shown, "is not a field of this request"));

@@ -11,6 +11,7 @@ use super::cookie;
 use super::i18n::language;
 use super::page::{Refused, refuse};
 use super::signed_in::{Guest, SignedIn};
+use super::zone;
 use crate::http::client::Client;
 use crate::state::Shared;
 use crate::state::sessions::{NoSession, Presence};
@@ -18,8 +19,11 @@ use crate::state::sessions::{NoSession, Presence};
 /// The longest form, in bytes: a reason of 1,000 characters, each in twelve bytes, and some names.
 const MAX_FORM_BYTES: usize = 16 * 1024;
 
-/// A form that was sent by this visitor from a page of ours.
-pub(super) struct Posted {
+/// The longest form with a list of jobs, in bytes: the most jobs of one batch, each with the longest queue, key and version.
+pub(super) const MAX_LIST_BYTES: usize = 256 * 1024;
+
+/// A form of at most `MAX` bytes that was sent by this visitor from a page of ours.
+pub(super) struct Posted<const MAX: usize = MAX_FORM_BYTES> {
     pub(super) signed_in: SignedIn,
     pub(super) form: Form,
 }
@@ -33,12 +37,17 @@ impl Form {
     pub(super) fn text(&self, name: &str) -> &str {
         self.0.iter().find(|(given, _)| given == name).map_or("", |(_, text)| text.trim())
     }
+
+    /// Every text of a field that may be there several times.
+    pub(super) fn texts<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(given, _)| given == name).map(|(_, text)| text.trim())
+    }
 }
 
 impl Guest {
     fn of(parts: &Parts) -> Self {
         let here = parts.uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str).to_owned();
-        Self { words: language::of(&parts.headers), here }
+        Self { words: language::of(&parts.headers), zone: zone::of(&parts.headers), here }
     }
 }
 
@@ -88,13 +97,13 @@ fn to_sign_in(parts: &Parts, guest: &Guest) -> Refused {
     (StatusCode::SEE_OTHER, [(header::LOCATION, back)]).into_response().into()
 }
 
-impl FromRequest<Shared> for Posted {
+impl<const MAX: usize> FromRequest<Shared> for Posted<MAX> {
     type Rejection = Refused;
 
     async fn from_request(request: Request, app: &Shared) -> Result<Self, Refused> {
         let (mut parts, body) = request.into_parts();
         let signed_in = SignedIn::from_request_parts(&mut parts, app).await?;
-        let form = read(Request::from_parts(parts.clone(), body), app)
+        let form = read_up_to(MAX, Request::from_parts(parts.clone(), body), app)
             .await
             .map_err(|status| refuse(&signed_in.guest, Some(&signed_in), status, signed_in.words().form_unreadable))?;
         if !is_from_here(&parts.headers) || !app.sessions.is_form_token(&signed_in.session, form.text("form_token")) {
@@ -111,12 +120,16 @@ impl FromRequest<Shared> for Posted {
 
 /// Reads a form of any sender.
 pub(super) async fn read(request: Request, app: &Shared) -> Result<Form, StatusCode> {
+    read_up_to(MAX_FORM_BYTES, request, app).await
+}
+
+async fn read_up_to(most: usize, request: Request, app: &Shared) -> Result<Form, StatusCode> {
     let content_type =
         request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !content_type.starts_with("application/x-www-form-urlencoded") {
         return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
-    let body = tokio::time::timeout(app.settings.client_timeout, to_bytes(request.into_body(), MAX_FORM_BYTES)).await;
+    let body = tokio::time::timeout(app.settings.client_timeout, to_bytes(request.into_body(), most)).await;
     let body = body.map_err(|_| StatusCode::REQUEST_TIMEOUT)?.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
     Ok(Form(form_urlencoded::parse(&body).into_owned().collect()))
 }

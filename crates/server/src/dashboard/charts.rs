@@ -57,9 +57,8 @@ fn axis(seen: &Seen, label: &str, unit: &'static str) -> Axis {
 /// The span of a column.
 fn when(seen: &Seen, index: usize) -> String {
     let begin = seen.begin_of(index);
-    let minute = |at: Millis| at.rfc3339().get(5..16).unwrap_or_default().replace('T', " ");
-    let end = begin.plus(seen.step).rfc3339().get(11..16).unwrap_or_default().to_owned();
-    format!("{} – {end} UTC", minute(begin))
+    // A script writes both in the page's zone.
+    format!("{} – {}", begin.rfc3339(), begin.plus(seen.step).rfc3339())
 }
 
 fn count(calls: &[&CallSample], fits: impl Fn(&CallSample) -> bool) -> u64 {

@@ -3,6 +3,7 @@
 pub(super) mod action_form;
 pub(super) mod amounts;
 pub(super) mod rate;
+pub(super) mod selection;
 pub(super) mod timeline;
 
 use std::time::Duration;
@@ -53,13 +54,19 @@ pub(super) fn moment(at: &str) -> Markup {
     html! { @if at.is_empty() { "–" } @else { time datetime=(at) { (shown) "Z" } } }
 }
 
+/// A moment to the millisecond, as histories have it.
+pub(super) fn moment_ms(at: &str) -> Markup {
+    let shown: String = at.get(..23).unwrap_or(at).replace('T', " ");
+    html! { @if at.is_empty() { "–" } @else { time datetime=(at) data-form="ms" { (shown) "Z" } } }
+}
+
 /// The time until a due time, or since.
 pub(super) fn due(words: &Words, at: Option<Millis>, now: Millis) -> Markup {
     let Some(at) = at else { return html! { span.soft { "–" } } };
     let overdue = now > at;
     let apart = if overdue { now.since(at) } else { at.since(now) };
     let template = if overdue { words.ago } else { words.ahead };
-    html! { span title=(at.rfc3339()) { (filled(template, &[&span(words, apart)])) } }
+    html! { span title=(at.rfc3339()) data-due=(at.rfc3339()) { (filled(template, &[&span(words, apart)])) } }
 }
 
 /// A span of time in its largest unit.
@@ -122,14 +129,16 @@ pub(super) fn shown_reason(words: &Words, job: &JobRecord) -> Option<String> {
     Some(without_accounts_but(&reason, &own_numbers(job)))
 }
 
+/// The place of a moment in a text that is filled in: no name and no reason has this character.
+const MOMENT_HERE: &str = "\u{1f}";
+
 /// The last action of an operator in a job's history; its comment has the words in `whole` unmasked.
-pub(super) fn last_action_text(words: &Words, history: &[HistoryEvent], whole: &[&str]) -> Option<String> {
+pub(super) fn last_action_text(words: &Words, history: &[HistoryEvent], whole: &[&str]) -> Option<Markup> {
     let last = last_action(history)?;
-    let (at, comment) = (last.at.rfc3339(), without_accounts_but(&last.comment, whole));
-    Some(filled(
-        words.last_action_text,
-        &[&last.operator, words.action(last.action), at.get(..19).unwrap_or(&at), &comment],
-    ))
+    let comment = without_accounts_but(&last.comment, whole);
+    let text = filled(words.last_action_text, &[&last.operator, words.action(last.action), MOMENT_HERE, &comment]);
+    let (before, after) = text.split_once(MOMENT_HERE)?;
+    Some(html! { (before) (moment(&last.at.rfc3339())) (after) })
 }
 
 /// Long numbers that are no account's: the job's key, and the gateway's numbers for it.

@@ -1,16 +1,19 @@
 //! Every text of the dashboard, in every language. A language is one value of [`Words`]: the compiler does not let it lack
 //! one. `{0}`, `{1}` are what is filled in.
 
+mod actions;
 pub(super) mod audit;
 mod chinese;
 mod chinese_reasons;
 mod english;
 mod find;
+mod frame;
 pub(super) mod language;
 mod proposals;
 mod report;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use bursar_domain::{
     ActionKind, DeliveryError, DeliveryOutcome, HeldReason, NotificationOutcome, Operation, Outcome, Reason, State,
@@ -262,6 +265,12 @@ pub(super) struct Words {
     pub(super) notification_masked: &'static str,
     /// Actions that need a second operator.
     pub(super) proposal: proposals::ProposalWords,
+    /// Actions on many jobs.
+    pub(super) actions: actions::ActionWords,
+    /// The frame of all pages.
+    pub(super) frame: frame::FrameWords,
+    /// Undelivered webhooks.
+    pub(super) webhook: webhooks::WebhookWords,
     /// The states, in the domain's order.
     states: [&'static str; State::ALL.len()],
     /// The meaning of each.

@@ -1,11 +1,16 @@
 //! The frame, the headers and the refusals of all pages.
 
+use std::convert::Infallible;
+
+use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use maud::{DOCTYPE, Markup, html};
+use futures_util::{Stream, StreamExt};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::assets;
 use super::components::action_form::form_token;
+use super::frame;
 use super::i18n::Words;
 use super::i18n::language::{self, local};
 use super::signed_in::{Guest, SignedIn};
@@ -22,6 +27,7 @@ pub(super) enum Tab {
     Jobs,
     Review,
     Notifications,
+    Webhooks,
     Charts,
     Report,
     Workers,
@@ -55,6 +61,32 @@ pub(super) fn page(signed_in: &SignedIn, tab: Tab, live: Live, title: &str, cont
     framed(&signed_in.guest, Some(signed_in), tab, live, title, content)
 }
 
+/// The place of a page at which parts are added while they become known.
+const HERE: &str = "<!--parts-->";
+
+/// The place at which [`in_parts`] adds the parts of a page.
+pub(super) fn parts_here() -> Markup {
+    PreEscaped(HERE.to_owned())
+}
+
+/// A page that is sent in parts: each is added at [`parts_here`] when it is known, and the browser shows it at once.
+pub(super) fn in_parts(
+    signed_in: &SignedIn,
+    tab: Tab,
+    title: &str,
+    content: &Markup,
+    parts: impl Stream<Item = Markup> + Send + 'static,
+) -> Response {
+    let text = text(&signed_in.guest, Some(signed_in), tab, Live::No, title, content);
+    let (begin, end) = text.split_once(HERE).unwrap_or((&text, ""));
+    let [begin, end] = [begin, end].map(|part| futures_util::stream::iter([part.to_owned()]));
+    let all = begin.chain(parts.map(Markup::into_string)).chain(end);
+    let mut response = with_headers(Body::from_stream(all.map(Ok::<_, Infallible>)).into_response());
+    // A proxy that collected the parts would show none of them in time.
+    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
 /// A page, in its frame.
 pub(super) fn framed(
     guest: &Guest,
@@ -64,6 +96,10 @@ pub(super) fn framed(
     title: &str,
     content: &Markup,
 ) -> Response {
+    with_headers(text(guest, signed_in, tab, live, title, content).into_response())
+}
+
+fn text(guest: &Guest, signed_in: Option<&SignedIn>, tab: Tab, live: Live, title: &str, content: &Markup) -> String {
     let words = guest.words;
     let text = html! {
         (DOCTYPE)
@@ -77,14 +113,16 @@ pub(super) fn framed(
                 link rel="stylesheet" href=(assets::STYLE.address());
                 script src=(assets::SCRIPT.address()) defer {}
             }
-            body data-live=[(live == Live::Yes).then_some("/live")] {
+            body data-live=[(live == Live::Yes).then_some("/live")] data-zone=[guest.zone] {
                 a.skip href="#content" { (words.skip) }
                 header { (top(guest, signed_in, tab)) }
                 main #content { (content) }
+                footer { (frame::foot(guest)) }
+                @if signed_in.is_some() { (frame::help(words)) }
             }
         }
     };
-    with_headers(text.into_string().into_response())
+    text.into_string()
 }
 
 fn top(guest: &Guest, signed_in: Option<&SignedIn>, tab: Tab) -> Markup {
@@ -94,6 +132,7 @@ fn top(guest: &Guest, signed_in: Option<&SignedIn>, tab: Tab) -> Markup {
         (Tab::Jobs, "/jobs", words.jobs),
         (Tab::Review, "/review", words.review),
         (Tab::Notifications, "/notifications", words.notifications),
+        (Tab::Webhooks, "/webhooks", words.webhook.webhooks),
         (Tab::Charts, "/charts", words.charts),
         (Tab::Report, "/report", words.report.report),
         (Tab::Workers, "/workers", words.report.workers),
@@ -104,7 +143,7 @@ fn top(guest: &Guest, signed_in: Option<&SignedIn>, tab: Tab) -> Markup {
         @if let Some(signed_in) = signed_in {
             nav aria-label=(words.navigation) {
                 @for (each, address, name) in tabs.into_iter().filter(|(each, ..)| *each != Tab::Audit || signed_in.may_operate()) {
-                    a href=(address) aria-current=[(each == tab).then_some("page")] { (name) }
+                    a href=(address) aria-current=[(each == tab).then_some("page")] data-key=[frame::key_of(address)] { (name) }
                 }
             }
             form.search action="/jobs" method="get" role="search" {
@@ -116,7 +155,7 @@ fn top(guest: &Guest, signed_in: Option<&SignedIn>, tab: Tab) -> Markup {
             @if signed_in.is_some() { span.live hidden data-on=(words.live_on) data-off=(words.live_off) {} }
             (switch(guest))
             @if let Some(signed_in) = signed_in {
-                span title=(words.signed_in_as) { (signed_in.name()) " · " (signed_in.session.bearer.role.as_str()) }
+                span title=(words.signed_in_as) { (signed_in.name()) " · " (words.audit.role(signed_in.session.bearer.role.into())) }
                 form action="/sign-out" method="post" {
                     (form_token(signed_in))
                     button.plain type="submit" { (words.sign_out) }
@@ -139,12 +178,13 @@ fn switch(guest: &Guest) -> Markup {
 /// A page that says why not.
 pub(super) fn refuse(guest: &Guest, signed_in: Option<&SignedIn>, status: StatusCode, why: &str) -> Refused {
     let words = guest.words;
+    let title = if status == StatusCode::NOT_FOUND { words.frame.not_found_title } else { words.not_possible };
     let content = html! {
-        h1 { (words.not_possible) }
+        h1 { (title) }
         p.notice.bad { (why) }
         p { a href="/" { (words.back_to_queues) } }
     };
-    let mut response = framed(guest, signed_in, Tab::None, Live::No, words.not_possible, &content);
+    let mut response = framed(guest, signed_in, Tab::None, Live::No, title, &content);
     *response.status_mut() = status;
     response.into()
 }

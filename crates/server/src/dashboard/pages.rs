@@ -1,5 +1,6 @@
 //! The pages, each with its handlers.
 
+mod actions;
 mod audit;
 mod charts;
 mod job;
@@ -8,6 +9,7 @@ mod job_search;
 mod jobs;
 mod language;
 mod live;
+mod missing;
 mod notification;
 mod notifications;
 mod proposals;
@@ -19,12 +21,16 @@ mod report;
 mod reveal;
 mod review;
 mod sign_in;
+mod webhooks;
 mod workers;
+mod zone;
 
 use axum::routing::{get, post};
 
 use super::assets;
 use crate::http::part::Part;
+
+pub(crate) use missing::show as missing;
 
 pub(crate) fn part() -> Part {
     // Pages for people: OpenAPI describes none of them.
@@ -36,12 +42,16 @@ pub(crate) fn part() -> Part {
         .page("/jobs/{account}/{kind}/{platform_no}/reveal", get(reveal::show).post(reveal::perform))
         .page("/jobs/{account}/{kind}/{platform_no}/{act}", get(job_actions::show).post(job_actions::perform))
         .page("/review", get(review::show))
+        .page("/actions", get(actions::elsewhere).post(actions::perform))
+        .page("/actions/preview", get(actions::elsewhere).post(actions::preview))
         .page("/proposals", get(proposals::show))
         .page("/proposals/{id}/{act}", get(proposals::query).post(proposals::perform))
         .page("/quarantine", get(quarantine::show))
         .page("/quarantine/{account}/{kind}/{key}/{act}", get(quarantine::query).post(quarantine::perform))
         .page("/notifications", get(notifications::show))
         .page("/notifications/{account}/{id}", get(notification::show))
+        .page("/webhooks", get(webhooks::show))
+        .page("/webhooks/resend", get(webhooks::query).post(webhooks::perform))
         .page("/audit", get(audit::show))
         .page("/charts", get(charts::show))
         .page("/charts.csv", get(charts::csv))
@@ -54,5 +64,6 @@ pub(crate) fn part() -> Part {
         .page("/sign-in/return", get(provider::come_back))
         .page("/sign-out", post(sign_in::sign_out))
         .page("/language/{tag}", get(language::choose))
+        .page("/zone", get(zone::choose))
         .page("/assets/{version}/{name}", get(assets::asset))
 }

@@ -11,6 +11,8 @@ use crate::state::tokens::Bearer;
 /// A reader, signed in or not.
 pub(super) struct Guest {
     pub(super) words: &'static Words,
+    /// The time zone that was chosen; `None` for the browser's own.
+    pub(super) zone: Option<&'static str>,
     /// The address of the page, to return to.
     pub(super) here: String,
 }

@@ -24,6 +24,17 @@ pub(crate) enum NotOperated {
     Refused(Refusal),
 }
 
+/// The job as the operator saw it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Seen<'a> {
+    /// As it is when the action is done.
+    Anything,
+    /// As it was read.
+    Job(&'a JobRecord),
+    /// As a preview named it.
+    Version(&'a str),
+}
+
 /// A job whose state does not allow an action.
 #[derive(Debug)]
 pub(crate) struct NotNow {
@@ -58,7 +69,7 @@ impl NotDone for NotOperated {
     }
 }
 
-/// Does it or proposes it, if the state allows it and the job is still as the operator `saw` it, where that is known. Records it in the audit
+/// Does it or proposes it, if the state allows it and the job is still as the operator `saw` it. Records it in the audit
 /// trail; returns the job as it is then.
 ///
 /// # Errors
@@ -68,7 +79,7 @@ pub(crate) async fn operate(
     (queue, key): (&Queue, &Key),
     operation: Operation,
     acting: Acting<'_>,
-    saw: Option<&JobRecord>,
+    saw: Seen<'_>,
 ) -> Result<Box<JobRecord>, NotOperated> {
     let act = act(app, (queue, key), operation, acting.operator(), saw);
     let what = (operation.into(), AuditTarget::job(queue, key));
@@ -80,11 +91,12 @@ async fn act(
     (queue, key): (&Queue, &Key),
     operation: Operation,
     operator: Operator<'_>,
-    saw: Option<&JobRecord>,
+    saw: Seen<'_>,
 ) -> Result<Box<JobRecord>, NotOperated> {
     let operated = match saw {
-        Some(saw) => app.store.operate_as_seen(saw, operation, operator).await,
-        None => app.store.operate(queue, key, operation, operator).await,
+        Seen::Job(saw) => app.store.operate_as_seen(saw, operation, operator).await,
+        Seen::Version(version) => app.store.operate_on_version((queue, key), version, operation, operator).await,
+        Seen::Anything => app.store.operate(queue, key, operation, operator).await,
     };
     match operated.map_err(|error| Refusal::of_store(error, UNKNOWN))? {
         Operated::Done(record) => Ok(record),

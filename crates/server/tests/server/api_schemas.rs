@@ -63,6 +63,7 @@ async fn every_operation_answers_by_its_schema() {
     let world = World::start().await.with_two_operators(&[ApprovalAction::ResumeLostWrites]);
     let judged = Judged::of(world.serve().await).await;
     jobs(&judged).await;
+    actions(&judged).await;
     queues(&judged).await;
     proposals(&world, &judged).await;
     quarantine(&world, &judged).await;
@@ -123,6 +124,25 @@ async fn jobs(judged: &Judged) {
     }
     let history = judged.get(&format!("{JOB}/history"), &format!("{path}/history"), 200).await;
     assert_eq!(history["history"].as_array().map(Vec::len), Some(2), "{history}");
+}
+
+async fn actions(judged: &Judged) {
+    let named = |key: &str| json!({"account": "main", "kind": "transfer", "platform_no": key});
+    let body = json!({"action": "cancel", "jobs": [named("U1"), named("none")]});
+    judged.post("/v1/jobs", "/v1/jobs", &transfer("U1"), 201).await;
+    let preview = judged.post("/v1/actions/preview", "/v1/actions/preview", &body, 200).await;
+    assert_eq!((&preview["total"]["done"]["jobs"], &preview["total"]["refused"]["jobs"]), (&json!(1), &json!(1)));
+    let body = json!({"action": "cancel", "reason": "twice", "jobs": [named("U1"), named("none")]});
+    let results = judged.post("/v1/actions", "/v1/actions", &body, 200).await;
+    assert_eq!(results["total"], json!({"done": 1, "proposed": 0, "refused": 1, "failed": 0}));
+    let path = "/v1/webhooks?state=waiting&receiver=shop.example&limit=5";
+    let waiting = judged.get("/v1/webhooks", path, 200).await;
+    assert!(waiting["webhooks"].as_array().is_some_and(|found| !found.is_empty()), "{waiting}");
+    let body = json!({"reason": "it is back", "queue": "main/transfer", "key": "T"});
+    let resent = judged.post("/v1/webhooks/resend", "/v1/webhooks/resend", &body, 200).await;
+    assert_eq!(resent["webhooks"][0]["outcome"], "resent");
+    let body = json!({"reason": "it is back", "receiver": "shop.example"});
+    judged.post("/v1/webhooks/resend", "/v1/webhooks/resend", &body, 200).await;
 }
 
 async fn queues(judged: &Judged) {

@@ -169,11 +169,11 @@ async fn pages_are_chinese_on_request_and_stay_so() {
     let server = world.serve().await;
     let mut browser = Browser::signed_in(&server, &server.tokens.operator).await;
     browser.language = "zh-CN,zh;q=0.9,en;q=0.8";
-    browser.get("/").await.says("lang=\"zh-CN\"").says("队列").does_not_say("To send");
+    browser.get("/").await.says("lang=\"zh-CN\"").says("队列").does_not_say("Queued");
     let chosen = browser.get("/language/en?to=%2Fjobs").await;
     assert_eq!((chosen.status, chosen.header("location")), (303, "/jobs"), "{chosen:?}");
     browser.cookie = format!("{}; {}", browser.cookie, chosen.header("set-cookie").split(';').next().unwrap());
-    browser.get("/").await.says("lang=\"en\"").says("To send");
+    browser.get("/").await.says("lang=\"en\"").says("Queued");
     assert_eq!(browser.get("/language/tlh").await.status, 404);
 }
 
@@ -238,4 +238,48 @@ async fn a_session_of_a_token_for_some_accounts_shows_those_alone() {
     }
     browser.get("/charts?queue=shop/split").await.does_not_say("value=\"shop/split\"");
     world.books_agree().await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_a_page_for_browsers_alone() {
+    let world = World::start().await;
+    let server = world.serve().await;
+    let browser = Browser::signed_in(&server, &server.tokens.reader).await;
+    let stranger = Browser::new(&server);
+    let html = |browser: &Browser, path: &str| {
+        browser.client.get(format!("{}{path}", browser.address)).header("accept", "text/html,application/xhtml+xml")
+    };
+    let page = browser.answer(html(&browser, "/no-such-page")).await;
+    assert_eq!((page.status, page.header("content-type")), (404, "text/html; charset=utf-8"), "{page:?}");
+    page.says("Page not found").says("href=\"/review\"");
+    let page = stranger.answer(html(&stranger, "/no-such-page")).await;
+    assert_eq!(page.status, 404);
+    page.says("Page not found").does_not_say("href=\"/review\"");
+    for path in ["/no-such-page", "/v1/no-such-route"] {
+        let program = browser.get(path).await;
+        assert_eq!((program.status, program.header("content-type")), (404, "application/problem+json"), "{path}");
+    }
+    let of_the_api = browser.answer(html(&browser, "/v1/no-such-route")).await;
+    assert_eq!((of_the_api.status, of_the_api.header("content-type")), (404, "application/problem+json"));
+}
+
+#[tokio::test]
+async fn a_page_names_the_chosen_zone_and_the_choice_leads_back() {
+    let world = World::start().await;
+    let server = world.serve().await;
+    let mut browser = Browser::signed_in(&server, &server.tokens.reader).await;
+    browser.get("/review").await.does_not_say("data-zone=").says("Times are in");
+    let chosen = browser.get("/zone?name=Asia/Shanghai&to=/review").await;
+    assert_eq!((chosen.status, chosen.header("location")), (303, "/review"));
+    let kept = chosen.header("set-cookie").split(';').next().unwrap().to_owned();
+    let session = browser.cookie.clone();
+    browser.cookie = format!("{session}; {kept}");
+    browser.get("/review").await.says("data-zone=\"Asia/Shanghai\"").says("selected>Asia/Shanghai");
+    for (query, place) in [("name=Mars/Olympus&to=/jobs", "/jobs"), ("name=UTC&to=//evil.example", "/"), ("", "/")] {
+        let answered = browser.get(&format!("/zone?{query}")).await;
+        assert_eq!((answered.status, answered.header("location")), (303, place), "{query}");
+        assert_eq!(answered.header("set-cookie").contains("UTC"), query.contains("UTC"), "{query}");
+    }
+    browser.cookie = format!("{session}; bursar_zone=\"><script>");
+    browser.get("/review").await.does_not_say("<script>").does_not_say("data-zone=");
 }

@@ -2,6 +2,7 @@
 //! Tests that need a worker, a gateway or the executable are in `tests/e2e`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test and its helpers end by a panic")]
 
+mod actions;
 mod api_accounts;
 mod api_bad_input;
 mod api_every_route;

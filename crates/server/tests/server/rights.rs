@@ -34,7 +34,7 @@ const ALL: &[&str] = &["producer", "operator", "reader"];
 type Row = (&'static str, &'static str, For, u16, u16);
 
 /// The routes of programs.
-const API: [Row; 33] = [
+const API: [Row; 38] = [
     ("GET", "/healthz", Anybody, 200, 200),
     ("GET", "/readyz", Anybody, 200, 200),
     ("GET", "/metrics", Anybody, 200, 200),
@@ -56,6 +56,11 @@ const API: [Row; 33] = [
     ("GET", "/v1/proposals", Tokens(ALL), 200, 200),
     ("POST", "/v1/proposals/{proposal}/approve", Tokens(&["operator"]), 404, 404),
     ("POST", "/v1/proposals/{proposal}/reject", Tokens(&["operator"]), 404, 404),
+    ("POST", "/v1/actions", Tokens(&["operator"]), 200, 200),
+    ("POST", "/v1/actions/preview", Tokens(&["operator"]), 200, 200),
+    ("GET", "/v1/webhooks", Tokens(ALL), 200, 200),
+    ("GET", "/v1/webhooks?account={account}", Tokens(ALL), 200, 404),
+    ("POST", "/v1/webhooks/resend", Tokens(&["operator"]), 200, 404),
     ("GET", "/v1/quarantine", Tokens(ALL), 200, 200),
     ("POST", "/v1/quarantine/{account}/{kind}/{entry}/retry", Tokens(&["operator"]), 404, 404),
     ("POST", "/v1/quarantine/{account}/{kind}/{entry}/deliver", Tokens(&["operator"]), 404, 404),
@@ -71,7 +76,7 @@ const API: [Row; 33] = [
 ];
 
 /// The routes of people. A form is empty: 422 says that it was looked at, 409 that it does not say which state its reader saw.
-const PAGES: [Row; 30] = [
+const PAGES: [Row; 38] = [
     ("GET", "/", People, 200, 200),
     ("GET", "/queues/{account}/{kind}/{act}", Operators, 200, 404),
     ("POST", "/queues/{account}/{kind}/{act}", Operators, 422, 404),
@@ -88,6 +93,13 @@ const PAGES: [Row; 30] = [
     ("GET", "/proposals", People, 200, 200),
     ("GET", "/proposals/{id}/{act}", OperatorsOfAny, 404, 404),
     ("POST", "/proposals/{id}/{act}", OperatorsOfAny, 404, 404),
+    ("GET", "/actions", People, 303, 303),
+    ("POST", "/actions", OperatorsOfAny, 422, 422),
+    ("GET", "/actions/preview", People, 303, 303),
+    ("POST", "/actions/preview", OperatorsOfAny, 422, 422),
+    ("GET", "/webhooks", People, 200, 200),
+    ("GET", "/webhooks/resend", OperatorsOfAny, 404, 404),
+    ("POST", "/webhooks/resend", OperatorsOfAny, 404, 404),
     ("GET", "/audit", OperatorsOfAny, 200, 200),
     ("GET", "/notifications", People, 200, 200),
     ("GET", "/notifications/{account}/{id}", People, 404, 404),
@@ -101,6 +113,7 @@ const PAGES: [Row; 30] = [
     ("GET", "/sign-in/provider", Anybody, 404, 404),
     ("GET", "/sign-in/return", Anybody, 404, 404),
     ("GET", "/language/{tag}", Anybody, 303, 303),
+    ("GET", "/zone", Anybody, 303, 303),
     ("GET", "/assets/{version}/{name}", Anybody, 404, 404),
 ];
 
@@ -166,10 +179,18 @@ fn whole_tokens(server: &Server) -> Vec<(&'static str, String)> {
     ALL.map_roles(|role| crate::described::by_role(server, role).to_owned())
 }
 
+/// The job of one caller.
+fn name_of(key: &str) -> serde_json::Value {
+    json!({"account": "main", "kind": "transfer", "platform_no": key})
+}
+
 /// The status of a program's request.
 async fn called(server: &Server, (method, route): (&str, &str), token: &str, key: &str) -> u16 {
     let body = match route {
         "/v1/jobs" => transfer(&format!("new-{key}")),
+        "/v1/webhooks/resend" => json!({"reason": "x", "queue": "main/transfer", "key": key}),
+        "/v1/actions" => json!({"reason": "x", "action": "cancel", "jobs": [name_of(key)]}),
+        "/v1/actions/preview" => json!({"action": "cancel", "jobs": [name_of(key)]}),
         route if route.ends_with("resolve") => json!({"reason": "x", "as": "failed"}),
         _ => json!({"reason": "x"}),
     };

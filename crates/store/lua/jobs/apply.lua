@@ -7,7 +7,8 @@
 --       of ended jobs are kept (ms), 9 number of runs, then two words of each run: the common part of its writes, 'COUNT PLACE
 --       STATE LETTERS', '-' for none, and where these jobs are counted from now on, if they end: ' HOUR MINUTE STATE'; and the
 --       expected claim ('' = none). PLACE is the new place: 'sends'|'queries'|'review'|'done'|'expired'|'quarantine'|'-' = unchanged; of a
---       delivery 'again'|'next' = this event is finished|'none' = no further events are wanted|'quarantine'. STATE is
+--       delivery 'again'|'next' = this event is finished|'failed' = it is kept for a resend, the next one is due|'none' = no
+--       further events are wanted, and all are kept for a resend|'quarantine'. STATE is
 --       published. LETTERS name the further arguments of each write. Then for each write: key, which no other write of this
 --       call has, and in this order:
 --       t new record, r expected record ('' = none; without r any), c new claim, d due time (ms; of 'review' and 'done' the
@@ -73,7 +74,7 @@ local answers = {}
 local records, written, named, named_count, done, done_count = {}, 0, {}, 0, {}, 0
 local entries, forgotten, deleted, deliveries, published = {}, {}, {}, {}, {}
 local going = { due_sends = {}, due_queries = {}, review = {}, due_deliveries = {} }
-local leaving = { sends = {}, due_sends = {}, review = {}, done = {}, due_deliveries = {} }
+local leaving = { sends = {}, due_sends = {}, review = {}, done = {}, due_deliveries = {}, failed_deliveries = {} }
 local soonest = math.huge
 local function add(list, first, second)
   local place = #list
@@ -117,8 +118,9 @@ local function further(key, at, count)
     elseif letter == 'w' then deliveries[#deliveries + 1] = { key, word }
     elseif letter == 't' then records[written + 1], records[written + 2], written = queue_key('delivery') .. ':' .. key, word, written + 2
     elseif letter == 'x' then
-      for _, name in ipairs({ 'job', 'history', 'delivery', 'outbox' }) do deleted[#deleted + 1] = queue_key(name) .. ':' .. key end
+      for _, name in ipairs({ 'job', 'history', 'delivery', 'outbox', 'failed' }) do deleted[#deleted + 1] = queue_key(name) .. ':' .. key end
       for _, name in ipairs({ 'quarantine', 'delivery_quarantine', 'delivery_claims' }) do redis.call('HDEL', queue_key(name), key) end
+      leaving.failed_deliveries[#leaving.failed_deliveries + 1] = key
       leaving.due_deliveries[#leaving.due_deliveries + 1], leaving.done[#leaving.done + 1] = key, key
     elseif letter == 'u' then deleted[#deleted + 1] = queue_key('business') .. ':' .. word
     elseif letter == 'f' then forgotten[#forgotten + 1] = word
@@ -131,17 +133,31 @@ local function further(key, at, count)
       if redis.pcall('HSETNX', KEYS[2], 'paused', word) == 1 then published[#published + 1] = { 'queue', queue, 'event', 'paused', 'reason', word } end
     elseif letter == 'q' then redis.call('HSET', queue_key(is_delivery and 'delivery_quarantine' or 'quarantine'), key, word)
     elseif letter == 'd' then
-      for _, name in ipairs({ 'history', 'delivery', 'outbox' }) do deleted[#deleted + 1] = queue_key(name) .. ':' .. key end
+      for _, name in ipairs({ 'history', 'delivery', 'outbox', 'failed' }) do deleted[#deleted + 1] = queue_key(name) .. ':' .. key end
+      leaving.failed_deliveries[#leaving.failed_deliveries + 1] = key
     end
   end
 end
+-- Keeps events that were not delivered for an operator, who may have them delivered again.
+local MAX_FAILED = 16
+local function keep_failed(key, events)
+  local failed = queue_key('failed') .. ':' .. key
+  for _, event in ipairs(events) do redis.pcall('RPUSH', failed, event) end
+  local kept = redis.pcall('LLEN', failed)
+  for _ = MAX_FAILED + 1, type(kept) == 'number' and kept or 0 do redis.pcall('LPOP', failed) end
+  redis.pcall('ZADD', queue_key('failed_deliveries'), now_text, key)
+end
 local function move_delivery(key, place, due)
   local outbox = queue_key('outbox') .. ':' .. key
-  if place == 'next' then
-    redis.pcall('LPOP', outbox)
+  if place == 'next' or place == 'failed' then
+    local event = redis.pcall('LPOP', outbox)
+    if place == 'failed' and type(event) == 'string' then keep_failed(key, { event }) end
     deleted[#deleted + 1] = job_base .. key
     if redis.call('EXISTS', outbox) == 1 then place, due = 'again', now_text end
-  elseif place == 'none' then deleted[#deleted + 1] = outbox
+  elseif place == 'none' then
+    local events = redis.pcall('LRANGE', outbox, 0, -1)
+    if #events > 0 then keep_failed(key, events) end
+    deleted[#deleted + 1] = outbox
   end
   if place ~= 'again' then
     leaving.due_deliveries[#leaving.due_deliveries + 1] = key

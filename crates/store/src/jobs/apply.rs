@@ -39,6 +39,8 @@ pub enum Place {
     Again(Millis),
     /// For a delivery: this event is finished, and the next one is due.
     NextEvent,
+    /// For a delivery: this event is kept for a resend, and the next one is due.
+    FailedEvent,
     /// Of a delivery: no further events are wanted.
     NoMoreEvents,
 }
@@ -281,6 +283,7 @@ fn shape(write: &Guarded, more: &[String]) -> String {
         Place::Quarantine(_) => "quarantine",
         Place::Again(_) => "again",
         Place::NextEvent => "next",
+        Place::FailedEvent => "failed",
         Place::NoMoreEvents => "none",
     };
     let has = [
@@ -306,7 +309,12 @@ impl Guarded {
         match self.place {
             Place::Sends(at) | Place::Queries(at) | Place::Again(at) => Some(at),
             Place::Review | Place::Done => self.since,
-            Place::Same | Place::Expired | Place::Quarantine(_) | Place::NextEvent | Place::NoMoreEvents => None,
+            Place::Same
+            | Place::Expired
+            | Place::Quarantine(_)
+            | Place::NextEvent
+            | Place::FailedEvent
+            | Place::NoMoreEvents => None,
         }
     }
 

@@ -5,6 +5,7 @@
 mod commit;
 mod record;
 mod status;
+mod undelivered;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use serde::Deserialize;
 
 pub use commit::{DeliveryCommit, DeliveryResult};
 pub use status::DeliveryStatus;
+pub use undelivered::{ResendOutcome, WebhookFilter, is_webhook_key, job_webhook_id, notification_webhook_id};
 
 use super::ClaimToken;
 use super::apply::{Guarded, Place, Records, Seen};

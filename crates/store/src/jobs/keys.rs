@@ -25,6 +25,8 @@
 //! | `outbox:QUEUE:KEY` | list | webhook events of a job that wait, oldest first |
 //! | `due_deliveries:QUEUE` | sorted set | keys with a waiting event, by the time of the next attempt (ms); a claimed one has its lease's end |
 //! | `delivery:QUEUE:KEY` | string | the attempts at the next event: see `deliveries/record.rs` |
+//! | `failed:QUEUE:KEY` | list | webhook events that were not delivered and are kept for a resend, oldest first |
+//! | `failed_deliveries:QUEUE` | sorted set | keys with such an event, by the time of its failure (ms) |
 //! | `delivery_claims:QUEUE` | hash | the dispatchers' claims, by key |
 //! | `delivery_quarantine:QUEUE` | hash | keys whose events cannot be delivered → since when, and why |
 //! | `ready` | sorted set | the partition's queues in which something waits, by when it is due (ms) |

@@ -339,7 +339,7 @@ fn forget(
     stored: Option<&StoredNotification>,
 ) {
     let number = number.to_string();
-    for name in [Records::Notifications.name(), "history", "outbox", "delivery"] {
+    for name in [Records::Notifications.name(), "history", "outbox", "delivery", "failed"] {
         gone.del(queue_keys.of_key(name, &number)).ignore();
     }
     // A held notification is received again once it can be read; the data of readable ones are kept for long.
@@ -347,6 +347,7 @@ fn forget(
         gone.del(queue_keys.below_base(&held_key(queue_keys, &stored.method, &stored.sha256))).ignore();
     }
     gone.zrem(queue_keys.set(filter.set()), &number).ignore();
+    gone.zrem(queue_keys.set("failed_deliveries"), &number).ignore();
 }
 
 fn held_key(queue_keys: &QueueKeys, method: &str, hash: &str) -> String {

@@ -1,8 +1,8 @@
 //! Operators' actions on jobs and queues: each is recorded with the operator and the reason.
 
 use bursar_domain::{
-    ActionKind, DeadlinePassed, HistoryEvent, Key, Operation, OperationRefused, OperatorAction, Queue, Reason, State,
-    Transition,
+    ActionKind, DeadlinePassed, HistoryEvent, Key, Millis, Operation, OperationRefused, OperatorAction, Queue, Reason,
+    State, Transition,
 };
 use serde_json::Map;
 
@@ -110,6 +110,27 @@ impl Store {
         Ok(operated)
     }
 
+    /// Applies `operation` to a job that is still as an earlier preview named it by its [`JobRecord::version`].
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may have been done; read the job before repeating.
+    pub async fn operate_on_version(
+        &self,
+        (queue, key): (&Queue, &Key),
+        version: &str,
+        operation: Operation,
+        operator: Operator<'_>,
+    ) -> Result<Operated, StoreError> {
+        let since = self.since();
+        let operated = match self.operable(queue, key).await? {
+            Ok(record) if record.version() != version => Operated::Changed,
+            Ok(record) => self.operate_on(&record, operation, operator).await?,
+            Err(outcome) => outcome,
+        };
+        self.kept(since).await?;
+        Ok(operated)
+    }
+
     async fn operate_on(
         &self,
         record: &JobRecord,
@@ -128,13 +149,10 @@ impl Store {
         second: Option<BySecond<'_>>,
     ) -> Result<Operated, StoreError> {
         let now = self.now().await?;
-        let next = match operation.on_job(record.queue.kind, record.state, record.reason.as_ref(), now) {
+        let next = match allowed(record, operation, now) {
             Ok(next) => next,
             Err(refused) => return Ok(Operated::Refused(refused)),
         };
-        if record.created.is_none() {
-            return Ok(Operated::Refused(expired(record.state)));
-        }
         if second.is_none() && self.operation_needs_second(record, operation) {
             return match record.worker {
                 Some(_) => Ok(Operated::Claimed(Box::new(record.clone()))),
@@ -170,11 +188,7 @@ impl Store {
             }
             ActionOutcome::Claimed => Ok(Operated::Claimed(Box::new(record.clone()))),
             ActionOutcome::Changed | ActionOutcome::Unapproved => Ok(Operated::Changed),
-            ActionOutcome::Paused => Ok(Operated::Refused(OperationRefused {
-                state: record.state,
-                what: certain.unwrap_or_default(),
-                rule: "a journal has sends that Redis has lost: run `bursar reconcile --journal` first",
-            })),
+            ActionOutcome::Paused => Ok(Operated::Refused(journal_ahead(record, certain.unwrap_or_default()))),
         }
     }
 
@@ -235,8 +249,20 @@ impl Store {
     }
 }
 
+/// The transition of an operation on a job as it is.
+pub(super) fn allowed(record: &JobRecord, operation: Operation, now: Millis) -> Result<Transition, OperationRefused> {
+    let next = operation.on_job(record.queue.kind, record.state, record.reason.as_ref(), now)?;
+    if record.created.is_some() { Ok(next) } else { Err(expired(record.state)) }
+}
+
+/// The refusal of an operation while a journal is ahead of Redis.
+pub(super) const fn journal_ahead(record: &JobRecord, what: &'static str) -> OperationRefused {
+    let rule = "a journal has sends that Redis has lost: run `bursar reconcile --journal` first";
+    OperationRefused { state: record.state, what, rule }
+}
+
 /// The operations that rely on Redis for the fact that a job was not executed, in the words of [`OperationRefused`].
-const fn needs_certainty(operation: Operation) -> Option<&'static str> {
+pub(super) const fn needs_certainty(operation: Operation) -> Option<&'static str> {
     match operation {
         Operation::Cancel => Some("cancelled"),
         Operation::Send => Some("sent"),

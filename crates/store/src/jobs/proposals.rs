@@ -26,8 +26,8 @@ pub const MAX_PROPOSALS: usize = 500;
 /// The number of tries for an approval whose job changes meanwhile.
 const TRIES: usize = 5;
 
-/// Hexadecimal digits of a proposal's id: 128 bits of its digest.
-const ID_DIGITS: usize = 32;
+/// Hexadecimal digits of an id: 128 bits of a digest.
+pub(super) const ID_DIGITS: usize = 32;
 
 /// The replies of `queue` to a resume.
 const RESUMED: u8 = 1;
@@ -161,14 +161,14 @@ struct Draft<'a> {
 }
 
 /// The blocks of a queue.
-struct Blocks {
+pub(super) struct Blocks {
     paused: String,
-    era: u64,
+    pub(super) era: u64,
     resumed: u64,
 }
 
 impl Blocks {
-    fn reason(&self) -> Option<Reason> {
+    pub(super) fn reason(&self) -> Option<Reason> {
         (!self.paused.is_empty()).then(|| Reason::read(&self.paused))
     }
 
@@ -259,7 +259,7 @@ impl Store {
         self.change_code(queue, &["resume", &reason.recorded(), "", "operator", &era, &blocks.paused, approved]).await
     }
 
-    async fn blocks(&self, queue: &Queue) -> Result<Blocks, StoreError> {
+    pub(super) async fn blocks(&self, queue: &Queue) -> Result<Blocks, StoreError> {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("HMGET").arg(self.queues.of(queue).queue_hash()).arg("paused").arg("era").arg("resumed");
         type Fields = (Option<Vec<u8>>, Option<u64>, Option<u64>);
@@ -419,13 +419,13 @@ impl Draft<'_> {
 }
 
 /// The amount in a job's content, if it is the accepted one.
-fn amount(record: &JobRecord) -> Option<Fen> {
+pub(super) fn amount(record: &JobRecord) -> Option<Fen> {
     let content = record.content.as_deref()?;
     let is_accepted = Sha256::digest(content.as_bytes()).as_slice() == record.hash;
     is_accepted.then(|| ContentSummary::of(record.queue.kind, content).amount).flatten()
 }
 
-fn seen_of(record: &JobRecord, era: u64) -> ProposalSeen {
+pub(super) fn seen_of(record: &JobRecord, era: u64) -> ProposalSeen {
     ProposalSeen {
         sha256: digest(&[record.seen.record.as_bytes()]),
         era,
@@ -447,7 +447,7 @@ fn seen_in_quarantine(look: &Look) -> ProposalSeen {
 }
 
 /// The SHA-256 of some parts, each with its length, in hexadecimal digits.
-fn digest(parts: &[&[u8]]) -> String {
+pub(super) fn digest(parts: &[&[u8]]) -> String {
     let mut sha256 = Sha256::new();
     for part in parts {
         sha256.update(part.len().to_be_bytes());

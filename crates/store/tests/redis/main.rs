@@ -52,6 +52,7 @@ mod rate;
 mod ready;
 mod release;
 mod renew;
+mod resend;
 mod restore;
 mod rights;
 mod rivals;

@@ -19,7 +19,7 @@ use crate::http::problem::{Kind, Problem};
 use crate::http::query::NoQuery;
 use crate::ops;
 use crate::ops::audit::Acting;
-use crate::ops::operate::{NotNow, NotOperated};
+use crate::ops::operate::{NotNow, NotOperated, Seen};
 use crate::ops::proposals::NotProposed;
 use crate::state::{ServerState, Shared};
 
@@ -68,7 +68,7 @@ async fn operate(
     reason: &str,
 ) -> Result<Response, Problem> {
     let acting = Acting { actor: &who.actor, identity: &who.bearer.identity, reason };
-    match ops::operate::operate(app, (&name.queue, &name.key), action, acting, None).await {
+    match ops::operate::operate(app, (&name.queue, &name.key), action, acting, Seen::Anything).await {
         Ok(record) => Ok(Json(record.view()).into_response()),
         Err(NotOperated::Proposed(open)) => Ok(accepted(&open)),
         Err(NotOperated::NotProposed(refused)) => Err(not_proposed(app, name, refused).await),

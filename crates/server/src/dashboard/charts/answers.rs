@@ -54,15 +54,15 @@ const fn class_of(answer: Outcome) -> &'static str {
     match answer {
         Outcome::NotExecuted => "is-not_executed",
         Outcome::NotReady => "is-not_ready",
-        Outcome::Misconfigured => "is-config_fault",
-        Outcome::Rejected => "is-refused",
+        Outcome::Misconfigured => "is-misconfigured",
+        Outcome::Rejected => "is-rejected",
         Outcome::Accepted => "is-accepted",
         Outcome::Succeeded => "is-succeeded",
         Outcome::Failed => "is-failed",
         Outcome::Refunded => "is-refunded",
-        Outcome::NoResponse => "is-silent",
-        Outcome::NotFound => "is-unseen",
-        Outcome::Mismatch => "is-contradiction",
+        Outcome::NoResponse => "is-no_response",
+        Outcome::NotFound => "is-not_found",
+        Outcome::Mismatch => "is-mismatch",
     }
 }
 

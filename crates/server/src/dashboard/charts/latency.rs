@@ -30,7 +30,7 @@ pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
         ("is-send", words.sends, "p50"),
         ("is-send is-p95", words.sends, "p95"),
         ("is-query", words.queries, "p50"),
-        ("is-ask is-p95", words.queries, "p95"),
+        ("is-query is-p95", words.queries, "p95"),
     ]
     .map(|(class, name, quantile)| (class, format!("{name} {quantile}")));
     let names = names.each_ref().map(|(class, name)| (*class, name.as_str()));

@@ -25,9 +25,14 @@ impl<'a> ActionForm<'a> {
     }
 
     pub(in crate::dashboard) fn shown(&self, signed_in: &SignedIn) -> Markup {
+        self.shown_at(signed_in, None)
+    }
+
+    /// The same, for another address than the page's.
+    pub(in crate::dashboard) fn shown_at(&self, signed_in: &SignedIn, address: Option<&str>) -> Markup {
         let words = signed_in.words();
         html! {
-            form.order method="post" {
+            form.order method="post" action=[address] {
                 (form_token(signed_in))
                 (self.fields)
                 label for="reason" { (words.reason) }

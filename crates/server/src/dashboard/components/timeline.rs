@@ -9,7 +9,7 @@ use bursar_store::JobRecord;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
-use super::{moment, notification_address, own_numbers};
+use super::{moment, moment_ms, notification_address, own_numbers};
 use crate::dashboard::i18n::{Words, filled};
 
 /// Lines that a page shows of one history; the newest, as what is older explains less.
@@ -33,7 +33,7 @@ pub(in crate::dashboard) fn timeline(words: &Words, record: &JobRecord, history:
     html! {
         ol.timeline {
             @if let Some(created) = record.created {
-                li data-tone="plain" { (moment(&created.rfc3339())) " " span.what { (words.accepted) } }
+                li data-tone="plain" { (moment_ms(&created.rfc3339())) " " span.what { (words.accepted) } }
             }
             @if left_out > 0 { li data-tone="plain" { (filled(words.left_out, &[&left_out.to_string()])) } }
             @for event in history.iter().skip(left_out) { (line(words, event, &whole, record.queue.account.as_str())) }
@@ -50,16 +50,18 @@ pub(in crate::dashboard) fn line(words: &Words, event: &HistoryEvent, whole: &[&
     let notification = if let HistoryEvent::Notification(named) = event { Some(named.number) } else { None };
     html! {
         li data-tone=(tone) data-event=(event.name()) {
-            (moment(&at)) " "
+            (moment_ms(&at)) " "
             span.what { (what) }
             @if let Some(number) = notification {
                 " " a href=(notification_address(account, number)) { (filled(words.notification_number, &[&number.to_string()])) }
             }
             @if view.get("late") == Some(&Value::Bool(true)) { " " span.flag { (words.came_late) } }
             @if let Value::Object(fields) = &view {
-                @for (name, value) in pairs(fields, in_sentence, whole) { " " span.pair { span.soft { (words.field(name)) } " " (value) } }
+                @for (name, value) in pairs(fields, in_sentence, whole) {
+                    " " span.pair { span.soft { (words.field(name)) } " " @if name == "retry_after" { (moment(&value)) } @else { (value) } }
+                }
             }
-            @if let Some((fence, worker)) = event.claim() { " " span.soft title=(worker) { "#" (fence) } }
+            @if let Some((fence, worker)) = event.claim() { " " span.soft title=(filled(words.frame.claim, &[&fence.to_string(), worker])) { "#" (fence) } }
         }
     }
 }
@@ -101,6 +103,14 @@ fn read(words: &Words, event: &HistoryEvent, whole: &[&str]) -> Line {
             in_sentence: &["outcome", "operator", "comment"],
         },
         HistoryEvent::Proposal(change) => proposal(words, change, whole),
+        HistoryEvent::WebhookResent(resent) => Line {
+            tone: "act",
+            what: filled(
+                words.webhook.resent,
+                &[&resent.operator, &without_accounts_but(&resent.comment, whole), &resent.events.to_string()],
+            ),
+            in_sentence: &["operator", "comment", "events"],
+        },
         HistoryEvent::Delivery(delivery) => delivered(words, delivery),
         HistoryEvent::Notification(_) => {
             Line { tone: "query", what: words.named_by_notification.to_owned(), in_sentence: &["number"] }
@@ -205,7 +215,7 @@ fn pairs<'a>(fields: &'a Map<String, Value>, in_sentence: &[&str], whole: &[&str
             let shown = match (name, amount) {
                 (_, Some(fen)) => fen.yuan(),
                 ("ms", None) => format!("{text} ms"),
-                ("retry_after", None) => text.get(..19).unwrap_or(&text).replace('T', " ") + "Z",
+                ("retry_after", None) => text,
                 (_, None) if is_number => text,
                 (_, None) => without_accounts_but(&text, whole),
             };
@@ -260,7 +270,7 @@ mod tests {
             "response",
             json!({"call": "send", "outcome": "no_response", "ms": 5012, "message": "no answer", "fence": 2, "amount": 123_456}),
         );
-        says(&html, &["Sent → no response", "5012 ms", "no answer", "#2", "data-tone=\"warn\"", "¥1,234.56"]);
+        says(&html, &["Send → no response", "5012 ms", "no answer", "#2", "data-tone=\"warn\"", "¥1,234.56"]);
     }
 
     #[test]
@@ -274,7 +284,7 @@ mod tests {
         assert_eq!(failed.matches("503").count(), 1, "once: {failed}");
         let broken = json!({"sequence": 1, "outcome": "given_up", "error": "timed_out", "late": true});
         says(&rendered("delivery", broken.clone()), &["the receiver did not answer in time", "came late"]);
-        says(&line_in(&CHINESE, "delivery", broken), &["接收方未按时应答"]);
+        says(&line_in(&CHINESE, "delivery", broken), &["接收方未按时响应"]);
         let html = rendered("delivery", json!({"outcome": "dropped", "sequence": 3, "state": "needs_review"}));
         says(&html, &["needs review", "3"]);
         assert!(!html.contains('{') && !html.contains("&quot;"), "{html}");

@@ -71,7 +71,7 @@ fn a_reason_is_translated_and_quotes_the_gateway() {
         (
             r#"{"code":"late_outcome_unconfirmed","outcome":"refunded"}"#,
             "a late response says refunded, and nothing confirms it",
-            "迟到的应答称已退款，但无从证实",
+            "迟到的响应称已退款，但无从证实",
         ),
         (
             r#"{"code":"adopted_pause","queue":"old/split","pause":{"code":"journals_reconciled"}}"#,

@@ -9,7 +9,7 @@ use maud::html;
 use serde_json::Value;
 
 use super::jobs::{PAGE, address, table};
-use crate::dashboard::components::job_address;
+use crate::dashboard::components::{job_address, selection};
 use crate::dashboard::i18n::filled;
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse, refuse_problem, see};
 use crate::dashboard::signed_in::SignedIn;
@@ -90,7 +90,8 @@ fn yuan(text: &str) -> Option<Fen> {
 
 fn choice(signed_in: &SignedIn, several: &[(Queue, StoredAs)]) -> Response {
     let words = signed_in.words();
-    let content = html! { h1 { (words.several_jobs) } (table(words, several)) };
+    let bar = signed_in.may_operate().then(|| selection::bar(signed_in, &selection::OPERATIONS, false));
+    let content = html! { h1 { (words.several_jobs) } @if let Some(bar) = bar { (bar) } (table(signed_in, several)) };
     page(signed_in, Tab::Jobs, Live::No, words.several_jobs, &content)
 }
 

@@ -7,6 +7,7 @@ use bursar_store::{FindCursor, FoundJobs, JobRecord, StoredAs, Unreadable};
 use maud::{Markup, html};
 
 use super::job_search::search;
+use crate::dashboard::components::selection;
 use crate::dashboard::components::{job_address, job_badge, moment, percent, shown_reason, unreadable};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse, refuse_problem};
@@ -45,7 +46,8 @@ pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, u
         h1 { (words.jobs) }
         (form(words, &known, queue.as_ref(), &filter))
         p.soft { (words.find.newest_first) }
-        (table(words, &found.jobs))
+        @if signed_in.may_operate() && !found.jobs.is_empty() { (selection::bar(&signed_in, &selection::OPERATIONS, false)) }
+        (table(&signed_in, &found.jobs))
         (further(words, queue.as_ref(), &filter, &found))
     };
     // A page in the middle of a list is not renewed.
@@ -142,9 +144,10 @@ fn form(words: &Words, known: &[&Queue], queue: Option<&Queue>, filter: &JobFilt
 }
 
 /// Jobs, one a row, each with its amount and its parties.
-pub(super) fn table(words: &Words, jobs: &[(Queue, StoredAs)]) -> Markup {
+pub(super) fn table(signed_in: &SignedIn, jobs: &[(Queue, StoredAs)]) -> Markup {
+    let words = signed_in.words();
     html! {
-        @if jobs.is_empty() { p.soft { (words.nothing_here) } } @else {
+        @if jobs.is_empty() { p.soft { (words.actions.no_jobs) } } @else {
             div.wide { table.jobs {
                 thead { tr {
                     @for name in [words.key, words.queue, words.state_name] { th { (name) } }
@@ -153,7 +156,7 @@ pub(super) fn table(words: &Words, jobs: &[(Queue, StoredAs)]) -> Markup {
                 } }
                 tbody { @for (queue, job) in jobs {
                     @match job {
-                        StoredAs::Job(job) => { (row(words, job)) }
+                        StoredAs::Job(job) => { (row(signed_in, job)) }
                         StoredAs::Unreadable { key, why } => { (unreadable_row(words, queue, key, why)) }
                     }
                 } }
@@ -182,11 +185,12 @@ pub(super) fn payee(words: &Words, details: &ContentDetails) -> String {
     if parts.is_empty() { "–".to_owned() } else { parts.join(" · ") }
 }
 
-fn row(words: &Words, job: &JobRecord) -> Markup {
+fn row(signed_in: &SignedIn, job: &JobRecord) -> Markup {
+    let words = signed_in.words();
     let view = job.view();
     html! {
         tr {
-            th scope="row" { a.key href=(job_address(&job.queue, job.key.as_str())) { (job.key) } }
+            th scope="row" { @if signed_in.may_operate() { (selection::tick(signed_in, &job.queue, &job.key)) " " } a.key href=(job_address(&job.queue, job.key.as_str())) { (job.key) } }
             td data-name=(words.queue) { (job.queue) }
             td data-name=(words.state_name) { (job_badge(words, job)) }
             td.number data-name=(words.amount) { (view.details.amount_fen.map_or_else(|| "–".to_owned(), Fen::yuan)) }

@@ -6,6 +6,7 @@ use bursar_store::{Cursor, JobRecord, StoredAs, Unreadable};
 use maud::{Markup, html};
 
 use super::jobs::payee;
+use crate::dashboard::components::selection;
 use crate::dashboard::components::{badge, job_address, moment, offered_operations, percent, shown_reason, unreadable};
 use crate::dashboard::i18n::filled;
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse_problem};
@@ -14,6 +15,9 @@ use crate::state::Shared;
 
 /// Jobs of one queue on this page; the rest is in the queue's list.
 const SHOWN: usize = 100;
+
+/// The actions on a job that needs review.
+const IN_REVIEW: [Operation; 3] = [Operation::Query, Operation::Send, Operation::Resolve(State::Succeeded)];
 
 pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>) -> Answered {
     let words = signed_in.words();
@@ -30,6 +34,7 @@ pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>) -
         h1 { (words.review) @if count > 0 { " " span.count { (count) } } }
         p.soft { (words.review_note) }
         @if queues.is_empty() { p.notice.good { (words.review_empty) } }
+        @else if signed_in.may_operate() { (selection::bar(&signed_in, &IN_REVIEW, true)) }
         @for (queue, listed) in &queues {
             h2 { (queue) }
             ul.queue { @for job in &listed.jobs {
@@ -62,6 +67,7 @@ fn entry(signed_in: &SignedIn, job: &JobRecord) -> Markup {
     html! {
         li {
             div {
+                @if signed_in.may_operate() { (selection::tick(signed_in, &job.queue, &job.key)) " " }
                 a.key href=(address) { (job.key) } " " (badge(words, job.state)) " "
                 @if let Some(amount) = details.amount_fen { strong.amount { (amount.yuan()) } " " }
                 span.soft { (moment(&view.updated_at.unwrap_or_default())) " · " (filled(words.calls_made, &[&view.attempts.to_string(), &view.queries.to_string()])) }

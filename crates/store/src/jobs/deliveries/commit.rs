@@ -102,7 +102,7 @@ impl DeliveryCommit {
         match self.result {
             DeliveryResult::Delivered => Guarded { place: Place::NextEvent, ..write },
             DeliveryResult::GivenUp => {
-                Guarded { place: Place::NextEvent, published: Some("webhook_given_up"), ..write }
+                Guarded { place: Place::FailedEvent, published: Some("webhook_given_up"), ..write }
             }
             DeliveryResult::Gone => {
                 let gone = StoredDelivery { failures: 0, first_tried_at: None, gone: true, ..written };
