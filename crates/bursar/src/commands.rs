@@ -27,6 +27,7 @@ pub(crate) mod simulate;
 pub(crate) mod submit;
 pub(crate) mod token;
 pub(crate) mod up;
+pub(crate) mod verify;
 pub(crate) mod worker;
 
 /// Parses `--limit`.

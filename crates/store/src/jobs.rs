@@ -7,6 +7,8 @@ mod actions;
 mod activity;
 mod adopt;
 mod apply;
+mod archive;
+mod archive_schema;
 mod circuits;
 mod claim;
 mod claim_request;
@@ -39,6 +41,8 @@ mod unserved;
 pub use actions::{Action, ActionOutcome};
 pub use activity::Recent;
 pub use apply::{Guarded, Place};
+pub use archive::{ArchiveCursor, ArchiveLease, ArchiveMark, ArchiveProgress, ArchiveSet, ToArchive, UnarchivedJob};
+pub use archive_schema::archive_line_schema;
 pub use claim::{Claimed, ClaimedJob};
 pub use commit::{Commit, Committed, ResponseKnownBy};
 pub use deliveries::{
@@ -50,6 +54,7 @@ pub use notifications::{
     Finality, NotificationCount, NotificationDelivery, NotificationFilter, StoreOutcome, VerifiedNotification,
 };
 pub use proposals::{Approved, Dismissed, Executed, MAX_PROPOSALS, NeedsSecond, OpenProposal, Resumed};
+pub use purge::Purged;
 pub use quarantine::{Dropped, Quarantined, Retried};
 pub use queue::{READY_AT_ONCE, Ready};
 pub use read::{JobRecord, StoredAs};
