@@ -28,10 +28,11 @@ const AFTER_GETTING_STARTED: &[(&str, &[&str])] = &[
 ];
 
 /// Pages whose `sh` blocks have separate tests.
-const OWN_TEST: &[&str] = &["README.md", GETTING_STARTED, "deploy/RUNBOOK.md"];
+const OWN_TEST: &[&str] = &["README.md", GETTING_STARTED, "deploy/RUNBOOK.md", "docs/archive.md"];
 
 /// Reasons for which a block of commands is `console` and no test of this file runs it, with the number of such blocks.
 const NOT_RUN: &[(&str, &str, usize)] = &[
+    ("archive", "it needs an archive, whose `verify` and whose script `archive.rs` runs", 3),
     ("minutes", "it builds, tests or measures for minutes", 10),
     ("docker", "it needs a Docker engine", 1),
     ("cluster", "it needs a Kubernetes cluster; `scripts/charts.sh` validates what it would get", 4),

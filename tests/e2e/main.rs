@@ -10,6 +10,7 @@ mod api_outages;
 mod api_roles;
 mod api_submit;
 mod approvals;
+mod archive;
 mod audit;
 mod bad_config;
 mod bad_jobs;

@@ -71,6 +71,7 @@ impl Worker {
             drain: Duration::from_secs(5),
             retention: Duration::from_secs(24 * 3600),
             journal,
+            archiving: None,
             expected: None,
             metrics: Arc::default(),
             traces: bursar_telemetry::Traces::default(),

@@ -73,6 +73,8 @@ pub(crate) enum Command {
     Audit(commands::audit::Arguments),
     /// List quarantined jobs and webhooks; retry or drop them.
     Quarantine(commands::quarantine::Arguments),
+    /// Check an archive: every hash, every signature, every gap.
+    Verify(commands::verify::Arguments),
     /// Compare jobs with the gateway, one by one; or restore from journals the writes that Redis lost.
     Reconcile(commands::reconcile::Arguments),
     /// Print the report of an account's day: what ended, by kind and state, with exact sums.

@@ -29,6 +29,7 @@ pub(crate) mod simulate;
 pub(crate) mod submit;
 pub(crate) mod token;
 pub(crate) mod up;
+pub(crate) mod verify;
 pub(crate) mod webhooks;
 pub(crate) mod worker;
 pub(crate) mod workers;

@@ -35,7 +35,7 @@ pub(crate) use document::example;
 pub(crate) use fault::{ConfigError, Fault};
 pub(crate) use oidc::OidcKeys;
 pub(crate) use redis_url::RedisUrl;
-pub(crate) use sections::{Expect, Journal, Log, LogFormat, Preflight, UnsignedWebhooks, Webhooks};
+pub(crate) use sections::{Archive, Expect, Journal, Log, LogFormat, Preflight, UnsignedWebhooks, Webhooks};
 pub(crate) use yzt::Balance;
 
 use section::Section;
@@ -49,6 +49,7 @@ pub(crate) struct Config {
     pub(crate) worker: Worker,
     pub(crate) import: Import,
     pub(crate) journal: Journal,
+    pub(crate) archive: Archive,
     pub(crate) server: Server,
     /// `[server.oidc]`, if it has any key.
     pub(crate) oidc: Option<OidcKeys>,
@@ -102,6 +103,7 @@ impl Config {
             worker: read(root.section("worker")),
             import: read(root.section("import")),
             journal: read(root.section("journal")),
+            archive: read_checked(root.section("archive"), Archive::check),
             server,
             oidc,
             webhooks: read_checked(root.section("webhooks"), Webhooks::check),
@@ -133,6 +135,7 @@ impl Config {
             ("worker", show(&self.worker)),
             ("import", show(&self.import)),
             ("journal", show(&self.journal)),
+            ("archive", show(&self.archive)),
             ("server", server),
             ("audit", show(&self.audit)),
             ("webhooks", show(&self.webhooks)),

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::{ExitCode, Termination};
 
+use bursar_archive::ArchiveError;
 use bursar_producer::Unavailable;
 use bursar_store::StoreError;
 use clap::Args;
@@ -149,6 +150,20 @@ impl CarriesExit for StoreError {
             | Self::Cluster
             | Self::NotDurable { .. }
             | Self::Unreadable { .. } => Exit::Unreachable,
+        }
+    }
+}
+
+impl CarriesExit for ArchiveError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoArchive(_) => Exit::Misused,
+            Self::Io { .. }
+            | Self::Damaged { .. }
+            | Self::Truncated { .. }
+            | Self::Outrun { .. }
+            | Self::Line
+            | Self::Sign(_) => Exit::No,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod approvals;
+mod archive;
 mod attribution;
 mod balances;
 mod cli;
@@ -77,6 +78,7 @@ async fn run(command: &Command, global: &Global) -> Result<Exit, Failure> {
         Command::Resume(arguments) => commands::pause::resume(arguments, global).await,
         Command::Audit(arguments) => commands::audit::run(arguments, global).await,
         Command::Quarantine(arguments) => commands::quarantine::run(arguments, global).await,
+        Command::Verify(arguments) => commands::verify::run(arguments, global).await,
         Command::Reconcile(arguments) => commands::reconcile::run(arguments, global).await,
         Command::Report(arguments) => commands::report::run(arguments, global).await,
         Command::Balance(arguments) => commands::balance::run(arguments, global).await,

@@ -141,6 +141,11 @@ fn files_of(config: &Config, part: Part) -> Vec<(String, &Path)> {
                 files.extend(tokens.map(|(key, path)| (format!("accounts.{name}.{key}"), path)));
             }
             files.extend(config.journal.dir.as_deref().map(|path| ("journal.dir".to_owned(), path)));
+            let archive = [
+                ("archive.dir", config.archive.dir.as_deref()),
+                ("archive.signing_key_file", config.archive.signing_key_file.as_deref()),
+            ];
+            files.extend(archive.into_iter().filter_map(|(key, path)| Some((key.to_owned(), path?))));
         }
         Part::Server => {
             let session_key = config.server.session_key_file.as_deref().map(|path| ("server.session_key_file", path));

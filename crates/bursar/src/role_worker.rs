@@ -22,7 +22,7 @@ use crate::preflight::Preflight;
 use crate::private_files::Part;
 use crate::query_rate::AccountRate;
 use crate::service_manager::ServiceManager;
-use crate::{journals, listener, private_files, serve};
+use crate::{archive, journals, listener, private_files, serve};
 
 /// The interval of checks while a worker waits for a Redis that it may send on.
 const WAIT_FOR_FIT: Duration = Duration::from_secs(2);
@@ -70,7 +70,9 @@ pub(crate) async fn run(
     let (gate_sender, fit) = watch::channel(first);
     let name = worker_name();
     let incarnation = journals::begin(config, &store).await?;
+    let archiving = archive::open(config).await?;
     let settings = Settings {
+        archiving,
         journal: journals::open(&config.journal, &name, &incarnation)?,
         expected: Some(journals::expected(config, &incarnation)),
         name,

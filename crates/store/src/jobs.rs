@@ -7,6 +7,8 @@ mod actions;
 mod activity;
 mod adopt;
 mod apply;
+mod archive;
+mod archive_schema;
 mod circuits;
 mod claim;
 mod claim_request;
@@ -43,6 +45,8 @@ mod unserved;
 pub use actions::{Action, ActionOutcome};
 pub use activity::Recent;
 pub use apply::{Guarded, Place};
+pub use archive::{ArchiveCursor, ArchiveLease, ArchiveMark, ArchiveProgress, ArchiveSet, ToArchive, UnarchivedJob};
+pub use archive_schema::archive_line_schema;
 pub use claim::{Claimed, ClaimedJob};
 pub use commit::{Commit, Committed, ResponseKnownBy};
 pub use deliveries::{
@@ -59,6 +63,7 @@ pub use notifications::{
 };
 pub use plan::{Effect, Planned, PlannedJob};
 pub use proposals::{Approved, Dismissed, Executed, MAX_PROPOSALS, NeedsSecond, OpenProposal, Resumed};
+pub use purge::Purged;
 pub use quarantine::{Dropped, Quarantined, Retried};
 pub use queue::{READY_AT_ONCE, Ready};
 pub use read::{JobRecord, StoredAs};

@@ -6,6 +6,7 @@
 //! | `PREFIX:queues` | sorted set | the names of all queues, by when a worker last said that it serves each (ms; 0 = none did yet) |
 //! | `PREFIX:incarnation` | string | which Redis this is |
 //! | `PREFIX:incarnations` | hash | earlier ones whose journals have been reconciled with it |
+//! | `PREFIX:archive` | string | the id of the archive that this Redis is archived in |
 //! | `PREFIX:audit` | stream | the audit trail, one event an entry: see `audit.rs`; bounded by the age of its events alone |
 //! | `PREFIX:workers` | hash | the workers, by name: each one's last heartbeat as JSON; expires; see `workers.rs` |
 //! | `PREFIX:configurations` | hash | roles → the digest of the configuration with which each began last |
@@ -107,6 +108,11 @@ impl Keys {
     /// The identities that it has replaced and whose journals were reconciled with it.
     pub(crate) fn settled_incarnations(&self) -> String {
         format!("{}:incarnations", self.prefix)
+    }
+
+    /// The id of the archive.
+    pub(crate) fn archive(&self) -> String {
+        format!("{}:archive", self.prefix)
     }
 
     /// The audit trail.

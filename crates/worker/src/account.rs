@@ -9,6 +9,7 @@ use bursar_journal::Journal;
 use bursar_store::ConnectionId;
 use bursar_telemetry::{Metrics, Traces};
 
+use crate::archiving::Archiving;
 use crate::journal_check::Expected;
 
 /// One worker process.
@@ -28,6 +29,8 @@ pub struct Settings {
     pub retention: Duration,
     /// The journal that records sends outside Redis before they leave; `None` for no journal.
     pub journal: Option<Journal>,
+    /// The archive of finished jobs; `None` for none.
+    pub archiving: Option<Archiving>,
     /// The Redis that the worker starts on; `None` if there is nothing to compare it with.
     pub expected: Option<Expected>,
     /// The worker's metrics.

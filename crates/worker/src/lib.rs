@@ -5,6 +5,7 @@
 //! need only Redis: lease renewal, grouped commits, and the wake channel.
 
 mod account;
+mod archiving;
 mod backend;
 mod circuit_breaker;
 mod claimed_jobs;
@@ -39,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use account::{Account, SendGate, Settings};
+pub use archiving::Archiving;
 pub use import::Import;
 pub use journal_check::Expected;
 pub use send_block::{SendBlock, send_blocks};
@@ -90,6 +92,7 @@ pub async fn run(
             Arc::clone(&journal_check),
             stopped.clone(),
         )),
+        tokio::spawn(archiving::archive(store.clone(), Arc::clone(&settings), Arc::clone(&queues), stopped.clone())),
         tokio::spawn(retention::purge(store.clone(), Arc::clone(&settings), Arc::clone(&queues), stopped.clone())),
     ];
     let begin_within = settings.lease / lease::RENEWALS_PER_LEASE;

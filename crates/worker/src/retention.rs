@@ -91,12 +91,13 @@ async fn reduce(store: &Store, served: &ServedQueue, retention: Duration) -> Dur
     let queue = &served.queue;
     loop {
         let purged = match is_ours(store, served).await {
-            Ok(true) => store.purge(queue, retention, PER_CALL).await,
+            Ok(true) => store.purge_step(queue, retention, PER_CALL).await,
             Ok(false) => return LOOKS.0,
             Err(error) => Err(error),
         };
         match purged {
-            Ok(reduced) if reduced < PER_CALL => return LOOKS.0,
+            // Jobs that wait for the archive may be before others that do not: it goes on while there is progress.
+            Ok(purged) if !purged.is_full || purged.reduced == 0 => return LOOKS.0,
             Ok(_) => tokio::task::yield_now().await,
             Err(error) => {
                 tracing::warn!(error = %error.chain(), %queue, "ended jobs could not be reduced; trying again in a minute");

@@ -7,7 +7,7 @@ use bursar_domain::GatewayKind;
 use super::account::{AccountKeys, gateway_row};
 use super::beingfi::BeingfiKeys;
 use super::oidc::OidcKeys;
-use super::sections::{Audit, Import, Journal, Log, Redis, Server, Telemetry, Webhooks, Worker};
+use super::sections::{Archive, Audit, Import, Journal, Log, Redis, Server, Telemetry, Webhooks, Worker};
 use super::table::{Keys, Row, Setting};
 use super::yzt::YztKeys;
 
@@ -49,6 +49,7 @@ pub(super) fn sections() -> Vec<Chapter> {
         chapter::<Worker>("worker"),
         chapter::<Import>("import"),
         chapter::<Journal>("journal"),
+        chapter::<Archive>("archive"),
         chapter::<Server>("server"),
         chapter::<OidcKeys>("server.oidc"),
         chapter::<Audit>("audit"),

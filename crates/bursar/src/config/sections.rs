@@ -9,12 +9,13 @@ use bursar_server::{IpNet, ProxyHeader};
 use bursar_store::{AUDIT_KEEP, COUNTS_KEEP, Durability};
 use bursar_webhooks::{AllowedNetwork, Authorities};
 
-use super::redis_url::RedisUrl;
+use super::redis_url::{ReceiverUrl, RedisUrl};
 use super::rules::{DAY, HOUR, MINUTE, SECOND, duration, flag, whole, word};
 use super::section::Section;
 use super::table::section;
 use super::texts::{
-    CA_ONLY, approval_actions, base_url, file, listen, name, networks, networks_with_ports, queues, redis_url,
+    CA_ONLY, approval_actions, base_url, file, listen, name, networks, networks_with_ports, queues, receiver_url,
+    redis_url, texts,
 };
 
 section! {
@@ -140,6 +141,47 @@ section! {
         files: u32 = whole(1..=10_000), default(16);
         /// A file whose last write is older than this is removed, too, unless it has a job that is not finished.
         keep: Duration = duration(DAY..=DAY * 3_650), default(DAY * 90);
+    }
+}
+
+section! {
+    /// The archive: finished jobs in signed, chained files outside Redis. `docs/archive.md` explains it.
+    pub(crate) struct Archive {
+        /// Archive into this folder every job that has ended, with its content, its history and its deliveries. Its details leave Redis only
+        /// once they are here. All workers must reach the same folder: a shared volume, unless they run on one host. The files hold the
+        /// jobs' contents and are readable to this user only. Left out, there is no archive. A Redis that was archived once keeps the details of
+        /// jobs that are not, whatever a worker's configuration says.
+        dir: Option<PathBuf> = file(), optional("archive");
+        /// Sign by this private key: Ed25519 in PEM, as `openssl genpkey -algorithm ed25519` writes it.
+        signing_key_file: Option<PathBuf> = file(), optional("archive.key.pem");
+        /// Sign by this command instead, which holds the key elsewhere: a program and its arguments. It reads the bytes from its standard
+        /// input and prints the 64 bytes of the signature. It needs `public_key_file`.
+        sign_command: Option<Vec<String>> = texts(), optional(vec!["sign-seal", "--token", "0"]);
+        /// The public key by which `sign_command` signs: PEM, as `openssl pkey -pubout` writes it.
+        public_key_file: Option<PathBuf> = file(), optional("archive.pub.pem");
+        /// A job is archived so long after its end, once its webhooks are delivered. A job that changes afterwards, by a refund for
+        /// example, is archived again before its details leave Redis.
+        after: Duration = duration(Duration::ZERO..=DAY * 30), default(MINUTE * 10);
+        /// The time between rounds. Each round in which jobs have ended adds a segment to each partition's chain, or several.
+        every: Duration = duration(SECOND..=DAY), default(HOUR);
+        /// Post each new seal to this URL, for a service that notes or timestamps it: a JSON object, by the worker that published it. A post
+        /// that fails is tried three times, and then logged. Redis has the newest seals in any case.
+        heads_url: Option<ReceiverUrl> = receiver_url(), optional("https://ledger.example/bursar");
+    }
+}
+
+impl Archive {
+    /// Notes settings that do not fit together.
+    pub(super) fn check(&self, section: &mut Section<'_>) {
+        if self.dir.is_some() && self.signing_key_file.is_none() && self.sign_command.is_none() {
+            section.wrong("dir", "needs signing_key_file or sign_command: an archive is signed");
+        }
+        if self.sign_command.as_ref().is_some_and(Vec::is_empty) {
+            section.wrong("sign_command", "must name a program");
+        }
+        if self.sign_command.is_some() && self.public_key_file.is_none() {
+            section.wrong("sign_command", "needs public_key_file");
+        }
     }
 }
 

@@ -118,7 +118,7 @@ local function further(key, at, count)
     elseif letter == 'w' then deliveries[#deliveries + 1] = { key, word }
     elseif letter == 't' then records[written + 1], records[written + 2], written = queue_key('delivery') .. ':' .. key, word, written + 2
     elseif letter == 'x' then
-      for _, name in ipairs({ 'job', 'history', 'delivery', 'outbox', 'failed' }) do deleted[#deleted + 1] = queue_key(name) .. ':' .. key end
+      for _, name in ipairs({ 'job', 'history', 'delivery', 'outbox', 'failed', 'archived' }) do deleted[#deleted + 1] = queue_key(name) .. ':' .. key end
       for _, name in ipairs({ 'quarantine', 'delivery_quarantine', 'delivery_claims' }) do redis.call('HDEL', queue_key(name), key) end
       leaving.failed_deliveries[#leaving.failed_deliveries + 1] = key
       leaving.due_deliveries[#leaving.due_deliveries + 1], leaving.done[#leaving.done + 1] = key, key
@@ -133,7 +133,7 @@ local function further(key, at, count)
       if redis.pcall('HSETNX', KEYS[2], 'paused', word) == 1 then published[#published + 1] = { 'queue', queue, 'event', 'paused', 'reason', word } end
     elseif letter == 'q' then redis.call('HSET', queue_key(is_delivery and 'delivery_quarantine' or 'quarantine'), key, word)
     elseif letter == 'd' then
-      for _, name in ipairs({ 'history', 'delivery', 'outbox', 'failed' }) do deleted[#deleted + 1] = queue_key(name) .. ':' .. key end
+      for _, name in ipairs({ 'history', 'delivery', 'outbox', 'failed', 'archived' }) do deleted[#deleted + 1] = queue_key(name) .. ':' .. key end
       leaving.failed_deliveries[#leaving.failed_deliveries + 1] = key
     end
   end

@@ -29,6 +29,9 @@
 //! | `failed_deliveries:QUEUE` | sorted set | keys with such an event, by the time of its failure (ms) |
 //! | `delivery_claims:QUEUE` | hash | the dispatchers' claims, by key |
 //! | `delivery_quarantine:QUEUE` | hash | keys whose events cannot be delivered → since when, and why |
+//! | `archived:QUEUE:KEY` | string | the version of an ended job that the archive has, and its fingerprint: see `archive.rs` |
+//! | `unarchived:QUEUE` | sorted set | ended jobs to look at again for the archive, by when (ms) |
+//! | `archive` | hash | the partition's archiving: the lease (`holder`, `until`), `marked` and `head` (the newest segment), `cursor:QUEUE` (the last ended job that was looked at) |
 //! | `ready` | sorted set | the partition's queues in which something waits, by when it is due (ms) |
 //! | `ready_deliveries` | sorted set | the same of webhooks: queues with a waiting event, by when to try |
 //! | `proposals` | sorted set | the partition's open proposals: a queue, a space and a key, by when each expires (ms) |
@@ -127,6 +130,10 @@ impl QueueKeys {
 
     pub(crate) fn history(&self, key: &Key) -> String {
         self.of_key("history", key.as_str())
+    }
+
+    pub(crate) fn archived(&self, key: &Key) -> String {
+        self.of_key("archived", key.as_str())
     }
 
     /// The key of one job's or notification's data with this name.

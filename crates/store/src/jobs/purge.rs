@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use bursar_archive::ArchivedJob;
 use bursar_domain::{HistoryEvent, Key, Millis, Queue};
 use redis::{Pipeline, Value};
 
 use super::apply::{Applied, Guarded, Place, Seen};
+use super::archive::read_mark;
 use super::commit::ResponseKnownBy;
 use super::overlay::is_open;
 use super::read::lossy;
@@ -20,12 +22,31 @@ const MAX_LINES: isize = 2_048;
 /// Queues that one round trip reads.
 const QUEUES_AT_ONCE: usize = 500;
 
+/// The result of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purged {
+    /// Jobs that were reduced.
+    pub reduced: usize,
+    /// True if as many jobs were past their retention as the call looks at.
+    pub is_full: bool,
+}
+
 impl Store {
     /// Reduces at most `limit` jobs that ended longer than `retention` ago to tombstones; returns their number.
     ///
     /// # Errors
-    /// [`StoreError`]: repeat.
+    /// As [`Store::purge_step`].
     pub async fn purge(&self, queue: &Queue, retention: Duration, limit: usize) -> Result<usize, StoreError> {
+        Ok(self.purge_step(queue, retention, limit).await?.reduced)
+    }
+
+    /// Reduces at most `limit` jobs that ended longer than `retention` ago to tombstones. Where this Redis is archived, jobs whose present
+    /// version is not in the archive stay, and are noted for the archive.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn purge_step(&self, queue: &Queue, retention: Duration, limit: usize) -> Result<Purged, StoreError> {
+        let is_archived = self.archive_id().await?.is_some();
         let queue_keys = self.queues.of(queue);
         let until = self.now().await?.0.saturating_sub(crate::jobs::claim_request::whole_millis(retention));
         let mut pipeline = Pipeline::new();
@@ -33,8 +54,9 @@ impl Store {
         pipeline.arg("LIMIT").arg(0).arg(limit.min(MAX_BATCH));
         let (names,): (Vec<Vec<u8>>,) = self.query("ZRANGE", &pipeline).await?;
         let keys: Vec<Key> = names.into_iter().filter_map(|name| lossy(name).parse().ok()).collect();
+        let is_full = keys.len() >= limit;
         if keys.is_empty() {
-            return Ok(0);
+            return Ok(Purged { reduced: 0, is_full });
         }
         let mut pipeline = Pipeline::new();
         for key in &keys {
@@ -42,21 +64,26 @@ impl Store {
             pipeline
                 .zscore(queue_keys.set("due_queries"), key.as_str())
                 .zscore(queue_keys.set("due_deliveries"), key.as_str());
-            pipeline.lrange(queue_keys.history(key), 0, MAX_LINES - 1);
+            let lines = if is_archived { -1 } else { MAX_LINES - 1 }; // a fingerprint is of all
+            pipeline.lrange(queue_keys.history(key), 0, lines).get(queue_keys.archived(key));
         }
         let replies: Vec<Value> = self.query("GET", &pipeline).await?;
-        let (mut writes, mut busy) = (Vec::new(), Vec::new());
-        for (key, reply) in keys.iter().zip(replies.chunks(5)) {
+        let (mut writes, mut busy, mut unarchived) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, reply) in keys.iter().zip(replies.chunks(6)) {
             let text: Option<Vec<u8>> = from_reply("GET", reply.first())?;
             let claim: Option<Vec<u8>> = from_reply("HGET", reply.get(1))?;
             let waits: [Option<f64>; 2] = [from_reply("ZSCORE", reply.get(2))?, from_reply("ZSCORE", reply.get(3))?];
             let lines: Vec<Vec<u8>> = from_reply("LRANGE", reply.get(4)).unwrap_or_default();
+            let mark: Option<String> = from_reply("GET", reply.get(5))?;
             let text = lossy(text.unwrap_or_default());
             let stored = StoredJob::read(&text);
             match stored {
                 // It is being queried again, or its webhook is still to be delivered: its retention restarts, and it
                 // blocks no later job.
                 Ok(_) if claim.is_some() || waits.iter().any(Option::is_some) => busy.push(key),
+                Ok(stored) if is_archived && !is_open(stored.state) && !is_marked(mark, &text, &lines) => {
+                    unarchived.push(key);
+                }
                 Ok(stored) if !is_open(stored.state) => writes.push(tombstone(key, &stored, text, &lines)),
                 // Never delete a job that has not ended, or that cannot be read.
                 Ok(_) | Err(_) => busy.push(key),
@@ -77,7 +104,10 @@ impl Store {
             }
             let _: () = self.query("ZADD", &later).await?;
         }
-        Ok(reduced)
+        if !unarchived.is_empty() {
+            self.note_unarchived(queue, &unarchived, self.now().await?).await?;
+        }
+        Ok(Purged { reduced, is_full })
     }
 
     /// The end time of each queue's oldest ended job; `None` if there is none. Many are read in a few round trips.
@@ -118,6 +148,12 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// True if the archive has this version.
+fn is_marked(mark: Option<String>, text: &str, lines: &[Vec<u8>]) -> bool {
+    let mark = mark.unwrap_or_default();
+    read_mark(&mark).is_some_and(|(_, known)| known == ArchivedJob::fingerprint(text.as_bytes(), lines))
 }
 
 fn tombstone(key: &Key, stored: &StoredJob, text: String, lines: &[Vec<u8>]) -> Guarded {

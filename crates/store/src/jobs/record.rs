@@ -4,6 +4,7 @@
 //! builds of two neighbouring versions can work on one Redis.
 
 use bursar_domain::{ContentDetails, HistoryEvent, Job, Millis, Outcome, Reason, State, TraceParent};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -45,7 +46,11 @@ const MAX_TRADE_NOS: usize = 8;
 
 /// A job as it is stored. While a worker has claimed it, the record stays unchanged, and the claim entry has the rest:
 /// [`super::overlay`] combines the two.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(
+    rename = "Record",
+    description = "A job's record, as Redis has it. Fields that are empty or zero are left out, and fields may be added."
+)]
 pub(crate) struct StoredJob {
     /// The record's version.
     pub(crate) v: u32,
@@ -95,12 +100,14 @@ pub(crate) struct StoredJob {
     pub(crate) late_outcome: Option<Outcome>,
     /// SHA-256 of the content, Base64; of a tombstone, its first half.
     #[serde(rename = "sha256")]
+    #[schemars(with = "String")]
     pub(crate) hash: Hash,
     /// The group that shares the queue fairly with others.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) fair_group: String,
     /// The accepted bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub(crate) content: Option<Raw>,
     /// The gateway's numbers for it, newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -195,7 +195,7 @@ impl Store {
 
     /// The rows of the set after that row, and whether there may be more. Many rows can have the same score: then more
     /// are read until one is new.
-    async fn rows_after(
+    pub(crate) async fn rows_after(
         &self,
         queue: &Queue,
         set: &str,

@@ -16,6 +16,7 @@
 mod actions;
 mod activity;
 mod adopt;
+mod archive;
 mod audit;
 mod balance;
 mod bounds;

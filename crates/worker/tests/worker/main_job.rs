@@ -42,6 +42,7 @@ async fn a_transfer_is_sent_once_and_followed_to_its_last_word() {
         drain: Duration::from_secs(5),
         retention: Duration::from_secs(3600),
         journal: None,
+        archiving: None,
         expected: None,
         metrics: Arc::default(),
         traces: bursar_telemetry::Traces::default(),

@@ -196,6 +196,7 @@ impl World {
                 drain: Duration::from_secs(5),
                 retention: Duration::from_secs(3600),
                 journal: None,
+                archiving: None,
                 expected: None,
                 metrics: Arc::default(),
                 traces: bursar_telemetry::Traces::default(),

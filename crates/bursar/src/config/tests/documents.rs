@@ -13,7 +13,12 @@ const DEPLOY: &str = include_str!("../../../../../deploy/bursar.toml");
 #[test]
 fn files_are_what_the_table_gives() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    for (file, text) in [("deploy/bursar.toml", document::example()), ("docs/configuration.md", page())] {
+    let schema = serde_json::to_string_pretty(&bursar_store::archive_line_schema()).unwrap() + "\n";
+    for (file, text) in [
+        ("deploy/bursar.toml", document::example()),
+        ("docs/configuration.md", page()),
+        ("docs/archive-line.schema.json", schema),
+    ] {
         let path = root.join(file);
         if std::env::var_os("BURSAR_WRITE_DOCUMENTS").is_some() {
             std::fs::write(&path, &text).unwrap();

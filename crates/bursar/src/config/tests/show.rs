@@ -80,10 +80,18 @@ ca_file = 'ca.pem'
     }
 }
 
+const ARCHIVE: &str = "[archive]
+dir = 'archive'
+signing_key_file = 'archive.key.pem'
+sign_command = ['sign']
+public_key_file = 'archive.pub.pem'
+heads_url = 'https://ledger.example/seals'
+";
+
 #[test]
 fn every_key_that_has_a_value_is_shown() {
     let sections = "[redis]\nca_file = 'ca.pem'\npartitions = 1\n[journal]\ndir = 'j'\n[webhooks]\nca_file = 'ca.pem'\nsecrets_file = 'secrets'\n[server]\nsession_key_file = 'key'\npublic_listen = '127.0.0.1:1'\nadmin_listen = '127.0.0.1:2'\n";
-    let sections = format!("{sections}{OIDC}");
+    let sections = format!("{sections}{OIDC}{ARCHIVE}");
     let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}{FURTHER_BEINGFI}{sections}{OBSERVED}"), &[]).shown();
     let mut keys: Vec<String> = Vec::new();
     for (section, inner) in &shown {
