@@ -1,5 +1,6 @@
 //! Child processes, started from this program: the simulator, and an idle worker.
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +93,7 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
         trusted_proxies: Vec::new(),
         proxy_header: ProxyHeader::XForwardedFor,
         notification_accounts: Vec::new(),
+        time_zones: BTreeMap::default(),
     };
     let accounts = jobs::accounts(arguments.accounts);
     let (producer, queues) = (jobs::producer_for(&store, &accounts), jobs::queues(&accounts)?);

@@ -66,6 +66,8 @@ fn by_event(event: &HistoryEvent) -> Option<EndedBy> {
         | HistoryEvent::Notification(_)
         | HistoryEvent::Delivery(_)
         | HistoryEvent::Quarantine(_)
+        | HistoryEvent::Proposal(_)
+        | HistoryEvent::WebhookResent(_)
         | HistoryEvent::Unreadable(_)
         | HistoryEvent::Other(_) => None,
     }

@@ -98,6 +98,7 @@ mod tests {
             next_query: None,
             paused: is_paused.then(|| Reason::read("{}")),
             circuits_open: vec![Millis(9); circuits],
+            served_at: None,
         }
     }
 

@@ -269,6 +269,9 @@ async fn act_on(context: &CommandContext, acting: &Acting<'_>, planned: &Planned
             Operated::NeedsSecond(NeedsSecond::OpenBefore(open)) => {
                 Did::refused(format!("{} has proposed it already", open.proposal.proposed_by))
             }
+            Operated::NeedsSecond(NeedsSecond::NoToken) => {
+                Did::refused("server.approvals is 2: a proposal needs an operator's token (--token-file, BURSAR_TOKEN)")
+            }
             Operated::NeedsSecond(NeedsSecond::TooMany) => Did::refused("too many proposals are open"),
         })
     };

@@ -15,6 +15,7 @@ use crate::http::part::Part;
 use crate::http::problem::{Kind, Problem};
 use crate::http::query::NoQuery;
 use crate::ops::action_batch::{ChosenJob, act, preview, result};
+use crate::ops::audit::Acting;
 use crate::state::Shared;
 use request::{ActionsBody, ActionsRequest, Named, PreviewBody, PreviewRequest};
 
@@ -129,7 +130,8 @@ async fn act_on_many(
         key: key.clone(),
         version: version.clone(),
     });
-    let mut results = act(&app, chosen.collect(), action, who.actor.clone(), reason);
+    let acting = Acting { actor: &who.actor, identity: &who.bearer.identity, reason: &reason };
+    let mut results = act(&app, chosen.collect(), action, acting);
     let mut answers = Vec::with_capacity(jobs.len());
     for named in &jobs {
         let known = if is_known(&named) { results.recv().await } else { None };

@@ -199,7 +199,7 @@ async fn resend_webhooks(
     let chosen = Chosen::read(&mut fields);
     fields.finish()?;
     let (reason, chosen) = reason.zip(chosen).ok_or_else(Fields::no_object)?;
-    let acting = Acting { actor: &who.actor, reason: &reason };
+    let acting = Acting { actor: &who.actor, identity: &who.bearer.identity, reason: &reason };
     let webhooks = match chosen {
         Chosen::Receiver(receiver) => resend_failed_of(&app, &who.bearer, &receiver, acting).await?,
         Chosen::One(origin, key) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bursar_domain::{Actor, BatchOutcome, BatchResult, Key, Operation, Queue, State};
+use bursar_domain::{BatchOutcome, BatchResult, Key, Operation, Queue, State};
 use bursar_store::{Cursor, JobRecord, Planned, StoredAs};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
@@ -72,17 +72,16 @@ pub(crate) fn act(
     app: &Shared,
     chosen: Vec<ChosenJob>,
     operation: Operation,
-    actor: Actor,
-    reason: String,
+    acting: Acting<'_>,
 ) -> mpsc::Receiver<BatchResult> {
     // Room for all: a slow reader holds up no action.
     let (results, reader) = mpsc::channel(chosen.len().max(1));
     let app = Shared::clone(app);
-    let operator = Arc::new((actor, reason));
+    let operator = Arc::new(acting.kept());
     tokio::spawn(async move {
         let acting = futures_util::stream::iter(chosen).map(|job| {
             let (app, operator) = (Shared::clone(&app), Arc::clone(&operator));
-            async move { act_on(&app, job, operation, Acting { actor: &operator.0, reason: &operator.1 }).await }
+            async move { act_on(&app, job, operation, operator.acting()).await }
         });
         let mut acting = std::pin::pin!(acting.buffered(AT_ONCE));
         while let Some(result) = acting.next().await {

@@ -28,7 +28,24 @@ pub(crate) struct Acting<'a> {
     pub(crate) reason: &'a str,
 }
 
+/// The same, for actions that outlive their request.
+pub(crate) struct KeptActing {
+    actor: Actor,
+    identity: String,
+    reason: String,
+}
+
+impl KeptActing {
+    pub(crate) fn acting(&self) -> Acting<'_> {
+        Acting { actor: &self.actor, identity: &self.identity, reason: &self.reason }
+    }
+}
+
 impl Acting<'_> {
+    pub(crate) fn kept(&self) -> KeptActing {
+        KeptActing { actor: self.actor.clone(), identity: self.identity.to_owned(), reason: self.reason.to_owned() }
+    }
+
     /// The same as the store records it in the history of a job.
     pub(crate) fn operator(&self) -> Operator<'_> {
         let who = self.actor.name.as_deref().unwrap_or_default();

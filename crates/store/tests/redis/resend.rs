@@ -11,7 +11,7 @@ use crate::scene::{LEASE, Scene, then, transfer_with_webhook};
 
 static NUMBER: AtomicU64 = AtomicU64::new(1);
 
-const LI: Operator<'static> = Operator { who: "li", why: "the receiver is back" };
+const LI: Operator<'static> = Operator { who: "li", why: "the receiver is back", identity: None };
 
 fn origin(scene: &Scene) -> Origin {
     Origin::Jobs(scene.queue.clone())

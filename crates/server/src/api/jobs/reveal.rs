@@ -47,7 +47,7 @@ async fn reveal(
     JsonBody(body): JsonBody,
 ) -> Result<Json<RevealedJob>, Problem> {
     let ActionRequest { reason } = ActionRequest::read(&body)?;
-    let acting = Acting { actor: &who.actor, reason: &reason };
+    let acting = Acting { actor: &who.actor, identity: &who.bearer.identity, reason: &reason };
     let record = ops::jobs::reveal(&app, &name.queue, &name.key, acting).await?;
     let content = record.content.as_deref().and_then(|content| serde_json::from_str(content).ok());
     let job = JobView { details: record.details(Shown::Whole), ..record.view() };

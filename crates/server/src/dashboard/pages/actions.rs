@@ -66,7 +66,7 @@ pub(super) async fn perform(AppState(app): AppState<Shared>, posted: Posted<MAX_
         return Err(refused(&signed_in, words.actions.none_selected));
     }
     let count = jobs.len();
-    let results = action_batch::act(&app, jobs, operation, signed_in.actor.clone(), reason.to_owned());
+    let results = action_batch::act(&app, jobs, operation, signed_in.acting(reason));
     Ok(acted(&signed_in, operation, count, results))
 }
 
