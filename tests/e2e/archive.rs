@@ -240,7 +240,7 @@ async fn a_refund_after_success_is_a_second_line() {
         })
         .await;
     };
-    until(&[first.clone()]).await;
+    until(std::slice::from_ref(&first)).await;
     eventually(SOON, "the refund", async || {
         world.ok(&["query", "REFUND", "--reason", "the shop says so"]).await;
         let job = world.job("REFUND").await;

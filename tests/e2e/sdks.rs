@@ -219,7 +219,9 @@ async fn a_client_that_lacks_a_field_or_a_word_is_named() {
         let mut changed = description.clone();
         match changed.pointer_mut(&format!("{schema}/{parent}")).unwrap() {
             Value::Array(values) => values.push(value),
-            object => object[name] = value,
+            object @ (Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                object[name] = value;
+            }
         }
         let (code, found) = generate(&world, &changed, &["--check"]).await;
         assert_eq!(code, Some(1), "{place}: {found}");

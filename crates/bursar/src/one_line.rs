@@ -65,7 +65,7 @@ fn is_colour(text: &str) -> bool {
 mod log_line;
 #[cfg(test)]
 #[path = "../../../fuzz/properties/replay.rs"]
-mod replay;
+pub(crate) mod replay;
 
 #[cfg(test)]
 mod tests {

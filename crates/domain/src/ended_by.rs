@@ -96,19 +96,19 @@ mod tests {
     use super::*;
     use crate::GatewayText;
 
-    fn event(event: Value) -> HistoryEvent {
+    fn event(event: &Value) -> HistoryEvent {
         HistoryEvent::read(event.to_string().as_bytes())
     }
 
     fn action(action: &str, to: &str) -> HistoryEvent {
         event(
-            json!({"event": "operator_action", "at": 1, "action": action, "from": "needs_review", "to": to, "operator": "li",
+            &json!({"event": "operator_action", "at": 1, "action": action, "from": "needs_review", "to": to, "operator": "li",
             "comment": "seen"}),
         )
     }
 
     fn response(outcome: &str, late: bool) -> HistoryEvent {
-        event(json!({"event": "response", "at": 1, "fence": 1, "call": "query", "outcome": outcome, "late": late}))
+        event(&json!({"event": "response", "at": 1, "fence": 1, "call": "query", "outcome": outcome, "late": late}))
     }
 
     #[test]

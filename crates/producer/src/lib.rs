@@ -111,9 +111,12 @@ pub trait Witness: fmt::Debug + Send + Sync {
 /// Called with the outcome of one submission; dropped without a call if the outcome is unknown.
 pub type OnOutcome = Box<dyn FnOnce(&Outcome) + Send>;
 
+/// Says the rule that a URL breaks, if it breaks one.
+type BrokenRule = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// The rule for the `callback_url` of a job: the rule in words, for a URL that breaks it.
 #[derive(Clone)]
-pub struct CallbackRule(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct CallbackRule(Arc<BrokenRule>);
 
 impl CallbackRule {
     /// A rule by a function that says it for a URL that breaks it.

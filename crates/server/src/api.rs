@@ -9,7 +9,6 @@ pub(crate) mod metrics;
 pub(crate) mod notify;
 pub(crate) mod openapi;
 mod operator_request;
-pub(crate) mod problems;
 pub(crate) mod proposals;
 pub(crate) mod quarantine;
 pub(crate) mod queues;

@@ -10,8 +10,7 @@ use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::{
-    actions, audit, events, health, jobs, metrics, notify, openapi, problems, proposals, quarantine, queues, report,
-    webhooks,
+    actions, audit, events, health, jobs, metrics, notify, openapi, proposals, quarantine, queues, report, webhooks,
 };
 use crate::dashboard;
 use crate::http::client;
@@ -25,7 +24,7 @@ fn parts() -> Vec<Part> {
     let work = [jobs::part(), actions::part(), queues::part(), proposals::part(), quarantine::part(), events::part()];
     let work = work.into_iter().chain([audit::part(), report::part(), webhooks::part()]);
     let work = work.chain([notify::stored_part(), notify::received_part()]);
-    let mut parts: Vec<Part> = work.chain([health::part(), metrics::part(), problems::part()]).collect();
+    let mut parts: Vec<Part> = work.chain([health::part(), metrics::part()]).collect();
     parts.push(openapi::part(&parts));
     parts.push(dashboard::pages::part());
     parts

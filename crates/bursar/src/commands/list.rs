@@ -18,7 +18,7 @@ const PAGE: usize = 500;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar list --state needs_review\n  bursar list --payer amy99a --since 2026-01-01T00:00:00+08:00 --min-amount 100000\n  bursar list --trade-no 2025062413293980461 --json\n\nJobs of all queues, newest first: by the time at which they ended or came to need review, other jobs by the time at which they were accepted. They fit everything that is given. A job that this build cannot read is printed as `unreadable`, whatever you ask for."
+    after_help = "Example:\n  bursar list --state needs_review\n  bursar list --payer amy99a --since 2026-01-01T00:00:00Z\n  bursar list --trade-no 2025062413293980461 --json\n\nJobs of all queues, newest first: by the time at which they ended or came to need review, other jobs by the time at which they were accepted. They fit everything that is given. A job that this build cannot read is printed as `unreadable`, whatever you ask for."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]

@@ -16,7 +16,7 @@ use crate::output::{line, one_line};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar show 1001XP2025010110000001\n  bursar show 1001XP2025010110000001 --json\n  bursar show 1001XP2025010110000001 --reveal --reason 'the payee asks for the account'\n\nAccount numbers and names are masked. --reveal shows the whole content to an operator, and is an event of the audit trail."
+    after_help = "Example:\n  bursar show 1001XP2025010110000001\n  bursar show 1001XP2025010110000001 --json\n  bursar show ORDER-1 --reveal --reason 'the payee asks for the account'\n\nAccount numbers and names are masked. --reveal shows the whole content to an operator, and is an event of the audit trail."
 )]
 pub(crate) struct Arguments {
     /// The job's `platform_no`.

@@ -16,7 +16,7 @@ use crate::output::{line, one_line};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar callbacks list --receiver shop.example\n  bursar callbacks show 1001XP2025010110000001 --queue main/transfer\n  bursar callbacks resend --receiver shop.example --reason 'the receiver is back'\n\nA webhook keeps its webhook-id at each attempt and each resend. Webhooks that cannot be delivered at all are in `bursar quarantine list`."
+    after_help = "Example:\n  bursar callbacks list --receiver shop.example\n  bursar callbacks show 1001XP2025010110000001 --queue main/transfer\n  bursar callbacks resend --receiver shop.example --reason 'it is back'\n\nA webhook keeps its webhook-id at each attempt and each resend. Webhooks that cannot be delivered at all are in `bursar quarantine list`."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -51,7 +51,7 @@ enum Act {
     },
     /// Deliver the webhooks of one job again, or all failed ones of a receiver.
     #[command(
-        after_help = "Example:\n  bursar callbacks resend 1001XP2025010110000001 --queue main/transfer --reason 'the receiver is back'\n  bursar callbacks resend --receiver shop.example --reason 'the receiver is back'\n\nA waiting webhook is tried now. Exit 1 if one was not resent."
+        after_help = "Example:\n  bursar callbacks resend ORDER-1 --queue main/transfer --reason 'it is back'\n  bursar callbacks resend --receiver shop.example --reason 'it is back'\n\nA waiting webhook is tried now. Exit 1 if one was not resent."
     )]
     Resend {
         /// The job's key, or the notification's number.

@@ -42,7 +42,7 @@ const FIELDS: &[Field] = &[
     optional("org_order_id", Rule::Id(32)).shown(),
     optional("pay_merchant_id", Rule::Id(32)),
     optional("pay_type", Rule::Id(8)).shown(),
-    required("store_id", Rule::Id(16)).shown(),
+    required("store_id", Rule::Id(16)),
     optional("trade_no", Rule::Id(32)).shown(),
     optional("user_id", Rule::Id(8)),
     optional("fee_amount", Rule::Price).shown(),

@@ -12,6 +12,7 @@ mod live;
 mod missing;
 mod notification;
 mod notifications;
+mod problems;
 mod proposals;
 mod provider;
 mod quarantine;
@@ -29,6 +30,7 @@ use axum::routing::{get, post};
 
 use super::assets;
 use crate::http::part::Part;
+use crate::http::problem::DOCUMENTATION;
 
 pub(crate) use missing::show as missing;
 
@@ -58,6 +60,7 @@ pub(crate) fn part() -> Part {
         .page("/report", get(report::show))
         .page("/report.csv", get(report::csv))
         .page("/workers", get(workers::show))
+        .page(DOCUMENTATION, get(problems::show))
         .page("/live", get(live::events))
         .page("/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .page("/sign-in/provider", get(provider::leave))

@@ -37,7 +37,7 @@ impl FromRequest<Shared> for JsonBody {
             let detail = format!("the body must be here within {}", humantime::format_duration(client_timeout));
             Err(Problem::new(Kind::TooSlow, detail))
         })
-        .and_then(json_text)
+        .and_then(|body| json_text(&body))
         .map(Self)
     }
 }
@@ -54,13 +54,13 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 ///
 /// # Errors
 /// The body is none: a problem that says where.
-fn json_text(body: Bytes) -> Result<Bytes, Problem> {
+fn json_text(body: &Bytes) -> Result<Bytes, Problem> {
     if body.starts_with(&GZIP) {
         return Err(Problem::new(Kind::WrongContentType, "the body is compressed by gzip: send the JSON itself"));
     }
     let mark = BYTE_ORDER_MARK.encode_utf8(&mut [0; 4]).len();
     let malformed = |detail: String| Problem::new(Kind::Malformed, detail);
-    let text = std::str::from_utf8(&body)
+    let text = std::str::from_utf8(body)
         .map_err(|error| malformed(format!("the body must be UTF-8: byte {} is not", error.valid_up_to() + 1)))?;
     let (text, body) =
         if text.starts_with(BYTE_ORDER_MARK) { (&text[mark..], body.slice(mark..)) } else { (text, body.clone()) };
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_body_is_one_json_text_or_says_what_it_is() {
-        let taken = |body: &[u8]| json_text(Bytes::copy_from_slice(body)).map_err(|problem| format!("{problem:?}"));
+        let taken = |body: &[u8]| json_text(&Bytes::copy_from_slice(body)).map_err(|problem| format!("{problem:?}"));
         assert_eq!(taken(b"{} ").unwrap(), "{} ");
         assert_eq!(taken("\u{feff}{}".as_bytes()).unwrap(), "{}");
         for (body, kind, says) in [

@@ -34,12 +34,11 @@ const ALL: &[&str] = &["producer", "operator", "reader"];
 type Row = (&'static str, &'static str, For, u16, u16);
 
 /// The routes of programs.
-const API: [Row; 38] = [
+const API: [Row; 37] = [
     ("GET", "/healthz", Anybody, 200, 200),
     ("GET", "/readyz", Anybody, 200, 200),
     ("GET", "/metrics", Anybody, 200, 200),
     ("GET", "/openapi.json", Anybody, 200, 200),
-    ("GET", "/problems", Anybody, 200, 200),
     ("POST", "/notify/{account}", Anybody, 400, 400),
     ("GET", "/v1/jobs", Tokens(ALL), 200, 200),
     ("POST", "/v1/jobs", Tokens(&["producer"]), 201, 422),
@@ -76,7 +75,7 @@ const API: [Row; 38] = [
 ];
 
 /// The routes of people. A form is empty: 422 says that it was looked at, 409 that it does not say which state its reader saw.
-const PAGES: [Row; 38] = [
+const PAGES: [Row; 39] = [
     ("GET", "/", People, 200, 200),
     ("GET", "/queues/{account}/{kind}/{act}", Operators, 200, 404),
     ("POST", "/queues/{account}/{kind}/{act}", Operators, 422, 404),
@@ -109,6 +108,7 @@ const PAGES: [Row; 38] = [
     ("GET", "/report.csv", People, 200, 200),
     ("GET", "/workers", People, 200, 200),
     ("GET", "/live", People, 200, 200),
+    ("GET", "/problems", Anybody, 200, 200),
     ("GET", "/sign-in", Anybody, 200, 200),
     ("GET", "/sign-in/provider", Anybody, 404, 404),
     ("GET", "/sign-in/return", Anybody, 404, 404),

@@ -2,8 +2,8 @@
 
 #[path = "../../../../../fuzz/properties/config.rs"]
 mod config;
-#[path = "../../../../../fuzz/properties/replay.rs"]
-mod replay;
+
+use crate::one_line::replay;
 
 #[test]
 fn what_fuzzing_kept_for_config_holds() {

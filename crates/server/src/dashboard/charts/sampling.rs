@@ -27,6 +27,9 @@ pub(super) const LINES: usize = INLINE_EVENTS;
 /// Records that are read in one step: about a millisecond of Redis.
 const RECORDS_AT_ONCE: usize = 100;
 
+/// The ended jobs of one queue and their amounts, by column and the word of their state.
+pub(super) type ByColumn = BTreeMap<(usize, &'static str), Sum>;
+
 /// The counts and the sample.
 pub(in crate::dashboard) struct Seen {
     pub(super) now: Millis,
@@ -37,7 +40,7 @@ pub(in crate::dashboard) struct Seen {
     /// The ended jobs and their amounts, by their state; `None` where they are not known exactly.
     pub(super) sums: Option<BTreeMap<&'static str, Sum>>,
     /// The same of each queue, by column.
-    pub(super) by_queue: Vec<(Queue, BTreeMap<(usize, &'static str), Sum>)>,
+    pub(super) by_queue: Vec<(Queue, ByColumn)>,
     /// Jobs whose records were read.
     pub(super) jobs: usize,
     pub(super) calls: Vec<CallSample>,

@@ -91,7 +91,7 @@ pub(super) static ENGLISH: ReportWords = ReportWords {
     reconciled: "Reconciliation",
     not_reconciled: "Not reconciled yet: run `bursar reconcile` for this day.",
     reconciled_found: "{0} jobs compared: {1} differ, {2} without a response, {3} cannot be queried, {4} unreadable.",
-    csv: "CSV",
+    csv: "Download as CSV",
     sums_exact: "Exact sums of all jobs that ended in this time.",
     sums_missing: "Some counts of this time could not be written, so no sum is shown. Add up what `bursar export` prints.",
 };
@@ -129,7 +129,7 @@ pub(super) static CHINESE: ReportWords = ReportWords {
     reconciled: "对账",
     not_reconciled: "尚未对账：请对这一天运行 `bursar reconcile`。",
     reconciled_found: "已核对 {0} 个任务：{1} 个不一致，{2} 个无响应，{3} 个无法查询，{4} 个无法读取。",
-    csv: "CSV",
+    csv: "下载 CSV",
     sums_exact: "该时段内所有已结束任务的精确合计。",
     sums_missing: "该时段的部分计数未能写入，因此不显示合计。请以 `bursar export` 的输出求和。",
 };

@@ -51,7 +51,12 @@ pub(super) async fn perform(AppState(app): AppState<Shared>, path: Path4, posted
     if let Operation::Resolve(_) = wanted.operation {
         let end = ENDS.into_iter().find(|end| end.as_str() == form.text("as"));
         let Some(end) = end else {
-            return Ok(asking(&signed_in, &wanted, Some(html! { (words.end_rule) }), StatusCode::UNPROCESSABLE_ENTITY));
+            return Ok(asking(
+                &signed_in,
+                &wanted,
+                Some(&html! { (words.end_rule) }),
+                StatusCode::UNPROCESSABLE_ENTITY,
+            ));
         };
         wanted.operation = Operation::Resolve(end);
     }
@@ -65,7 +70,7 @@ pub(super) async fn perform(AppState(app): AppState<Shared>, path: Path4, posted
     }
     let reason = form.text("reason");
     if !is_reason(reason) {
-        return Ok(asking(&signed_in, &wanted, Some(html! { (words.reason_rule) }), StatusCode::UNPROCESSABLE_ENTITY));
+        return Ok(asking(&signed_in, &wanted, Some(&html! { (words.reason_rule) }), StatusCode::UNPROCESSABLE_ENTITY));
     }
     let acting = signed_in.acting(reason);
     match operate(&app, (&wanted.name.queue, &wanted.name.key), wanted.operation, acting, Seen::Job(&wanted.record))
@@ -124,10 +129,10 @@ fn seen(record: &JobRecord) -> String {
 fn changed(signed_in: &SignedIn, wanted: &RequestedAction) -> Response {
     let words = signed_in.words();
     let last = last_action_text(words, &wanted.history, &own_numbers(&wanted.record)).unwrap_or_default();
-    asking(signed_in, wanted, Some(html! { (words.has_changed) " " (last) }), StatusCode::CONFLICT)
+    asking(signed_in, wanted, Some(&html! { (words.has_changed) " " (last) }), StatusCode::CONFLICT)
 }
 
-fn asking(signed_in: &SignedIn, wanted: &RequestedAction, wrong: Option<Markup>, status: StatusCode) -> Response {
+fn asking(signed_in: &SignedIn, wanted: &RequestedAction, wrong: Option<&Markup>, status: StatusCode) -> Response {
     let words = signed_in.words();
     let RequestedAction { name, operation, record, history } = wanted;
     let address = job_address(&name.queue, name.key.as_str());
@@ -149,7 +154,7 @@ fn asking(signed_in: &SignedIn, wanted: &RequestedAction, wrong: Option<Markup>,
         p { (name.queue) " · " (badge(words, record.state))
             @if let Some(amount) = amount(record) { " · " strong.amount { (amount.yuan()) } }
             @if let Some(reason) = shown_reason(words, record) { " · " (reason) } }
-        @if let Some(wrong) = &wrong { p.notice.bad role="alert" { (wrong) } }
+        @if let Some(wrong) = wrong { p.notice.bad role="alert" { (wrong) } }
         (what_it_does(words, *operation, record))
         @if let Some(last) = last_action_text(words, history, &own_numbers(record)).filter(|_| wrong.is_none()) { p.soft { (last) } }
         (form.shown(signed_in))

@@ -58,10 +58,10 @@ impl Description {
     /// where the bound allows no reading.
     pub(super) async fn newer_than(&self, old: &Metadata, http: &Http) -> Result<Metadata, NotSignedIn> {
         let mut known = self.known.lock().await;
-        if let Some((_, Ok(last))) = known.last.as_ref() {
-            if !Arc::ptr_eq(last, old) {
-                return Ok(Arc::clone(last));
-            }
+        if let Some((_, Ok(last))) = known.last.as_ref()
+            && !Arc::ptr_eq(last, old)
+        {
+            return Ok(Arc::clone(last));
         }
         if known.for_newer_keys.is_some_and(|at| at.elapsed() < NEWER_KEYS) {
             return Ok(Arc::clone(old));

@@ -4,21 +4,9 @@ use axum::response::Html;
 use maud::{DOCTYPE, Markup, html};
 use serde_json::json;
 
-use crate::http::operation::{Content, get};
-use crate::http::part::Part;
-use crate::http::problem::{DOCUMENTATION, Kind};
+use crate::http::problem::Kind;
 
-pub(crate) fn part() -> Part {
-    let page = Content::Text("text/html", json!({"type": "string"}));
-    Part::described("problems", "The types of problems.").route(
-        DOCUMENTATION,
-        [get("problems", problems)
-            .summary("Every type of problem with its meaning, for people; a problem's `documentation` links here")
-            .answer(200, "A page.", page)],
-    )
-}
-
-async fn problems() -> Html<String> {
+pub(super) async fn show() -> Html<String> {
     Html(page().into_string())
 }
 
