@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
+use crate::failed::Failed;
 use crate::queues::Queues;
 
 /// The lease of a partition. The same for all workers. Another one waits for so long when a worker dies.
@@ -312,15 +313,4 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, bursar_archive::ArchiveError> + Send + 'static,
 ) -> Result<T, Failed> {
     spawn_blocking(work).await.map_err(Failed::of)?.map_err(Failed::of)
-}
-
-/// The reason why nothing could be archived this time.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Failed(String);
-
-impl Failed {
-    fn of(error: impl std::error::Error) -> Self {
-        Self(bursar_store::chain(&error))
-    }
 }

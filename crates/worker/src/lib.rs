@@ -12,6 +12,7 @@ mod claimed_jobs;
 mod claimer;
 mod committer;
 mod deadlines;
+mod failed;
 mod handler;
 mod heartbeat;
 mod import;

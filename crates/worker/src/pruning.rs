@@ -13,6 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::failed::Failed;
 use crate::journal_check::JournalCheck;
 
 /// The pause between rounds; the first one begins at once.
@@ -128,16 +129,5 @@ fn has_settled(record: &JobRecord, fence: u64) -> bool {
         State::Succeeded | State::Refunded => true,
         State::Failed | State::Cancelled => record.created.is_none() || record.fence >= fence,
         State::Queued | State::InDoubt | State::Pending | State::NeedsReview => false,
-    }
-}
-
-/// The reason why no room could be made this time.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Failed(String);
-
-impl Failed {
-    fn of(error: impl std::error::Error) -> Self {
-        Self(bursar_store::chain(&error))
     }
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use bursar_domain::ApprovalAction;
+use bursar_store::Heartbeat;
 use bursar_test_support::api::{Answer, answer, with_json};
 use bursar_test_support::events::Events;
 use bursar_test_support::notifications::{BILLS, METHOD, credit, signed, stamp};
@@ -71,6 +72,11 @@ async fn every_operation_answers_by_its_schema() {
     events(&judged).await;
     let page = judged.get("/v1/audit", "/v1/audit?who=li&limit=1000", 200).await;
     assert!(page["events"].as_array().is_some_and(|events| events.len() > 3), "{page}");
+    let report = judged.get("/v1/report", "/v1/report", 200).await;
+    assert_eq!(report["reports"].as_array().map(Vec::is_empty), Some(false), "{report}");
+    world.store().heartbeat("w1", &Heartbeat::default()).await.unwrap();
+    let workers = judged.get("/v1/workers", "/v1/workers", 200).await;
+    assert_eq!(workers["workers"].as_array().map(Vec::len), Some(1), "{workers}");
     for template in ["/healthz", "/metrics", "/openapi.json"] {
         judged.get(template, template, 200).await;
     }

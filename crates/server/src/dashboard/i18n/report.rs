@@ -97,10 +97,10 @@ pub(super) static ENGLISH: ReportWords = ReportWords {
 };
 
 pub(super) static CHINESE: ReportWords = ReportWords {
-    workers: "Worker",
-    workers_note: "worker 每 5 秒上报一次心跳。超过 20 秒没有心跳即视为失联，之后再显示十分钟。",
-    no_worker: "没有存活的 worker：任务照常受理，但都在等待。请启动 `bursar worker`，或查看其最后的日志找出退出原因。",
-    worker: "Worker",
+    workers: "工作进程",
+    workers_note: "工作进程每 5 秒上报一次心跳。超过 20 秒没有心跳即视为失联，之后再显示十分钟。",
+    no_worker: "没有存活的工作进程：任务照常受理，但都在等待。请启动 `bursar worker`，或查看其最后的日志找出退出原因。",
+    worker: "工作进程",
     host: "主机",
     build: "版本",
     since: "启动于",
@@ -111,10 +111,10 @@ pub(super) static CHINESE: ReportWords = ReportWords {
     sends_nothing: "不发送",
     more_queues: "等 {0} 个",
     statuses: ["存活", "正在退出", "失联"],
-    unserved: "尚无 worker",
-    unserved_since: "已 {0} 无 worker",
+    unserved: "尚无工作进程",
+    unserved_since: "已 {0} 无工作进程",
     overdue_since: "已逾期 {0}",
-    attention_means: "任务等待过久：请查看 Worker 页面。",
+    attention_means: "任务等待过久：请查看“工作进程”页面。",
     report: "日报",
     report_note: "任务计入其到达当前最终状态的那一天。合计精确。",
     day: "日期",
