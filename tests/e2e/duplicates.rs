@@ -32,7 +32,7 @@ async fn other_content_under_a_key_is_refused_even_after_payment() {
     let world = Plan::new().start().await;
     world.submit_new(&[transfer("T1")]).await;
     let other = with(transfer("T1"), "total_amount", json!(11));
-    let refused = "conflict T1: this key was submitted before with other content";
+    let refused = "conflict T1: this key was submitted before with other content: total_amount differs";
     assert_eq!(world.submit(std::slice::from_ref(&other)).await, [refused]);
 
     let _worker = world.worker().await;

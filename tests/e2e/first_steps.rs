@@ -143,6 +143,9 @@ async fn no_colour_leaves_a_pipe() {
     world.submit_new(&[transfer("订单-1"), transfer("ORDER-22")]).await;
     let listed = world.ok(&["list"]).await;
     let lines: Vec<&str> = listed.lines().collect();
-    assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["queue", "key", "state", "updated", "reason"]);
+    assert_eq!(
+        lines[0].split_whitespace().collect::<Vec<_>>(),
+        ["queue", "key", "state", "amount", "parties", "updated", "reason"]
+    );
     assert_eq!(lines.len(), 3, "{listed}");
 }

@@ -182,7 +182,7 @@ async fn what_is_refused_is_marked_with_its_reason(database: &Database) {
     let expected = [
         ("PAY-001", "conflict", "submitted before with other content"),
         ("TEXT", "invalid", "must be one JSON object"),
-        ("NUMBER", "invalid", "HTTP 422"),
+        ("NUMBER", "invalid", "HTTP 400"),
         ("FREE", "invalid", "body.total_amount must be a positive integer of fen"),
         ("NUL", "invalid", "is not a known field"),
         ("LONG", "invalid", "HTTP 413"),

@@ -76,7 +76,7 @@ async fn an_unreadable_record_is_named_everywhere_and_blocks_none() {
         assert_eq!(page.status, 503, "{page:?}");
         page.says("its state is not known here").does_not_say("Redis does not answer");
         browser.get("/").await.says("Queued");
-        browser.get("/review").await.says("No job needs review.");
+        browser.get("/review").await.says("No jobs need review.");
         browser.get("/charts").await.says("0 jobs ended");
         rewritten(&world, "BROKEN", &whole).await;
     }

@@ -198,7 +198,12 @@ async fn a_receiver_on_this_machine_needs_the_operators_consent() {
     let world = Plan::new().unset("webhooks.secrets_file").set("webhooks.allow_unsigned", true).start().await;
     let receiver = Receiver::content().await;
     let server = world.serve_as("up").await;
-    world.submit_new(&[with_webhook("INSIDE", &receiver.url("admin"))]).await;
+    let literal = world.file(with_webhook("LITERAL", &receiver.url("admin")).to_string()).display().to_string();
+    let refused = world.run(&["submit", &literal]).await;
+    assert!(refused.stdout.contains("callback_url must be an https URL of a public address"), "{refused:?}");
+    // A name is judged when it is resolved.
+    let named = receiver.url("admin").replace("http://127.0.0.1", "https://localhost");
+    world.submit_new(&[with_webhook("INSIDE", &named)]).await;
     world.until("INSIDE", "succeeded").await;
     let line = eventually(SOON, "a refusal on record", async || {
         let job = world.job("INSIDE").await;

@@ -11,9 +11,12 @@ export const PROBLEMS: {
   readonly NOT_FOUND: 'urn:bursar:problem:not-found';
   readonly METHOD_NOT_ALLOWED: 'urn:bursar:problem:method-not-allowed';
   readonly REQUEST_TIMEOUT: 'urn:bursar:problem:request-timeout';
-  readonly CONFLICT: 'urn:bursar:problem:conflict';
+  readonly MALFORMED: 'urn:bursar:problem:malformed';
+  readonly KEY_CONFLICT: 'urn:bursar:problem:key-conflict';
+  readonly BUSINESS_KEY_CONFLICT: 'urn:bursar:problem:business-key-conflict';
   readonly INVALID_STATE: 'urn:bursar:problem:invalid-state';
   readonly PAYLOAD_TOO_LARGE: 'urn:bursar:problem:payload-too-large';
+  readonly HEAD_TOO_LARGE: 'urn:bursar:problem:head-too-large';
   readonly WRONG_CONTENT_TYPE: 'urn:bursar:problem:wrong-content-type';
   readonly INVALID: 'urn:bursar:problem:invalid';
   readonly RATE_LIMITED: 'urn:bursar:problem:rate-limited';

@@ -41,13 +41,19 @@ export const PROBLEMS = Object.freeze({
   METHOD_NOT_ALLOWED: 'urn:bursar:problem:method-not-allowed',
   /** The body did not arrive in time. */
   REQUEST_TIMEOUT: 'urn:bursar:problem:request-timeout',
-  /** The key has other content, or another job has the same business key. */
-  CONFLICT: 'urn:bursar:problem:conflict',
+  /** The body is no JSON text, or the request is no HTTP. */
+  MALFORMED: 'urn:bursar:problem:malformed',
+  /** The key has other content; `fields` names what differs. */
+  KEY_CONFLICT: 'urn:bursar:problem:key-conflict',
+  /** Another job has the same business key, for example the same order; `first` names that job. */
+  BUSINESS_KEY_CONFLICT: 'urn:bursar:problem:business-key-conflict',
   /** The state of the job or queue does not allow the action, or no longer. */
   INVALID_STATE: 'urn:bursar:problem:invalid-state',
   /** The body, or its number of jobs, is over the limit. */
   PAYLOAD_TOO_LARGE: 'urn:bursar:problem:payload-too-large',
-  /** The Content-Type is not JSON. */
+  /** The head of the request is too long. */
+  HEAD_TOO_LARGE: 'urn:bursar:problem:head-too-large',
+  /** The Content-Type is not JSON, or the body is compressed. */
   WRONG_CONTENT_TYPE: 'urn:bursar:problem:wrong-content-type',
   /** Rules are broken; `errors` names all of them. */
   INVALID: 'urn:bursar:problem:invalid',

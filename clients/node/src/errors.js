@@ -28,6 +28,7 @@ export class ConflictError extends ProblemError {
   constructor(members) {
     super(members);
     this.first = members.first;
+    this.fields = members.fields ?? [];
   }
 }
 
@@ -51,5 +52,6 @@ export class NotSettledError extends BursarError {
 export function problemOf(status, reason, json, text) {
   const given = json !== null && typeof json === 'object' && !Array.isArray(json) ? json : {};
   const members = { type: 'about:blank', title: reason || 'HTTP error', detail: text.slice(0, 200), ...given, status };
-  return members.type === PROBLEMS.CONFLICT ? new ConflictError(members) : new ProblemError(members);
+  const conflicts = [PROBLEMS.KEY_CONFLICT, PROBLEMS.BUSINESS_KEY_CONFLICT];
+  return conflicts.includes(members.type) ? new ConflictError(members) : new ProblemError(members);
 }

@@ -74,6 +74,8 @@ export class ProblemError extends BursarError {
 export class ConflictError extends ProblemError {
   /** The key of the job that was submitted first. */
   readonly first?: string;
+  /** The fields that differ from that job's, where it has this key. */
+  readonly fields: string[];
 }
 
 /** No reply that says the outcome until the deadline. A submitted job may be stored: submit the same job again. */

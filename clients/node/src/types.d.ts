@@ -39,9 +39,12 @@ export type ProblemType =
   | 'urn:bursar:problem:not-found'
   | 'urn:bursar:problem:method-not-allowed'
   | 'urn:bursar:problem:request-timeout'
-  | 'urn:bursar:problem:conflict'
+  | 'urn:bursar:problem:malformed'
+  | 'urn:bursar:problem:key-conflict'
+  | 'urn:bursar:problem:business-key-conflict'
   | 'urn:bursar:problem:invalid-state'
   | 'urn:bursar:problem:payload-too-large'
+  | 'urn:bursar:problem:head-too-large'
   | 'urn:bursar:problem:wrong-content-type'
   | 'urn:bursar:problem:invalid'
   | 'urn:bursar:problem:rate-limited'
@@ -63,9 +66,14 @@ export interface BillUploadBody {
   extra?: Record<string, unknown> | null;
   fee_amount?: number | string | null;
   goods_detail?: Array<BillUploadGoodsDetail> | null;
+  /** Of the page's example; the same as in `extra`. */
+  merchant_id?: unknown;
   org_order_id?: string | null;
   pay_merchant_id?: string | null;
   pay_type?: string | null;
+  platform_no?: string | null;
+  /** Of the page's example; the same as in `extra`. */
+  remark?: unknown;
   split_refund_seq?: string | null;
   split_rule_source?: string | null;
   trade_no?: string | null;
@@ -110,6 +118,7 @@ export interface SplitBody {
   mchOrderNo?: string | null;
   paid_at?: string | null;
   payOrderId?: string | null;
+  platform_no?: string | null;
   receivers?: Array<SplitReceiver> | null;
   useSysAutoDivisionReceivers?: number | string | null;
 }
@@ -153,6 +162,7 @@ export interface TransferBody {
   payee_store_no?: string | null;
   payer_merchant_id?: string | null;
   payer_store_no?: string | null;
+  platform_no?: string | null;
 }
 
 /** A new job of the kind transfer. */
@@ -189,6 +199,7 @@ export interface WithdrawalBody {
   card_type?: '0' | '1' | '2' | null;
   extra?: Record<string, unknown> | null;
   merchant_id?: number | string | null;
+  platform_no?: string | null;
   remark?: string | null;
   store_no?: string | null;
 }
@@ -216,16 +227,27 @@ export interface WithdrawalJob {
 export interface Job {
   /** The account's name. */
   account: string;
+  /** The amount in fen; `null` where the content names none. */
+  amount_fen: number | null;
   /** The number of sends. Each send is recorded before its first byte leaves. */
   attempts: number;
   /** When the job was accepted. */
   created_at: string | null;
   /** When the job is due next. While a worker has claimed the job, it is the end of the worker's lease. */
   due_at: string | null;
+  /**
+   * Who ended the job: the gateway by its response, an operator, or Bursar, which will never send it. `null` while it
+   * has not ended. One of `gateway`, `operator`, `bursar`.
+   */
+  ended_by: 'gateway' | 'operator' | 'bursar' | null;
   /** The gateway's status as it wrote it. */
   gateway_status: string | null;
   /** The job's kind. */
   kind: Kind;
+  /** The account that is paid, masked. */
+  payee: string | null;
+  /** The account that pays, masked: `****9a`. */
+  payer: string | null;
   /** The job's key. */
   platform_no: string;
   /** The number of queries. */
@@ -240,6 +262,10 @@ export interface Job {
   updated_at: string | null;
   /** The name of the environment that the job was submitted in. It is left out where the submitter had none. */
   environment?: string | null;
+  /** The order that the job is about. It is left out where the kind has none. */
+  order_id?: string | null;
+  /** Those among whom the order is divided. They are left out where the kind has none. */
+  receivers?: Array<Receiver>;
 }
 
 /** A reason as outsiders read it: its code, its text in English, and the code's parameters. */
@@ -247,6 +273,14 @@ export interface Reason {
   code: string;
   /** The reason as an English text. Programs read `code`. */
   message: string;
+}
+
+/** One receiver of a split. */
+export interface Receiver {
+  /** The receiver or the group of receivers, masked. */
+  receiver: string;
+  /** The share of the whole, as the content has it; `null` where the gateway knows it. */
+  share: string | null;
 }
 
 /** One thing wrong with a submission. */
@@ -283,8 +317,17 @@ export interface BatchEntry {
   status: number;
   /** The account's name. It is left out where the job is invalid. */
   account?: string | null;
+  /** The body that was meant, where a whole request of the gateway's page was given as the body. */
+  corrected_body?: Record<string, unknown> | null;
+  /** The conflict in a sentence, for people. */
+  detail?: string;
   /** Every field that breaks a rule. */
   errors?: Array<FieldError>;
+  /**
+   * The fields of the content that differ from the first job's: names, never values. Empty where another key has the
+   * business key, and where only a hash is left of the first job.
+   */
+  fields?: Array<string>;
   /** The key of the job that was submitted first. */
   first?: string;
   /** The job's kind. It is left out where the job is invalid. */

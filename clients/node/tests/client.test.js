@@ -145,7 +145,8 @@ test('the same job is accepted again', options, async () => {
 test('a conflict names the first job', options, async () => {
   await client().submit(transfer('FIRST-1'));
   const error = await failure(ConflictError, client().submit(transfer('FIRST-1', 11)));
-  assert.deepEqual([error.first, error.status, error.type], ['FIRST-1', 409, PROBLEMS.CONFLICT]);
+  assert.deepEqual([error.first, error.status, error.type], ['FIRST-1', 409, PROBLEMS.KEY_CONFLICT]);
+  assert.deepEqual(error.fields, ['total_amount']);
   assert.match(error.detail, /FIRST-1/);
 });
 

@@ -12,4 +12,14 @@ final class ConflictException extends ProblemException
     {
         return $this->members['first'] ?? null;
     }
+
+    /**
+     * The fields that differ from that job's, where it has this key.
+     *
+     * @return list<string>
+     */
+    public function fields(): array
+    {
+        return $this->members['fields'] ?? [];
+    }
 }

@@ -36,6 +36,7 @@ class ProblemException extends BursarException
         $given = is_array($json) && !array_is_list($json) ? $json : [];
         $members = $given + ['type' => 'about:blank', 'title' => 'HTTP error', 'detail' => substr($text, 0, 200)];
         $members['status'] = $status;
-        return $members['type'] === ProblemType::CONFLICT ? new ConflictException($members) : new self($members);
+        $conflicts = [ProblemType::KEY_CONFLICT, ProblemType::BUSINESS_KEY_CONFLICT];
+        return in_array($members['type'], $conflicts, true) ? new ConflictException($members) : new self($members);
     }
 }

@@ -163,7 +163,8 @@ $tests = [
     'a conflict names the first job' => static function (): void {
         client()->submit(transfer('FIRST-1'));
         $error = failure(ConflictException::class, fn () => client()->submit(transfer('FIRST-1', 11)));
-        equal([$error->first(), $error->status, $error->type], ['FIRST-1', 409, ProblemType::CONFLICT]);
+        equal([$error->first(), $error->status, $error->type], ['FIRST-1', 409, ProblemType::KEY_CONFLICT]);
+        equal($error->fields(), ['total_amount']);
         equal(str_contains($error->detail, 'FIRST-1'), true);
     },
     'an invalid job names each field' => static function (): void {

@@ -35,6 +35,8 @@ class ConflictError(ProblemError):
         super().__init__(members)
         #: The key of the job that was submitted first.
         self.first: Optional[str] = members.get("first")
+        #: The fields that differ from that job's, where it has this key.
+        self.fields: List[str] = members.get("fields") or []
 
 
 class UnavailableError(BursarError):
@@ -62,4 +64,5 @@ def problem_of(status: int, reason: str, json: Any, text: str) -> ProblemError:
     members.setdefault("title", reason or "HTTP error")
     members.setdefault("detail", text[:200])
     members["status"] = status
-    return ConflictError(members) if members["type"] == Problems.CONFLICT else ProblemError(members)
+    conflicts = (Problems.KEY_CONFLICT, Problems.BUSINESS_KEY_CONFLICT)
+    return ConflictError(members) if members["type"] in conflicts else ProblemError(members)

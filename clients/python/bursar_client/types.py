@@ -49,9 +49,12 @@ ProblemType = Literal[
     "urn:bursar:problem:not-found",
     "urn:bursar:problem:method-not-allowed",
     "urn:bursar:problem:request-timeout",
-    "urn:bursar:problem:conflict",
+    "urn:bursar:problem:malformed",
+    "urn:bursar:problem:key-conflict",
+    "urn:bursar:problem:business-key-conflict",
     "urn:bursar:problem:invalid-state",
     "urn:bursar:problem:payload-too-large",
+    "urn:bursar:problem:head-too-large",
     "urn:bursar:problem:wrong-content-type",
     "urn:bursar:problem:invalid",
     "urn:bursar:problem:rate-limited",
@@ -95,13 +98,19 @@ class Problems:
     METHOD_NOT_ALLOWED = "urn:bursar:problem:method-not-allowed"
     # The body did not arrive in time.
     REQUEST_TIMEOUT = "urn:bursar:problem:request-timeout"
-    # The key has other content, or another job has the same business key.
-    CONFLICT = "urn:bursar:problem:conflict"
+    # The body is no JSON text, or the request is no HTTP.
+    MALFORMED = "urn:bursar:problem:malformed"
+    # The key has other content; `fields` names what differs.
+    KEY_CONFLICT = "urn:bursar:problem:key-conflict"
+    # Another job has the same business key, for example the same order; `first` names that job.
+    BUSINESS_KEY_CONFLICT = "urn:bursar:problem:business-key-conflict"
     # The state of the job or queue does not allow the action, or no longer.
     INVALID_STATE = "urn:bursar:problem:invalid-state"
     # The body, or its number of jobs, is over the limit.
     PAYLOAD_TOO_LARGE = "urn:bursar:problem:payload-too-large"
-    # The Content-Type is not JSON.
+    # The head of the request is too long.
+    HEAD_TOO_LARGE = "urn:bursar:problem:head-too-large"
+    # The Content-Type is not JSON, or the body is compressed.
     WRONG_CONTENT_TYPE = "urn:bursar:problem:wrong-content-type"
     # Rules are broken; `errors` names all of them.
     INVALID = "urn:bursar:problem:invalid"
@@ -133,9 +142,14 @@ class BillUploadBody(_BillUploadBodyRequired, total=False):
     extra: Optional[Dict[str, Any]]
     fee_amount: Optional[Union[int, str]]
     goods_detail: Optional[List[BillUploadGoodsDetail]]
+    # Of the page's example; the same as in `extra`.
+    merchant_id: Any
     org_order_id: Optional[str]
     pay_merchant_id: Optional[str]
     pay_type: Optional[str]
+    platform_no: Optional[str]
+    # Of the page's example; the same as in `extra`.
+    remark: Any
     split_refund_seq: Optional[str]
     split_rule_source: Optional[str]
     trade_no: Optional[str]
@@ -186,6 +200,7 @@ class SplitBody(TypedDict, total=False):
     mchOrderNo: Optional[str]
     paid_at: Optional[str]
     payOrderId: Optional[str]
+    platform_no: Optional[str]
     receivers: Optional[List[SplitReceiver]]
     useSysAutoDivisionReceivers: Optional[Union[int, str]]
 
@@ -235,6 +250,7 @@ class TransferBody(_TransferBodyRequired, total=False):
     payee_store_no: Optional[str]
     payer_merchant_id: Optional[str]
     payer_store_no: Optional[str]
+    platform_no: Optional[str]
 
 
 class _TransferJobRequired(TypedDict):
@@ -277,6 +293,7 @@ class WithdrawalBody(_WithdrawalBodyRequired, total=False):
     card_type: Optional[Literal["0", "1", "2"]]
     extra: Optional[Dict[str, Any]]
     merchant_id: Optional[Union[int, str]]
+    platform_no: Optional[str]
     remark: Optional[str]
     store_no: Optional[str]
 
@@ -305,16 +322,25 @@ class WithdrawalJob(_WithdrawalJobRequired, total=False):
 class _JobRequired(TypedDict):
     # The account's name.
     account: str
+    # The amount in fen; `null` where the content names none.
+    amount_fen: Optional[int]
     # The number of sends. Each send is recorded before its first byte leaves.
     attempts: int
     # When the job was accepted.
     created_at: Optional[str]
     # When the job is due next. While a worker has claimed the job, it is the end of the worker's lease.
     due_at: Optional[str]
+    # Who ended the job: the gateway by its response, an operator, or Bursar, which will never send it. `null` while it
+    # has not ended. One of `gateway`, `operator`, `bursar`.
+    ended_by: Optional[Literal["gateway", "operator", "bursar"]]
     # The gateway's status as it wrote it.
     gateway_status: Optional[str]
     # The job's kind.
     kind: Kind
+    # The account that is paid, masked.
+    payee: Optional[str]
+    # The account that pays, masked: `****9a`.
+    payer: Optional[str]
     # The job's key.
     platform_no: str
     # The number of queries.
@@ -334,6 +360,10 @@ class Job(_JobRequired, total=False):
 
     # The name of the environment that the job was submitted in. It is left out where the submitter had none.
     environment: Optional[str]
+    # The order that the job is about. It is left out where the kind has none.
+    order_id: Optional[str]
+    # Those among whom the order is divided. They are left out where the kind has none.
+    receivers: List[Receiver]
 
 
 class Reason(TypedDict):
@@ -342,6 +372,15 @@ class Reason(TypedDict):
     code: str
     # The reason as an English text. Programs read `code`.
     message: str
+
+
+class Receiver(TypedDict):
+    """One receiver of a split."""
+
+    # The receiver or the group of receivers, masked.
+    receiver: str
+    # The share of the whole, as the content has it; `null` where the gateway knows it.
+    share: Optional[str]
 
 
 class FieldError(TypedDict):
@@ -387,8 +426,15 @@ class BatchEntry(_BatchEntryRequired, total=False):
 
     # The account's name. It is left out where the job is invalid.
     account: Optional[str]
+    # The body that was meant, where a whole request of the gateway's page was given as the body.
+    corrected_body: Optional[Dict[str, Any]]
+    # The conflict in a sentence, for people.
+    detail: str
     # Every field that breaks a rule.
     errors: List[FieldError]
+    # The fields of the content that differ from the first job's: names, never values. Empty where another key has the
+    # business key, and where only a hash is left of the first job.
+    fields: List[str]
     # The key of the job that was submitted first.
     first: str
     # The job's kind. It is left out where the job is invalid.

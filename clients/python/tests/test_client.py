@@ -116,7 +116,8 @@ class ClientTest(unittest.TestCase):
         with self.assertRaises(ConflictError) as raised:
             client().submit(transfer("FIRST-1", amount=11))
         error = raised.exception
-        self.assertEqual((error.first, error.status, error.type), ("FIRST-1", 409, Problems.CONFLICT))
+        self.assertEqual((error.first, error.status, error.type), ("FIRST-1", 409, Problems.KEY_CONFLICT))
+        self.assertEqual(error.fields, ["total_amount"])
         self.assertIn("FIRST-1", error.detail)
 
     def test_an_invalid_job_names_each_field(self):

@@ -23,9 +23,14 @@ final class BillUploadBody implements \JsonSerializable
         public readonly ?int $fee_amount = null,
         /** @var list<BillUploadGoodsDetail> */
         public readonly ?array $goods_detail = null,
+        /** Of the page's example; the same as in `extra`. */
+        public readonly mixed $merchant_id = null,
         public readonly ?string $org_order_id = null,
         public readonly ?string $pay_merchant_id = null,
         public readonly ?string $pay_type = null,
+        public readonly ?string $platform_no = null,
+        /** Of the page's example; the same as in `extra`. */
+        public readonly mixed $remark = null,
         public readonly ?string $split_refund_seq = null,
         public readonly ?string $split_rule_source = null,
         public readonly ?string $trade_no = null,

@@ -19,13 +19,19 @@ final class ProblemType
     public const METHOD_NOT_ALLOWED = 'urn:bursar:problem:method-not-allowed';
     /** The body did not arrive in time. */
     public const REQUEST_TIMEOUT = 'urn:bursar:problem:request-timeout';
-    /** The key has other content, or another job has the same business key. */
-    public const CONFLICT = 'urn:bursar:problem:conflict';
+    /** The body is no JSON text, or the request is no HTTP. */
+    public const MALFORMED = 'urn:bursar:problem:malformed';
+    /** The key has other content; `fields` names what differs. */
+    public const KEY_CONFLICT = 'urn:bursar:problem:key-conflict';
+    /** Another job has the same business key, for example the same order; `first` names that job. */
+    public const BUSINESS_KEY_CONFLICT = 'urn:bursar:problem:business-key-conflict';
     /** The state of the job or queue does not allow the action, or no longer. */
     public const INVALID_STATE = 'urn:bursar:problem:invalid-state';
     /** The body, or its number of jobs, is over the limit. */
     public const PAYLOAD_TOO_LARGE = 'urn:bursar:problem:payload-too-large';
-    /** The Content-Type is not JSON. */
+    /** The head of the request is too long. */
+    public const HEAD_TOO_LARGE = 'urn:bursar:problem:head-too-large';
+    /** The Content-Type is not JSON, or the body is compressed. */
     public const WRONG_CONTENT_TYPE = 'urn:bursar:problem:wrong-content-type';
     /** Rules are broken; `errors` names all of them. */
     public const INVALID = 'urn:bursar:problem:invalid';

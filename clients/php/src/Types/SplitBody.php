@@ -13,6 +13,7 @@ final class SplitBody implements \JsonSerializable
         public readonly ?string $mchOrderNo = null,
         public readonly ?string $paid_at = null,
         public readonly ?string $payOrderId = null,
+        public readonly ?string $platform_no = null,
         /** @var list<SplitReceiver> */
         public readonly ?array $receivers = null,
         public readonly ?int $useSysAutoDivisionReceivers = null,

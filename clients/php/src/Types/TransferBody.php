@@ -22,6 +22,7 @@ final class TransferBody implements \JsonSerializable
         public readonly ?string $payee_store_no = null,
         public readonly ?string $payer_merchant_id = null,
         public readonly ?string $payer_store_no = null,
+        public readonly ?string $platform_no = null,
     ) {
     }
 

@@ -23,6 +23,7 @@ final class WithdrawalBody implements \JsonSerializable
         public readonly ?string $card_type = null,
         public readonly ?array $extra = null,
         public readonly ?int $merchant_id = null,
+        public readonly ?string $platform_no = null,
         public readonly ?string $remark = null,
         public readonly ?string $store_no = null,
     ) {

@@ -26,7 +26,9 @@ public class ProblemException extends BursarException {
         members.put("detail", text.substring(0, Math.min(text.length(), 200)));
         if (json instanceof Map) ((Map<?, ?>) json).forEach((name, value) -> members.put((String) name, value));
         members.put("status", (long) status);
-        return ProblemType.CONFLICT.equals(members.get("type")) ? new ConflictException(members) : new ProblemException(members);
+        Object type = members.get("type");
+        boolean isConflict = ProblemType.KEY_CONFLICT.equals(type) || ProblemType.BUSINESS_KEY_CONFLICT.equals(type);
+        return isConflict ? new ConflictException(members) : new ProblemException(members);
     }
 
     /** The kind of refusal: one of {@link ProblemType}, or {@code about:blank} where the refusal is not Bursar's. */

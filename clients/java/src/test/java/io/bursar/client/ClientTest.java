@@ -224,7 +224,8 @@ final class ClientTest {
         ConflictException error = failure(ConflictException.class, () -> client().submit(transfer("FIRST-1", 11)));
         equal(error.first(), "FIRST-1");
         equal(error.status(), 409);
-        equal(error.type(), ProblemType.CONFLICT);
+        equal(error.type(), ProblemType.KEY_CONFLICT);
+        equal(error.fields(), List.of("total_amount"));
         equal(error.detail().contains("FIRST-1"), true);
     }
 

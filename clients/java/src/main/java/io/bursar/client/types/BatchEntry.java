@@ -31,9 +31,27 @@ public final class BatchEntry extends JsonReply {
         return text("account");
     }
 
+    /** The body that was meant, where a whole request of the gateway's page was given as the body. */
+    public Map<String, Object> correctedBody() {
+        return map("corrected_body");
+    }
+
+    /** The conflict in a sentence, for people. */
+    public String detail() {
+        return text("detail");
+    }
+
     /** Every field that breaks a rule. */
     public List<FieldError> errors() {
         return objects("errors", FieldError::new);
+    }
+
+    /**
+     * The fields of the content that differ from the first job's: names, never values. Empty where another key has the
+     * business key, and where only a hash is left of the first job.
+     */
+    public List<String> fields() {
+        return list("fields");
     }
 
     /** The key of the job that was submitted first. */

@@ -58,6 +58,12 @@ public final class BillUploadBody extends JsonRequest {
         return this;
     }
 
+    /** Of the page's example; the same as in `extra`. Optional. */
+    public BillUploadBody merchantId(Object value) {
+        put("merchant_id", value);
+        return this;
+    }
+
     /** Optional. */
     public BillUploadBody orgOrderId(String value) {
         put("org_order_id", value);
@@ -73,6 +79,18 @@ public final class BillUploadBody extends JsonRequest {
     /** Optional. */
     public BillUploadBody payType(String value) {
         put("pay_type", value);
+        return this;
+    }
+
+    /** Optional. */
+    public BillUploadBody platformNo(String value) {
+        put("platform_no", value);
+        return this;
+    }
+
+    /** Of the page's example; the same as in `extra`. Optional. */
+    public BillUploadBody remark(Object value) {
+        put("remark", value);
         return this;
     }
 

@@ -2,6 +2,7 @@
 package io.bursar.client.types;
 
 import io.bursar.client.JsonReply;
+import java.util.List;
 import java.util.Map;
 
 /** One job. Times are RFC 3339 in UTC; a value that is not known yet is `null`. */
@@ -13,6 +14,11 @@ public final class Job extends JsonReply {
     /** The account's name. */
     public String account() {
         return text("account");
+    }
+
+    /** The amount in fen; `null` where the content names none. */
+    public Long amountFen() {
+        return number("amount_fen");
     }
 
     /** The number of sends. Each send is recorded before its first byte leaves. */
@@ -30,6 +36,14 @@ public final class Job extends JsonReply {
         return text("due_at");
     }
 
+    /**
+     * Who ended the job: the gateway by its response, an operator, or Bursar, which will never send it. `null` while it
+     * has not ended. One of `gateway`, `operator`, `bursar`.
+     */
+    public String endedBy() {
+        return text("ended_by");
+    }
+
     /** The gateway's status as it wrote it. */
     public String gatewayStatus() {
         return text("gateway_status");
@@ -38,6 +52,16 @@ public final class Job extends JsonReply {
     /** The job's kind. */
     public String kind() {
         return text("kind");
+    }
+
+    /** The account that is paid, masked. */
+    public String payee() {
+        return text("payee");
+    }
+
+    /** The account that pays, masked: `****9a`. */
+    public String payer() {
+        return text("payer");
     }
 
     /** The job's key. */
@@ -73,5 +97,15 @@ public final class Job extends JsonReply {
     /** The name of the environment that the job was submitted in. It is left out where the submitter had none. */
     public String environment() {
         return text("environment");
+    }
+
+    /** The order that the job is about. It is left out where the kind has none. */
+    public String orderId() {
+        return text("order_id");
+    }
+
+    /** Those among whom the order is divided. They are left out where the kind has none. */
+    public List<Receiver> receivers() {
+        return objects("receivers", Receiver::new);
     }
 }

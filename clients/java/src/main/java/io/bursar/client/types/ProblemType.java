@@ -13,13 +13,19 @@ public final class ProblemType {
     public static final String METHOD_NOT_ALLOWED = "urn:bursar:problem:method-not-allowed";
     /** The body did not arrive in time. */
     public static final String REQUEST_TIMEOUT = "urn:bursar:problem:request-timeout";
-    /** The key has other content, or another job has the same business key. */
-    public static final String CONFLICT = "urn:bursar:problem:conflict";
+    /** The body is no JSON text, or the request is no HTTP. */
+    public static final String MALFORMED = "urn:bursar:problem:malformed";
+    /** The key has other content; `fields` names what differs. */
+    public static final String KEY_CONFLICT = "urn:bursar:problem:key-conflict";
+    /** Another job has the same business key, for example the same order; `first` names that job. */
+    public static final String BUSINESS_KEY_CONFLICT = "urn:bursar:problem:business-key-conflict";
     /** The state of the job or queue does not allow the action, or no longer. */
     public static final String INVALID_STATE = "urn:bursar:problem:invalid-state";
     /** The body, or its number of jobs, is over the limit. */
     public static final String PAYLOAD_TOO_LARGE = "urn:bursar:problem:payload-too-large";
-    /** The Content-Type is not JSON. */
+    /** The head of the request is too long. */
+    public static final String HEAD_TOO_LARGE = "urn:bursar:problem:head-too-large";
+    /** The Content-Type is not JSON, or the body is compressed. */
     public static final String WRONG_CONTENT_TYPE = "urn:bursar:problem:wrong-content-type";
     /** Rules are broken; `errors` names all of them. */
     public static final String INVALID = "urn:bursar:problem:invalid";

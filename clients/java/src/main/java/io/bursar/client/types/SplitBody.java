@@ -25,6 +25,12 @@ public final class SplitBody extends JsonRequest {
     }
 
     /** Optional. */
+    public SplitBody platformNo(String value) {
+        put("platform_no", value);
+        return this;
+    }
+
+    /** Optional. */
     public SplitBody receivers(List<SplitReceiver> value) {
         put("receivers", value);
         return this;

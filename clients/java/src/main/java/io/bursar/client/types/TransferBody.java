@@ -62,4 +62,10 @@ public final class TransferBody extends JsonRequest {
         put("payer_store_no", value);
         return this;
     }
+
+    /** Optional. */
+    public TransferBody platformNo(String value) {
+        put("platform_no", value);
+        return this;
+    }
 }

@@ -66,6 +66,12 @@ public final class WithdrawalBody extends JsonRequest {
     }
 
     /** Optional. */
+    public WithdrawalBody platformNo(String value) {
+        put("platform_no", value);
+        return this;
+    }
+
+    /** Optional. */
     public WithdrawalBody remark(String value) {
         put("remark", value);
         return this;
