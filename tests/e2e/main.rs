@@ -68,6 +68,7 @@ mod quarantine;
 mod queues;
 mod rate;
 mod reconcile;
+mod reloading;
 mod report;
 mod same_gateway;
 mod sdks;

@@ -133,12 +133,14 @@ async fn the_page_and_the_table_have_the_same_metrics() {
     world.set("accounts.gone", None);
     let receiver = Receiver::content().await;
     let server = world.serve_as("up").await; // a worker and a server in one
+    server.hang_up();
     world.submit_new(&[having(transfer("GOOD"), "callback_url", json!(receiver.url("hook")))]).await;
     world.settled().await;
-    let text = eventually(SOON, "its webhook to be delivered", async || {
+    let text = eventually(SOON, "its webhook to be delivered, and a reload", async || {
         let text = scraped(&server.address).await;
         let delivered = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"delivered\""]);
-        if delivered == Some(1.0) { Ok(text) } else { Err(text) }
+        let reloaded = sample(&text, "bursar_reloads_total", &["result=\"done\""]);
+        if (delivered, reloaded) == (Some(1.0), Some(1.0)) { Ok(text) } else { Err(text) }
     })
     .await;
     let mut shown: Vec<(&str, &str)> =

@@ -102,6 +102,7 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
         worker: None,
         webhooks: None,
         listeners: Arc::default(),
+        reloads: Arc::default(),
         stored: Arc::new(Stored::new(store.clone(), places)),
         unfit: Arc::default(),
     };

@@ -77,6 +77,7 @@ impl Worker {
             traces: bursar_telemetry::Traces::default(),
         };
         let drain = CancellationToken::new();
+        let (_, accounts) = tokio::sync::watch::channel(accounts);
         let (_, fit) = tokio::sync::watch::channel(bursar_worker::SendGate::Open);
         let work = tokio::spawn(bursar_worker::run(store.clone(), settings, accounts, fit, drain.clone()));
         Self { drain, work }

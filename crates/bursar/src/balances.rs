@@ -8,8 +8,8 @@ use bursar_gateways::{AccountSubType, Balance, BalanceQuery, Gateway, SharedPart
 use bursar_store::{BalanceParts, Store, StoreError};
 use bursar_telemetry::{BalanceMetrics, Metrics, WatchedBalance};
 use futures_util::future::join_all;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config};
 use crate::exit::Failure;
@@ -32,7 +32,7 @@ struct Watched {
 }
 
 /// The balances that are queried.
-pub(crate) struct Balances(Vec<Watched>);
+struct Balances(Vec<Watched>);
 
 /// The balances that metrics show.
 pub(crate) fn watched(config: &Config) -> Vec<WatchedBalance> {
@@ -51,14 +51,29 @@ fn with_query(config: &Config) -> impl Iterator<Item = (&AccountName, &config::B
     config.accounts.iter().filter_map(|(name, account)| Some((name, account.balance.as_ref()?)))
 }
 
+/// Queries the balances of the configuration in force, and never ends. Balances begin again when an account changes.
+pub(crate) async fn follow(
+    mut config: watch::Receiver<Arc<Config>>,
+    store: &Store,
+    metrics: &Arc<Metrics>,
+    parts: &SharedParts,
+) {
+    loop {
+        let current = Arc::clone(&config.borrow_and_update());
+        let balances = Balances::of(&current, store, metrics, parts).unwrap_or_else(|failure| {
+            tracing::error!("no balance is queried: {failure}"); // the accounts' files were read a moment ago
+            Balances(Vec::new())
+        });
+        tokio::select! {
+            () = balances.run() => {}
+            changed = config.changed() => if changed.is_err() { std::future::pending().await },
+        }
+    }
+}
+
 impl Balances {
     /// Builds the gateways of the configured balances. Nothing is called yet.
-    pub(crate) fn of(
-        config: &Config,
-        store: &Store,
-        metrics: &Arc<Metrics>,
-        parts: &SharedParts,
-    ) -> Result<Self, Failure> {
+    fn of(config: &Config, store: &Store, metrics: &Arc<Metrics>, parts: &SharedParts) -> Result<Self, Failure> {
         let mut watched = Vec::new();
         for (name, balance) in with_query(config) {
             let account = &config.accounts[name];
@@ -78,9 +93,10 @@ impl Balances {
         Ok(Self(watched))
     }
 
-    /// Queries until `drain`.
-    pub(crate) async fn run(&self, drain: &CancellationToken) {
-        drain.run_until_cancelled(join_all(self.0.iter().map(Watched::run))).await;
+    /// Queries and never ends.
+    async fn run(&self) {
+        join_all(self.0.iter().map(Watched::run)).await;
+        std::future::pending::<()>().await;
     }
 }
 

@@ -5,6 +5,7 @@
 //! not pay twice in silence.
 
 mod account;
+mod accounts_dir;
 mod advice;
 mod beingfi;
 mod document;
@@ -38,8 +39,9 @@ pub(crate) use redis_url::RedisUrl;
 pub(crate) use sections::{Archive, Expect, Journal, Log, LogFormat, Preflight, UnsignedWebhooks, Webhooks};
 pub(crate) use yzt::Balance;
 
+use accounts_dir::ReadFolder;
 use section::Section;
-use sections::{Audit, Import, Redis, Server, Telemetry, Worker};
+use sections::{Audit, Import, Redis, Reload, Server, Telemetry, Worker};
 use table::Keys;
 
 /// Everything that an operator can set.
@@ -57,6 +59,7 @@ pub(crate) struct Config {
     pub(crate) webhooks: Webhooks,
     pub(crate) log: Log,
     pub(crate) telemetry: Telemetry,
+    pub(crate) reload: Reload,
     /// `[accounts.NAME]`
     pub(crate) accounts: BTreeMap<AccountName, Account>,
     /// The file that was read; empty if none was.
@@ -74,22 +77,35 @@ impl Config {
             Some(path) => std::fs::read_to_string(path)
                 .map_err(|source| ConfigError::Unreadable { path: path.to_path_buf(), source })?,
         };
-        Self::parse(&text, file.unwrap_or(Path::new("")), std::env::vars_os())
+        Self::parse_with(&text, file.unwrap_or(Path::new("")), std::env::vars_os(), accounts_dir::read_folder)
     }
 
-    /// Reads the text of the file at `path`, with `variables` laid over it.
+    /// Reads the text of the file at `path`, with `variables` laid over it. The folder of the accounts is taken for empty.
     ///
     /// # Errors
     /// [`ConfigError::Invalid`], naming everything that is wrong.
+    #[cfg(test)]
     pub(crate) fn parse(
         text: &str,
         path: &Path,
         variables: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {
+        Self::parse_with(text, path, variables, |_| Ok(Vec::new()))
+    }
+
+    fn parse_with(
+        text: &str,
+        path: &Path,
+        variables: impl Iterator<Item = (OsString, OsString)>,
+        read_folder: ReadFolder,
+    ) -> Result<Self, ConfigError> {
+        let variables: Vec<(OsString, OsString)> = variables.collect();
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut table = source::parse(text, path).map_err(ConfigError::Invalid)?;
         let mut faults = Vec::new();
-        environment::overlay(&mut table, variables, &mut faults);
+        environment::overlay_folder(&mut table, &variables);
+        accounts_dir::merge(&mut table, read_folder, &mut faults);
+        environment::overlay(&mut table, variables.into_iter(), &mut faults);
         let root = Section::new(String::new(), table, folder, &mut faults);
         let config = Self { file: path.to_path_buf(), ..Self::read(root) };
         faults.sort_by_key(Fault::line);
@@ -110,6 +126,7 @@ impl Config {
             audit: read(root.section("audit")),
             log: read(root.section("log")),
             telemetry: read(root.section("telemetry")),
+            reload: read(root.section("reload")),
             accounts: account::read_all(root.section("accounts")),
             file: PathBuf::new(),
         };
@@ -141,6 +158,7 @@ impl Config {
             ("webhooks", show(&self.webhooks)),
             ("log", show(&self.log)),
             ("telemetry", show(&self.telemetry)),
+            ("reload", show(&self.reload)),
             ("accounts", accounts),
         ];
         sections.into_iter().map(|(name, section)| (name.to_owned(), section.into())).collect()

@@ -20,6 +20,7 @@ mod preflight;
 mod private_files;
 mod process_audit;
 mod query_rate;
+mod reload;
 mod renamed;
 mod role_webhooks;
 mod role_worker;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bursar_domain::Queue;
 use bursar_gateways::local_now_ms;
 use bursar_store::{CLUSTER, Finding, PreflightInput, Severity, Store, StoreError};
 use bursar_telemetry::Metrics;
 use bursar_worker::SendGate;
+use tokio::sync::watch;
 
 use crate::config::{self, Config};
 use crate::renamed;
@@ -22,11 +22,12 @@ const ROUND: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// One process's checks of its Redis.
-pub(crate) struct Preflight<'a> {
-    config: &'a Config,
+pub(crate) struct Preflight {
+    /// The configuration in force.
+    config: watch::Receiver<Arc<Config>>,
     store: Store,
-    /// A worker's metrics and queues. A server has none.
-    worker: Option<(Arc<Metrics>, Vec<Queue>)>,
+    /// A worker's metrics. A server has none.
+    worker: Option<Arc<Metrics>>,
     unfit: Arc<AtomicBool>,
     /// The last logged findings: a check without news logs nothing.
     reported: BTreeMap<&'static str, Severity>,
@@ -34,18 +35,18 @@ pub(crate) struct Preflight<'a> {
     renames_seen: bool,
 }
 
-impl<'a> Preflight<'a> {
-    pub(crate) fn of_worker(config: &'a Config, store: Store, metrics: Arc<Metrics>) -> Self {
-        for advice in config.advice() {
+impl Preflight {
+    pub(crate) fn of_worker(config: watch::Receiver<Arc<Config>>, store: Store, metrics: Arc<Metrics>) -> Self {
+        for advice in config.borrow().advice() {
             tracing::warn!(check = "configuration", "{} {}", advice.key, advice.text);
         }
-        let worker = Some((metrics, config.queues()));
+        let worker = Some(metrics);
         Self { config, store, worker, unfit: Arc::default(), reported: BTreeMap::new(), renames_seen: false }
     }
 
     /// A server sends nothing, and is not ready on a Redis that its workers would refuse.
-    pub(crate) fn of_server(config: &'a Config, store: Store) -> Self {
-        if let Some(advice) = config.server_advice() {
+    pub(crate) fn of_server(config: watch::Receiver<Arc<Config>>, store: Store) -> Self {
+        if let Some(advice) = config.borrow().server_advice() {
             tracing::warn!(check = "configuration", "{} {}", advice.key, advice.text);
         }
         let unfit = Arc::new(AtomicBool::new(true));
@@ -62,18 +63,19 @@ impl<'a> Preflight<'a> {
     /// # Errors
     /// [`StoreError`] when Redis does not answer: then nothing is known.
     pub(crate) async fn look(&mut self) -> Result<SendGate, StoreError> {
+        let config = Arc::clone(&self.config.borrow());
         let connection = self.store.connection_id().await?;
-        let findings = self.store.preflight_over(connection, &wanted(self.config)).await?;
+        let findings = self.store.preflight_over(connection, &wanted(&config)).await?;
         let refused = |finding: &&Finding| finding.severity == Severity::Refuse;
         let news = findings.iter().filter(|finding| self.reported.get(finding.check) != Some(&finding.severity));
         let news: Vec<Finding> = news.cloned().collect();
         for Finding { severity, check, text } in news {
             match self.reported.insert(check, severity) {
                 None if severity == Severity::Fine => {}
-                _ => report(severity, check, &text, self.config.redis.preflight),
+                _ => report(severity, check, &text, config.redis.preflight),
             }
         }
-        let overruled = self.config.redis.preflight == config::Preflight::Warn
+        let overruled = config.redis.preflight == config::Preflight::Warn
             && !findings.iter().filter(refused).any(|finding| finding.check == CLUSTER);
         let fit = match (findings.iter().any(|finding| refused(&finding)), overruled) {
             (_, true) => SendGate::Open,
@@ -81,14 +83,14 @@ impl<'a> Preflight<'a> {
             (true, false) => SendGate::Closed,
         };
         if fit != SendGate::Closed && !self.renames_seen {
-            renamed::pause_with_another_name(self.config, &self.store).await?;
+            renamed::pause_with_another_name(&config, &self.store).await?;
             self.renames_seen = true;
         }
         self.unfit.store(fit == SendGate::Closed, Ordering::Relaxed);
-        if let Some((metrics, queues)) = &self.worker {
+        if let Some(metrics) = &self.worker {
             metrics.preflight(findings.iter().filter_map(grave));
             metrics.set_sends_allowed(fit != SendGate::Closed);
-            if let Err(error) = self.store.serves(queues).await {
+            if let Err(error) = self.store.serves(&config.queues()).await {
                 tracing::debug!(error = %error.chain(), "cannot tell Redis which queues this worker serves");
             }
         }

@@ -42,11 +42,21 @@ async fn compare(store: &Store, role: &str, digest: &str, file: &str) -> Result<
 
 /// Notes that a file was read again, with the outcome.
 pub(crate) fn reloaded(store: &Store, file: &Path, read: Result<String, String>) {
+    read_again(store, file, read, AuditResult::Failed);
+}
+
+/// Notes that the configuration was read again: the accounts that have changed, or the reason why it was refused.
+pub(crate) fn reconfigured(store: &Store, file: &Path, read: Result<String, String>) {
+    read_again(store, file, read, AuditResult::Refused);
+}
+
+fn read_again(store: &Store, file: &Path, read: Result<String, String>, unusable: AuditResult) {
     let event = Actor::process().intends(AuditAction::Reload, AuditTarget::file(&file.display()), None);
-    let event = match read {
-        Ok(detail) => event.ended(AuditResult::Done, Some(detail)),
-        Err(problem) => event.ended(AuditResult::Failed, Some(problem)),
+    let (result, detail) = match read {
+        Ok(detail) => (AuditResult::Done, detail),
+        Err(problem) => (unusable, problem),
     };
+    let event = event.ended(result, Some(detail));
     let store = store.clone();
     tokio::spawn(async move { written(&store, event).await });
 }

@@ -13,6 +13,7 @@ use crate::config::{Config, UnsignedWebhooks, Webhooks};
 use crate::exit::Failure;
 use crate::private_files::{self, Part};
 use crate::process_audit;
+use crate::reload::Reload;
 
 /// The key of the file with the signing secrets.
 const SECRETS: &str = "webhooks.secrets_file";
@@ -22,16 +23,17 @@ const UNSIGNED: &str =
     "is required: a receiver cannot tell an unsigned message from a forged one (or set webhooks.allow_unsigned = true)";
 
 /// Starts deliveries. They end after `drain` with the attempts in flight. The caller has connected and started logging.
-pub(crate) fn start(
+pub(crate) async fn start(
     config: &Config,
+    reload: &Reload,
     store: Store,
     telemetry: Telemetry,
     drain: CancellationToken,
 ) -> Result<JoinHandle<()>, Failure> {
     private_files::warn(config, Part::Server);
     let audited = store.clone();
-    let dispatcher = Dispatcher::new(settings(config)?, telemetry, store, origins(config));
-    let dispatcher = dispatcher.map_err(unfit)?;
+    let dispatcher = Dispatcher::new(settings(config)?, telemetry, store, origins(config)).map_err(unfit)?;
+    let dispatcher = dispatcher.following(reload.origins().await);
     let hangup = signal(SignalKind::hangup())?;
     let renewing = renew(config.webhooks.clone(), dispatcher.secrets(), hangup, audited);
     Ok(tokio::spawn(async move {

@@ -1,11 +1,12 @@
 //! The worker's role: preflight, gateways, and work until `drain`. `bursar worker` and `bursar up` run it.
 
+use std::collections::HashMap;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use bursar_domain::{AccountName, Queue};
+use bursar_domain::{AccountName, AccountRules, Queue};
 use bursar_gateways::{Gateway, Rate, SharedParts};
 use bursar_store::Store;
 use bursar_telemetry::{Metrics, Page, Traces};
@@ -14,15 +15,15 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::balances::Balances;
 use crate::config::{self, Config};
 use crate::exit::{Context, Exit, Failure};
 use crate::open_files::OpenFiles;
 use crate::preflight::Preflight;
 use crate::private_files::Part;
 use crate::query_rate::AccountRate;
+use crate::reload::{Reload, WorkerAccounts};
 use crate::service_manager::ServiceManager;
-use crate::{archive, journals, listener, private_files, serve};
+use crate::{archive, balances, journals, listener, private_files, serve};
 
 /// The interval of checks while a worker waits for a Redis that it may send on.
 const WAIT_FOR_FIT: Duration = Duration::from_secs(2);
@@ -35,7 +36,7 @@ const ACCOUNTS_OF_A_THREAD: usize = 32;
 
 /// Works until `drain`. The caller has connected and started logging.
 pub(crate) async fn run(
-    config: &Config,
+    reload: &Reload,
     store: Store,
     metrics: Arc<Metrics>,
     traces: Traces,
@@ -43,10 +44,12 @@ pub(crate) async fn run(
     manager: &ServiceManager,
     drain: CancellationToken,
 ) -> Result<Exit, Failure> {
+    let running = Arc::clone(&reload.config().borrow());
+    let config = &*running;
     private_files::warn(config, Part::Worker);
     let parts = SharedParts::default();
-    let accounts = accounts(config, &store, &parts)?;
-    let mut preflight = Preflight::of_worker(config, store.clone(), Arc::clone(&metrics));
+    let WorkerAccounts { accounts, import: rules } = reload.worker(&metrics, &parts).await?;
+    let mut preflight = Preflight::of_worker(reload.config(), store.clone(), Arc::clone(&metrics));
     let mut first = preflight.look().await?;
     // With a listener, `/readyz` reports the refusal until it is corrected. Without one, only an exit is noticed.
     if first == SendGate::Closed && config.worker.listen.is_none() {
@@ -55,7 +58,9 @@ pub(crate) async fn run(
     let _listener = match config.worker.listen {
         Some(address) => {
             let (worker, stored) = (Some(Arc::clone(&metrics)), serve::stored(config, &store));
-            let page = Page { worker, webhooks: None, listeners: Arc::default(), stored, unfit: Arc::default() };
+            reload.stored(&stored).await;
+            let (listeners, unfit) = (Arc::default(), Arc::default());
+            let page = Page { worker, webhooks: None, listeners, reloads: reload.metrics(), stored, unfit };
             Some(listener::start(address, files.monitoring, page).await?)
         }
         None => None,
@@ -86,15 +91,20 @@ pub(crate) async fn run(
     };
     let queues = named(&config.queues());
     tracing::info!(worker = settings.name, queues, concurrency = settings.concurrency, "working");
-    let import = import(config, &settings.name, Arc::clone(&settings.metrics));
-    let balances = Balances::of(config, &store, &settings.metrics, &parts)?;
+    let import = Import {
+        name: settings.name.clone(),
+        queues: config.import.queues.clone(),
+        accounts: rules,
+        metrics: Arc::clone(&settings.metrics),
+    };
+    let balances = balances::follow(reload.config(), &store, &metrics, &parts);
     manager.ready();
     // A worker that ends for any reason has cancelled `drain` for the tasks that run with it.
     let working = async {
         tokio::join!(
             bursar_worker::run(store.clone(), settings, accounts, fit, drain.clone()),
             import.run(&store, &drain),
-            balances.run(&drain)
+            drain.run_until_cancelled(balances)
         )
         .0
     };
@@ -117,8 +127,13 @@ fn named(queues: &[Queue]) -> String {
 
 /// The configured imports.
 pub(crate) fn import(config: &Config, name: &str, metrics: Arc<Metrics>) -> Import {
-    let accounts = config.accounts.iter().map(|(name, account)| (name.to_string(), account.rules()));
-    Import { name: name.to_owned(), queues: config.import.queues.clone(), accounts: accounts.collect(), metrics }
+    let accounts = watch::channel(rules(config)).1;
+    Import { name: name.to_owned(), queues: config.import.queues.clone(), accounts, metrics }
+}
+
+/// The rules of every account, by its name.
+pub(crate) fn rules(config: &Config) -> HashMap<String, AccountRules> {
+    config.accounts.iter().map(|(name, account)| (name.to_string(), account.rules())).collect()
 }
 
 /// The worker's metrics, with the longest time of its calls.
@@ -130,10 +145,13 @@ pub(crate) fn counted(config: &Config) -> Arc<Metrics> {
     Arc::new(metrics)
 }
 
-/// Each account with its gateway, its keys read and checked, by as many threads as the machine has: checking the numbers of a key takes
+/// Each of these accounts with its gateway, its keys read and checked, by as many threads as the machine has: checking the numbers of a key takes
 /// most of a millisecond, and each merchant may have its own.
-fn accounts(config: &Config, store: &Store, parts: &SharedParts) -> Result<Vec<Account>, Failure> {
-    let accounts: Vec<(&AccountName, &config::Account)> = config.accounts.iter().collect();
+pub(crate) fn accounts(
+    accounts: &[(&AccountName, &config::Account)],
+    store: &Store,
+    parts: &SharedParts,
+) -> Result<Vec<Account>, Failure> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let of_a_thread = accounts.len().div_ceil(threads).max(ACCOUNTS_OF_A_THREAD);
     thread::scope(|scope| {

@@ -1,13 +1,15 @@
 //! The server's role: the HTTP API until `drain`. `bursar serve` and `bursar up` run it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use bursar_domain::{AccountName, Zone};
 use bursar_gateways::SharedParts;
 use bursar_producer::{CallbackRule, Producer};
 use bursar_server::{NoTokens, NotificationAccount, NotificationMethod, Server, SessionLimits, Settings};
 use bursar_store::Store;
-use bursar_telemetry::{Metrics, Page, Places, Scaling, Stored};
+use bursar_telemetry::{Metrics, Page, Places, Scaling, Stored, Traces};
 use bursar_webhooks::{Allowed, Telemetry};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +17,7 @@ use crate::accounts::AccountError;
 use crate::config::{Config, OidcKeys};
 use crate::exit::Failure;
 use crate::open_files::OpenFiles;
+use crate::reload::Reload;
 use crate::{balances, role_webhooks, traces};
 
 /// The process that the server is part of.
@@ -29,6 +32,7 @@ pub(crate) struct Process {
 /// Binds the addresses. Nothing is answered until the server is served. The caller has connected and started logging.
 pub(crate) async fn listen(
     config: &Config,
+    reload: &Reload,
     no_tokens: NoTokens,
     store: Store,
     telemetry: &Telemetry,
@@ -53,23 +57,33 @@ pub(crate) async fn listen(
         failures_per_minute: config.server.failures_per_minute,
         trusted_proxies: config.server.trusted_proxies.clone(),
         proxy_header: config.server.proxy_header,
-        time_zones: config.accounts.iter().map(|(name, of)| (name.clone(), of.keys.time_zone.clone())).collect(),
+        time_zones: time_zones(config),
         notification_accounts: notification_accounts(config)?,
     };
-    let producer = traces::witnessed(producer(config, store.clone()), &telemetry.traces);
+    let producer = witnessed_producer(config, store.clone(), &telemetry.traces);
+    let stored = stored(config, &store);
+    reload.stored(&stored).await;
     let page = Page {
         worker,
         webhooks: Some(Arc::clone(&telemetry.metrics)),
         listeners: Arc::default(),
-        stored: stored(config, &store),
+        reloads: reload.metrics(),
+        stored,
         unfit,
     };
-    Ok(Server::bind(settings, no_tokens, store, producer, config.queues(), page, drain).await?)
+    let mut server = Server::bind(settings, no_tokens, store, producer, config.queues(), page, drain).await?;
+    reload.server(server.accounts(), &telemetry.traces).await;
+    Ok(server)
 }
 
 /// The metrics that are read from Redis.
 pub(crate) fn stored(config: &Config, store: &Store) -> Arc<Stored> {
-    let places = Places {
+    Arc::new(Stored::new(store.clone(), places(config)))
+}
+
+/// The parts of Redis that metrics show.
+pub(crate) fn places(config: &Config) -> Places {
+    Places {
         queues: config.queues(),
         origins: role_webhooks::origins(config),
         import_queues: config.import.queues.clone(),
@@ -78,12 +92,21 @@ pub(crate) fn stored(config: &Config, store: &Store) -> Arc<Stored> {
             concurrency: config.worker.concurrency,
             rates: config.accounts.iter().map(|(name, account)| (name.clone(), account.keys.rate_per_second)).collect(),
         },
-    };
-    Arc::new(Stored::new(store.clone(), places))
+    }
+}
+
+/// The zones of the accounts' days.
+pub(crate) fn time_zones(config: &Config) -> BTreeMap<AccountName, Zone> {
+    config.accounts.iter().map(|(name, account)| (name.clone(), account.keys.time_zone.clone())).collect()
+}
+
+/// The producer of the server, whose submissions are traced.
+pub(crate) fn witnessed_producer(config: &Config, store: Store, traces: &Traces) -> Producer {
+    traces::witnessed(producer(config, store), traces)
 }
 
 /// The accounts whose gateway may notify them: those whose platform's key is known.
-fn notification_accounts(config: &Config) -> Result<Vec<NotificationAccount>, AccountError> {
+pub(crate) fn notification_accounts(config: &Config) -> Result<Vec<NotificationAccount>, AccountError> {
     let parts = SharedParts::default();
     let mut accounts = Vec::new();
     for (name, account) in &config.accounts {

@@ -17,10 +17,8 @@ const ONE_PRESS: Duration = Duration::from_millis(100);
 /// The meaning of SIGHUP to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hangup {
-    /// Files are read again by the parts that use them.
+    /// Files are read again by the parts that use them. A closed terminal or a log rotation interrupts no payment.
     ReadAgain,
-    /// The same as SIGTERM, because there is no file to read again: a closed terminal or a log rotation interrupts no payment.
-    Drains,
     /// The end, which is the system's default.
     Ends,
 }
@@ -34,8 +32,6 @@ enum Request {
     Interrupt,
     /// SIGINT, typed at a terminal.
     CtrlC,
-    /// SIGHUP, where it drains.
-    Hangup,
 }
 
 /// The consequence of a request.
@@ -56,10 +52,10 @@ pub(crate) fn drain_on_signal(hangup: Hangup) -> std::io::Result<CancellationTok
         // A process that listens for SIGHUP is not ended by the system.
         hangup: match hangup {
             Hangup::Ends => None,
-            Hangup::ReadAgain | Hangup::Drains => Some(signal(SignalKind::hangup())?),
+            Hangup::ReadAgain => Some(signal(SignalKind::hangup())?),
         },
     };
-    tokio::spawn(follow(requests, hangup, drain.clone()));
+    tokio::spawn(follow(requests, drain.clone()));
     Ok(drain)
 }
 
@@ -70,13 +66,13 @@ struct Requests {
 }
 
 impl Requests {
-    async fn next(&mut self, hangup: Hangup) -> Request {
+    async fn next(&mut self) -> Request {
         let watched = std::io::stdin().is_terminal() || std::io::stderr().is_terminal();
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return Request::Terminate,
                 _ = self.interrupt.recv() => return if watched { Request::CtrlC } else { Request::Interrupt },
-                () = hung_up(&mut self.hangup) => if hangup == Hangup::Drains { return Request::Hangup },
+                () = hung_up(&mut self.hangup) => {} // the parts that read files again have their own signals
             }
         }
     }
@@ -89,17 +85,14 @@ async fn hung_up(hangup: &mut Option<Signal>) {
     }
 }
 
-async fn follow(mut requests: Requests, hangup: Hangup, drain: CancellationToken) {
+async fn follow(mut requests: Requests, drain: CancellationToken) {
     let mut first = None;
     loop {
-        let request = requests.next(hangup).await;
+        let request = requests.next().await;
         let since = first.map(|first: Instant| first.elapsed());
         match verdict(request, since) {
             Verdict::Drain => {
                 first = Some(Instant::now());
-                if request == Request::Hangup {
-                    tracing::info!("SIGHUP: there is no file to read again; it counts as SIGTERM");
-                }
                 drain.cancel();
             }
             Verdict::Echo => tracing::info!("a repeated request to end changes nothing: the process is draining"),
@@ -117,7 +110,6 @@ fn verdict(request: Request, since: Option<Duration>) -> Verdict {
     let echo = match request {
         Request::Terminate | Request::Interrupt => ECHO,
         Request::CtrlC => ONE_PRESS,
-        Request::Hangup => Duration::MAX, // a terminal closes, no person is impatient
     };
     if since < echo { Verdict::Echo } else { Verdict::EndAtOnce }
 }
@@ -140,8 +132,6 @@ mod tests {
             (Request::CtrlC, None, Verdict::Drain),
             (Request::CtrlC, ms(99), Verdict::Echo),
             (Request::CtrlC, ms(100), Verdict::EndAtOnce),
-            (Request::Hangup, None, Verdict::Drain),
-            (Request::Hangup, ms(60_000), Verdict::Echo),
         ] {
             assert_eq!(verdict(request, since), expected, "{request:?} {since:?} after the first");
         }

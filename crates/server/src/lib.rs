@@ -19,7 +19,7 @@ mod state;
 pub use ipnet::IpNet;
 #[doc(hidden)]
 pub use routes::paths;
-pub use server::{NoTokens, ServeError, Server};
+pub use server::{NoTokens, ServeError, Server, ServerAccounts};
 pub use state::identity::{Identity, identify};
 pub use state::notification_accounts::{NotificationAccount, NotificationMethod};
 pub use state::oidc::{OidcError, OidcSettings, ProviderFindings, probe_provider};

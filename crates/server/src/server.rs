@@ -1,11 +1,11 @@
 //! The server's listeners, which share a state: one for the API and the dashboard, one for gateways' notifications and one for monitoring.
 //! Without an address, the latter two are parts of the first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use bursar_domain::Queue;
+use bursar_domain::{AccountName, Queue, Zone};
 use bursar_http_server::{Limits, Listener};
 use bursar_producer::Producer;
 use bursar_store::Store;
@@ -16,10 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ops;
 use crate::routes;
+use crate::state::accounts::{CurrentAccounts, ServedAccounts};
 use crate::state::attempts::Attempts;
 use crate::state::job_watch::JobWatch;
+use crate::state::notification_accounts::NotificationAccount;
 use crate::state::oidc::{Oidc, OidcError};
-use crate::state::queues::Queues;
 use crate::state::readiness::Readiness;
 use crate::state::sessions::{SessionKeyError, Sessions};
 use crate::state::tokens::{Tokens, TokensError};
@@ -55,7 +56,8 @@ pub struct Server {
     main: Listener,
     public: Option<Listener>,
     admin: Option<Listener>,
-    hangup: Signal,
+    /// SIGHUP, unless a [`ServerAccounts`] says when files are read again.
+    hangup: Option<Signal>,
     app: Shared,
 }
 
@@ -80,7 +82,7 @@ impl Server {
     /// # Errors
     /// [`ServeError`]; nothing listens then.
     pub async fn bind(
-        settings: Settings,
+        mut settings: Settings,
         no_tokens: NoTokens,
         store: Store,
         producer: Producer,
@@ -124,11 +126,12 @@ impl Server {
             }
             Some(_) | None => None,
         };
+        let notification_accounts = std::mem::take(&mut settings.notification_accounts);
+        let time_zones = std::mem::take(&mut settings.time_zones);
         let app = Arc::new(ServerState {
             settings,
             store,
-            producer,
-            queues: Queues::new(queues),
+            accounts: CurrentAccounts::new(ServedAccounts::new(producer, queues, notification_accounts, time_zones)),
             tokens,
             page,
             oidc,
@@ -138,7 +141,7 @@ impl Server {
             readiness: Readiness::default(),
             drain,
         });
-        Ok(Self { main, public, admin, hangup, app })
+        Ok(Self { main, public, admin, hangup: Some(hangup), app })
     }
 
     /// The address of the API and the dashboard.
@@ -157,6 +160,12 @@ impl Server {
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(Listener::address)
+    }
+
+    /// Takes over the reading of files at SIGHUP, and replaces the accounts while the server runs.
+    pub fn accounts(&mut self) -> ServerAccounts {
+        self.hangup = None;
+        ServerAccounts(Arc::clone(&self.app))
     }
 
     /// Answers until the token given to [`Server::bind`] is cancelled, then until requests in flight are answered, or for
@@ -180,7 +189,7 @@ impl Server {
         loop {
             tokio::select! {
                 () = app.drain.cancelled() => break,
-                _ = hangup.recv() => reload(&app),
+                () = hung_up(&mut hangup) => reload(&app),
             }
         }
         tracing::info!("draining: no new connection, requests in flight are answered");
@@ -192,6 +201,43 @@ impl Server {
         if let Some(admin) = admin {
             admin.await.ok();
         }
+    }
+}
+
+/// The accounts of a server that may be running.
+#[derive(Clone)]
+pub struct ServerAccounts(Shared);
+
+impl std::fmt::Debug for ServerAccounts {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("ServerAccounts").finish_non_exhaustive()
+    }
+}
+
+impl ServerAccounts {
+    /// Serves these accounts from now on. Requests in progress are answered with those that they began with.
+    pub fn replace(
+        &self,
+        producer: Producer,
+        queues: Vec<Queue>,
+        notification_accounts: Vec<NotificationAccount>,
+        time_zones: BTreeMap<AccountName, Zone>,
+    ) {
+        let accounts = ServedAccounts::new(producer, queues, notification_accounts, time_zones);
+        self.0.tokens.configure(accounts.names().cloned().collect());
+        self.0.accounts.replace(accounts);
+    }
+
+    /// Reads the tokens file again. A file that cannot be used changes nothing and is logged.
+    pub fn read_tokens(&self) {
+        reload(&self.0);
+    }
+}
+
+async fn hung_up(hangup: &mut Option<Signal>) {
+    match hangup {
+        Some(hangup) => drop(hangup.recv().await),
+        None => std::future::pending().await,
     }
 }
 

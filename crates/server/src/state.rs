@@ -1,5 +1,6 @@
 //! The state that every request is answered with: the store and the producer, the tokens, and the drain of the server.
 
+pub(crate) mod accounts;
 pub(crate) mod attempts;
 mod audit;
 pub(crate) mod clock;
@@ -21,18 +22,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bursar_domain::{AccountName, Zone};
-use bursar_producer::Producer;
 use bursar_store::{Store, TokenNote};
 use bursar_telemetry::Page;
 use ipnet::IpNet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::state::accounts::CurrentAccounts;
 use crate::state::attempts::Attempts;
 use crate::state::job_watch::JobWatch;
 use crate::state::notification_accounts::NotificationAccount;
 use crate::state::oidc::{Oidc, OidcSettings};
-use crate::state::queues::Queues;
 use crate::state::readiness::Readiness;
 use crate::state::sessions::{Session, SessionLimits, Sessions, Whose};
 use crate::state::tokens::{Bearer, Tokens};
@@ -108,10 +108,8 @@ pub enum ProxyHeader {
 pub(crate) struct ServerState {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
-    /// Validates and stores jobs.
-    pub(crate) producer: Producer,
-    /// The queues of the configuration.
-    pub(crate) queues: Queues,
+    /// The accounts of the configuration.
+    pub(crate) accounts: CurrentAccounts,
     pub(crate) tokens: Tokens,
     /// The metrics and health of this process, its worker included where it has one.
     pub(crate) page: Page,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use bursar_domain::{ApprovalRule, FairBy, FairOrder, Millis, Queue};
@@ -34,6 +34,9 @@ pub(crate) const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(500);
 /// Attempts to connect before the last one, whose failure the waiting commands get; the callers' own loops retry from
 /// there.
 pub(crate) const RECONNECT_ATTEMPTS: usize = 3;
+
+/// The fair orders of queues.
+type FairOrders = HashMap<Queue, Arc<FairOrder>>;
 
 /// Loaded once: their hashes are made of their texts.
 static SCRIPTS: LazyLock<Arc<Scripts>> = LazyLock::new(|| Arc::new(Scripts::load()));
@@ -117,7 +120,7 @@ pub struct Store {
     pub(crate) keys: Keys,
     pub(crate) queues: JobKeys,
     /// The queues whose fair order is not the default one.
-    pub(crate) fair_orders: Arc<HashMap<Queue, FairOrder>>,
+    fair_orders: Arc<RwLock<FairOrders>>,
     /// The actions that need two operators.
     pub(crate) approvals: Arc<ApprovalRule>,
     pub(crate) scripts: Arc<Scripts>,
@@ -187,8 +190,15 @@ impl Store {
     /// Sets the fair orders in which jobs of these queues are submitted and claimed; other queues are ordered by payer.
     #[must_use]
     pub fn with_fair_orders(mut self, fair_orders: HashMap<Queue, FairOrder>) -> Self {
-        self.fair_orders = Arc::new(fair_orders);
+        self.fair_orders = Arc::default();
+        self.set_fair_orders(fair_orders);
         self
+    }
+
+    /// Replaces them in this store and its clones.
+    pub fn set_fair_orders(&self, fair_orders: HashMap<Queue, FairOrder>) {
+        let orders = fair_orders.into_iter().map(|(queue, order)| (queue, Arc::new(order))).collect();
+        *self.fair_orders.write().unwrap_or_else(PoisonError::into_inner) = orders;
     }
 
     /// The same where some actions need two operators.
@@ -199,9 +209,12 @@ impl Store {
     }
 
     /// The fair order of a queue.
-    pub(crate) fn fair_order(&self, queue: &Queue) -> &FairOrder {
-        static BY_PAYER: FairOrder = FairOrder { by: FairBy::Payer, weights: BTreeMap::new() };
-        self.fair_orders.get(queue).unwrap_or(&BY_PAYER)
+    pub(crate) fn fair_order(&self, queue: &Queue) -> Arc<FairOrder> {
+        static BY_PAYER: LazyLock<Arc<FairOrder>> =
+            LazyLock::new(|| Arc::new(FairOrder { by: FairBy::Payer, weights: BTreeMap::new() }));
+        // Nothing panics while it holds this lock. Should something panic, the orders are still valid.
+        let orders = self.fair_orders.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(orders.get(queue).unwrap_or(&BY_PAYER))
     }
 
     /// One more connection to the same server, made when it is first used.

@@ -7,6 +7,7 @@ use bursar_domain::{Call, Outcome, QueueCounts, State, Unsendable, WorkerStatus}
 use bursar_store::BalanceParts;
 
 use crate::listeners::ConnectionLimit;
+use crate::reloads::ReloadResult;
 use crate::webhooks::AttemptOutcome;
 use crate::work::{CIRCUIT_CHANGES, RedisOperation};
 
@@ -95,7 +96,7 @@ fn plain<const N: usize>(words: [&'static str; N]) -> Vec<(&'static str, &'stati
 }
 
 /// Every label.
-pub const LABELS: [Label; 20] = [
+pub const LABELS: [Label; 21] = [
     configured("queue", "`account/kind` of each configured queue, or of one that was"),
     configured("origin", "whose events: `account/kind` of each configured queue, `account/notify` of each account"),
     configured("account", "each account with `balance_every`"),
@@ -118,6 +119,9 @@ pub const LABELS: [Label; 20] = [
     ),
     words("limit", "a limit of connections", || {
         ConnectionLimit::ALL.map(|limit| (limit.as_str(), limit.meaning())).into()
+    }),
+    words("result", "of reading the configuration again", || {
+        ReloadResult::ALL.map(|result| (result.as_str(), result.meaning())).into()
     }),
     configured("check", "the checks of `bursar doctor` that look at Redis"),
     configured("severity", "`warn`, `refuse`"),
@@ -192,6 +196,7 @@ metrics! {
     CONNECTIONS_MAX = "bursar_connections_max", Gauge, Process, ["listener"], "Connections that a listener takes at once.";
     CONNECTIONS_DISPLACED = "bursar_connections_displaced_total", Counter, Process, ["listener", "limit"], "Connections that were closed for new ones at a limit, because they were idle longest.";
     CONNECTIONS_REFUSED = "bursar_connections_refused_total", Counter, Process, ["listener", "limit"], "New connections that were closed at once: a limit was reached, and no connection was idle.";
+    RELOADS = "bursar_reloads_total", Counter, Process, ["result"], "Times that this process read its configuration again while it ran.";
     REDIS_UP = "bursar_redis_up", Gauge, Redis, [], "1 if Redis answers. If 0, the metrics below are missing.";
     REDIS_READ_COMPLETE = "bursar_redis_read_complete", Gauge, Redis, [], "1 if all metrics below were read within 3 s. If 0, some are missing.";
     JOBS = "bursar_jobs", Gauge, Redis, ["queue", "set"], "Jobs by set. A claimed job is in `to_query`.";

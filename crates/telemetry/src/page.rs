@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 
 use crate::families::{Gauges, labels, register};
 use crate::names;
-use crate::{ListenerMetrics, Metrics, Stored, Unwell, WebhookMetrics};
+use crate::{ListenerMetrics, Metrics, ReloadMetrics, Stored, Unwell, WebhookMetrics};
 
 /// The content type of the Prometheus text format.
 pub const TEXT_FORMAT: &str = prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
@@ -27,6 +27,8 @@ pub struct Page {
     pub webhooks: Option<Arc<WebhookMetrics>>,
     /// The metrics of the listeners that this page is served at, and of those with it.
     pub listeners: Arc<ListenerMetrics>,
+    /// The reloads of this process.
+    pub reloads: Arc<ReloadMetrics>,
     /// The values read from Redis.
     pub stored: Arc<Stored>,
     /// True if the preflight of a process without a worker refuses this Redis.
@@ -56,6 +58,7 @@ impl Page {
             write_build(&mut text).ok(); // a worker's own metrics have it
         }
         self.listeners.write(&mut text).ok();
+        self.reloads.write(&mut text).ok();
         text += &self.stored.text().await;
         text
     }

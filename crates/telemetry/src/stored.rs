@@ -1,5 +1,6 @@
 //! Values that are read from Redis at each scrape.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bursar_domain::{AccountName, Fen, Queue};
@@ -51,7 +52,7 @@ pub struct WatchedBalance {
 #[derive(Debug)]
 pub struct Stored {
     store: Store,
-    places: Places,
+    places: RwLock<Arc<Places>>,
     last: Mutex<Option<(Instant, String)>>,
 }
 
@@ -75,7 +76,13 @@ impl Stored {
     /// Of these places.
     #[must_use]
     pub fn new(store: Store, places: Places) -> Self {
-        Self { store, places, last: Mutex::default() }
+        Self { store, places: RwLock::new(Arc::new(places)), last: Mutex::default() }
+    }
+
+    /// Reads these places from the next scrape on.
+    pub fn replace(&self, places: Places) {
+        // Nothing panics while it holds this lock.
+        *self.places.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(places);
     }
 
     /// True if Redis answers.
@@ -93,7 +100,8 @@ impl Stored {
         }
         let by = Instant::now() + REDIS_TIMEOUT;
         let text = if self.answers().await {
-            written(Some(&self.read(by).await))
+            let places = Arc::clone(&self.places.read().unwrap_or_else(PoisonError::into_inner));
+            written(Some(&self.read(&places, by).await))
         } else {
             tracing::warn!("the metrics from Redis are missing: it does not answer");
             written(None)
@@ -103,8 +111,8 @@ impl Stored {
     }
 
     /// Reads part by part. A part that fails, or for which no time is left, does not prevent the others.
-    async fn read(&self, by: Instant) -> Read<'_> {
-        let (store, places) = (&self.store, &self.places);
+    async fn read<'a>(&self, places: &'a Places, by: Instant) -> Read<'a> {
+        let store = &self.store;
         let queues = within(by, "queues", store.statuses(&places.queues)).await;
         let unserved = within(by, "queues that no worker serves", store.unserved_queues(&places.queues)).await;
         let workers = within(by, "workers", store.workers()).await;

@@ -49,6 +49,7 @@ impl Scene {
             worker: None,
             webhooks: None,
             listeners: Arc::default(),
+            reloads: Arc::default(),
             stored,
             unfit: Arc::new(AtomicBool::new(false)),
         }

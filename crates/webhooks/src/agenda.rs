@@ -35,6 +35,12 @@ impl Agenda {
         Some(origin)
     }
 
+    /// Forgets the visits of other origins.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Origin) -> bool) {
+        self.times.retain(|origin, _| keep(origin));
+        self.order.retain(|(_, origin)| keep(origin));
+    }
+
     /// The time of the next visit.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.order.first().map(|(at, _)| *at)
@@ -57,6 +63,9 @@ mod tests {
         agenda.bring_forward(&a, now + 5 * second); // later than it is known to be due
         assert_eq!((agenda.next(), agenda.take_due(now + second)), (Some(now + 2 * second), None));
         agenda.bring_forward(&a, now + second);
+        let c: Origin = "c/transfer".parse().unwrap();
+        agenda.bring_forward(&c, now);
+        agenda.retain(|origin| *origin != c);
         assert_eq!(agenda.take_due(now + 9 * second), Some(a));
         assert_eq!(agenda.take_due(now + 9 * second), Some(b));
         assert_eq!((agenda.take_due(now + 9 * second), agenda.next()), (None, None));

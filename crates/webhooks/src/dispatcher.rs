@@ -50,6 +50,8 @@ pub struct Dispatcher {
     secrets: SigningKeys,
     /// The origins whose events it delivers.
     origins: HashMap<Origin, Arc<OriginMetrics>>,
+    /// Other origins to deliver from now on.
+    replaced: Option<watch::Receiver<Vec<Origin>>>,
     agenda: Agenda,
     /// The time of the next scan of the partitions.
     look_at: Instant,
@@ -117,6 +119,7 @@ impl Dispatcher {
             hosts: HostLimits::new(settings.concurrency),
             settings: Arc::new(settings),
             origins,
+            replaced: None,
             agenda: Agenda::default(),
             look_at: Instant::now(),
             telemetry,
@@ -124,6 +127,28 @@ impl Dispatcher {
             redis_fails: false,
             store,
         })
+    }
+
+    /// Delivers the events of these origins, which may be replaced while it runs. Attempts in flight are finished.
+    #[must_use]
+    pub fn following(self, origins: watch::Receiver<Vec<Origin>>) -> Self {
+        let mut dispatcher = Self { replaced: Some(origins), ..self };
+        dispatcher.follow();
+        dispatcher
+    }
+
+    fn follow(&mut self) {
+        let Some(replaced) = &mut self.replaced else { return };
+        let origins: Vec<Origin> = replaced.borrow_and_update().clone();
+        let mut before = std::mem::take(&mut self.origins);
+        let metrics = |origin: &Origin| Arc::new(self.telemetry.metrics.origin(origin));
+        self.origins = origins
+            .into_iter()
+            .map(|origin| (before.remove(&origin).unwrap_or_else(|| metrics(&origin)), origin))
+            .map(|(metrics, origin)| (origin, metrics))
+            .collect();
+        self.agenda.retain(|origin| self.origins.contains_key(origin));
+        self.look_at = Instant::now();
     }
 
     /// The signing keys.
@@ -152,6 +177,7 @@ impl Dispatcher {
                     None => wakeups = None,
                 },
                 Some(ended) = self.under_way.join_next() => self.leave(ended.ok()),
+                () = changed(&mut self.replaced) => self.follow(),
                 () = sleep_until(next) => {}
             }
         }
@@ -274,6 +300,16 @@ impl Dispatcher {
             self.noticed(&error); // they come due when their leases end
         }
     }
+}
+
+/// Returns when other origins are to be delivered.
+async fn changed(replaced: &mut Option<watch::Receiver<Vec<Origin>>>) {
+    if let Some(origins) = replaced
+        && origins.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await // they are not replaced any more
 }
 
 /// The origin in the next wake-up message; `None` if the subscription has ended. Without a subscription it waits one

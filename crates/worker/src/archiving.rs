@@ -104,7 +104,8 @@ impl Archiver {
             return Err(Failed(why));
         }
         let mut partitions: BTreeMap<u16, Vec<Queue>> = BTreeMap::new();
-        for served in queues.numbers().map(|number| queues.get(number)).filter(|served| !served.is_foreign()) {
+        let served = queues.served().into_iter().map(|number| queues.get(number));
+        for served in served.filter(|served| !served.is_foreign()) {
             partitions.entry(self.store.partition_of(&served.queue)).or_default().push(served.queue.clone());
         }
         let mut partitions: Vec<(u16, Vec<Queue>)> = partitions.into_iter().collect();

@@ -2,7 +2,7 @@
 //! release them during a drain.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bursar_store::{ClaimedJob, RedisClock};
@@ -11,12 +11,14 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::lease::Lease;
-use crate::queues::QueueNumber;
+use crate::queues::{QueueNumber, ServedQueue};
 
 /// A job that this worker has claimed, with its slot among the calls in flight.
 pub(crate) struct ActiveClaim {
     pub(crate) job: ClaimedJob,
     pub(crate) queue: QueueNumber,
+    /// The queue's settings: those of the claim, and from the start of its work on those of that moment. A call never mixes two.
+    pub(crate) served: Arc<ServedQueue>,
     /// Taken before the claim was requested: the lease cannot have begun earlier.
     pub(crate) claimed: Instant,
     pub(crate) clock: RedisClock,

@@ -240,20 +240,20 @@ impl Claimer {
             SendGate::Open | SendGate::OpenOver(_) if !self.shared.journal_check.allows() => {
                 SendBudget::NotBefore(now + LOOK_AT_GUARD)
             }
-            SendGate::Open | SendGate::OpenOver(_) => served.circuit.budget(now),
+            SendGate::Open | SendGate::OpenOver(_) => served.circuit().budget(now),
         }
     }
 
     /// Claims at most `share` jobs of one queue and hands them on.
     async fn claim(&mut self, turn: QueueTurn, share: usize) {
         let queue = turn.queue;
-        let queues = Arc::clone(&self.shared.queues);
-        let served = queues.get(queue);
+        // Read once: a claim is made by one account's settings. The queue of a removed account has no further turn.
+        let Some(served) = self.shared.queues.current(queue) else { return };
         let fit = *self.fit.borrow(); // read once: sends that it allows go over its connection
         // Read before the budget: the journal check forbids sends before it names another Redis, so a claim that names
         // it never has the old budget.
         let incarnation = self.shared.journal_check.incarnation();
-        let budget = self.budget(served, fit);
+        let budget = self.budget(&served, fit);
         if let (Some(blocked), SendBudget::NotBefore(moment)) = (turn.blocked, budget)
             && Instant::now() < blocked.claim_at
         {
@@ -263,7 +263,7 @@ impl Claimer {
         let slots: Vec<OwnedSemaphorePermit> =
             std::iter::from_fn(|| Arc::clone(&self.slots).try_acquire_owned().ok()).take(share).collect();
         let requested_at = Instant::now();
-        match self.claim_of_this_redis(queue, slots.len(), (budget, fit), &incarnation).await {
+        match self.claim_of_this_redis((queue, &served), slots.len(), (budget, fit), &incarnation).await {
             Ok(claimed) if claimed.other_redis => {
                 self.backoff.over();
                 self.shared.journal_check.suspect();
@@ -273,8 +273,8 @@ impl Claimer {
                 self.backoff.over();
                 let claim_at = requested_at + LOOK_AT_BLOCKED;
                 self.schedule.again(queue, claim_at, Some(Blocked { since: requested_at, claim_at }));
-                if served.note_foreign(true) {
-                    log_other_gateway(&self.shared.store, served).await;
+                if self.shared.queues.note_foreign(queue) {
+                    log_other_gateway(&self.shared.store, &served).await;
                 }
             }
             Ok(claimed) => {
@@ -286,10 +286,10 @@ impl Claimer {
                 }
                 self.shared.observe_clock(claimed.now, requested_at);
                 if budget == SendBudget::Probe && claimed.jobs.iter().any(|job| job.call == Call::Send) {
-                    served.circuit.probing(requested_at);
+                    served.circuit().probing(requested_at);
                 }
                 self.claim_again(queue, &claimed, budget, requested_at);
-                self.hand_on(queue, claimed, slots, requested_at);
+                self.hand_on((queue, &served), claimed, slots, requested_at);
             }
             Err(error) => {
                 drop(slots);
@@ -303,18 +303,22 @@ impl Claimer {
     /// Claims. If the queue is new to this Redis, first checks that it is still the same Redis, then claims again.
     async fn claim_of_this_redis(
         &mut self,
-        queue: QueueNumber,
+        (queue, served): (QueueNumber, &ServedQueue),
         slots: usize,
         (budget, fit): (SendBudget, SendGate),
         incarnation: &str,
     ) -> Result<Claimed, StoreError> {
-        let sick_group = self.shared.queues.get(queue).circuit.sick_group();
+        let sick_group = served.circuit().sick_group();
         let mut looked = false;
         loop {
             self.claims += 1;
             self.shared.settings.metrics.pulse().tried();
-            let claim = Claim { incarnation, looked, sick_group: &sick_group, ..self.wish(queue, slots, budget, fit) };
-            let served = self.shared.queues.get(queue);
+            let claim = Claim {
+                incarnation,
+                looked,
+                sick_group: &sick_group,
+                ..self.wish((queue, served), slots, budget, fit)
+            };
             let claimed = self.shared.store.claim(&served.queue, &claim).await?;
             if !claimed.other_redis || looked {
                 return Ok(claimed);
@@ -326,8 +330,13 @@ impl Claimer {
         }
     }
 
-    fn wish(&self, queue: QueueNumber, slots: usize, budget: SendBudget, fit: SendGate) -> Claim<'_> {
-        let served = self.shared.queues.get(queue);
+    fn wish<'a>(
+        &'a self,
+        (queue, served): (QueueNumber, &'a ServedQueue),
+        slots: usize,
+        budget: SendBudget,
+        fit: SendGate,
+    ) -> Claim<'a> {
         Claim {
             worker: &self.shared.settings.name,
             lease: self.shared.settings.lease,
@@ -381,12 +390,11 @@ impl Claimer {
     /// Hands the claimed jobs to the backend, and logs the records that could not be claimed.
     fn hand_on(
         &mut self,
-        queue: QueueNumber,
+        (queue, served): (QueueNumber, &Arc<ServedQueue>),
         claimed: Claimed,
         slots: Vec<OwnedSemaphorePermit>,
         requested_at: Instant,
     ) {
-        let served = self.shared.queues.get(queue);
         if claimed.lost_writes {
             self.shared.journal_check.suspect();
             served.log_lost_writes();
@@ -402,12 +410,21 @@ impl Claimer {
         }
         let clock = RedisClock::new(claimed.now);
         for job in &claimed.jobs {
-            served.metrics.claimed(job.call, job.due.map_or(Duration::ZERO, |due| claimed.now.since(due)));
+            served.metrics().claimed(job.call, job.due.map_or(Duration::ZERO, |due| claimed.now.since(due)));
         }
         let claim = claimed.jobs.into_iter().zip(slots).map(|(job, slot)| {
             let lease = self.shared.leases.hold(queue, &job);
             let span = attempt(&self.shared.settings.traces, &served.queue, &job, requested_at);
-            Box::new(ActiveClaim { job, queue, claimed: requested_at, clock, span, _lease: lease, slot })
+            Box::new(ActiveClaim {
+                job,
+                queue,
+                served: Arc::clone(served),
+                claimed: requested_at,
+                clock,
+                span,
+                _lease: lease,
+                slot,
+            })
         });
         self.claimed_jobs.put(claim);
     }
@@ -423,7 +440,7 @@ impl Claimer {
             match self.shared.store.recover_claim(queue, &self.shared.settings.name, self.claims).await {
                 Ok(0) => return,
                 Ok(released) => {
-                    served.metrics.lost(Lost::Released, released);
+                    served.metrics().lost(Lost::Released, released);
                     tracing::info!(%queue, released, "released the jobs of a claim whose reply was lost");
                     return;
                 }
@@ -435,9 +452,9 @@ impl Claimer {
     /// Certainly not called about: released for another worker.
     async fn release(&self) {
         for claim in self.claimed_jobs.take_all() {
-            let served = self.shared.queues.get(claim.queue);
+            let served = &claim.served;
             match self.shared.store.release(&served.queue, &[&claim.job]).await {
-                Ok(_) => served.metrics.lost(Lost::Released, 1),
+                Ok(_) => served.metrics().lost(Lost::Released, 1),
                 Err(error) => {
                     tracing::warn!(error = %error.chain(), queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, "could not be released; it comes due when its lease ends");
                 }

@@ -79,12 +79,13 @@ pub(crate) async fn watch(shared: Shared, stopped: CancellationToken) {
 
 /// One page of a queue; where the next one begins.
 async fn look(shared: &Shared, number: QueueNumber, from: ScanCursor) -> Result<Option<ScanCursor>, StoreError> {
-    let served = shared.queues.get(number);
+    // A removed account's jobs are no longer this worker's.
+    let Some(served) = shared.queues.current(number) else { return Ok(None) };
     let Some(now) = shared.memory.clock() else { return Ok(None) };
     let page = shared.store.due_sends(&served.queue, &from, due_before(now), MAX_STEP).await?;
     for job in page.jobs {
         match job {
-            StoredAs::Job(record) => end_if_overdue(shared, served, &record, now).await?,
+            StoredAs::Job(record) => end_if_overdue(shared, &served, &record, now).await?,
             StoredAs::Unreadable { .. } => {} // the claim that takes it says so
         }
     }
@@ -104,7 +105,7 @@ async fn end_if_overdue(
         return Ok(()); // it has moved on
     }
     let reason = next.reason.map(|reason| reason.to_string()).unwrap_or_default();
-    served.metrics.committed(next.state);
+    served.metrics().committed(next.state);
     if next.state == State::NeedsReview {
         tracing::error!(%queue, key = %record.key, reason, "needs review");
     } else {

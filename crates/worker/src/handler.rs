@@ -42,7 +42,13 @@ pub(crate) struct HandlerContext {
 /// Handles one claimed job to its commit. Nothing that happens to the job is an error of the worker.
 pub(crate) async fn handle(mut claim: Box<ActiveClaim>, context: Data<Arc<HandlerContext>>) {
     let _working = context.metrics.working();
-    let served = context.queues.get(claim.queue);
+    // The settings of this moment serve the whole call: a rotated key is taken here, and a call in flight keeps its own. The gateway is
+    // the claim's, because a queue with another one has another number.
+    match context.queues.current(claim.queue) {
+        Some(current) => claim.served = current,
+        None => return release_unserved(&context, &mut claim).await,
+    }
+    let served = Arc::clone(&claim.served);
     let summary = ContentSummary::of(served.queue.kind, &claim.job.content);
     let mut request = GatewayRequest {
         kind: served.queue.kind,
@@ -55,12 +61,12 @@ pub(crate) async fn handle(mut claim: Box<ActiveClaim>, context: Data<Arc<Handle
     let progress =
         claim.job.progress(served.gateway.can_query(&request), served.gateway.repeat_is_answered(), summary.next_day);
     let action = next_action(&progress, claim.job.call, &served.policy, claim.clock.now());
-    let commit = match may_send(served, &claim, summary, action) {
+    let commit = match may_send(&served, &claim, summary, action) {
         Action::Commit(next) => without_a_call(&claim, next, &context.name),
         Action::Send if claim.claimed.elapsed() > context.begin_within => {
             return release(&context, &mut claim, "this worker was too slow to begin").await;
         }
-        Action::Send if let Some(wait) = served.circuit.blocks(claim.job.group(), Instant::now()) => {
+        Action::Send if let Some(wait) = served.circuit().blocks(claim.job.group(), Instant::now()) => {
             return release_until_rested(&context, &mut claim, wait).await;
         }
         Action::Send => {
@@ -91,7 +97,7 @@ fn may_send(served: &ServedQueue, claim: &ActiveClaim, summary: ContentSummary, 
     match check_content(&job.content, summary, &job.hash, &served.policy) {
         Ok(()) => Action::Send,
         Err(why) => {
-            served.metrics.skipped(why);
+            served.metrics().skipped(why);
             let reason = Reason::from(why);
             tracing::error!(queue = %served.queue, key = %job.key, fence = job.fence, %reason, "not sent");
             Action::Commit(Transition::review(reason))
@@ -107,7 +113,7 @@ async fn call(
     progress: JobProgress,
     call: Call,
 ) -> (Commit, ParsedResponse) {
-    let served = context.queues.get(claim.queue);
+    let served = &claim.served;
     crash_point(match call {
         Call::Send => "before_send",
         Call::Query => "before_query",
@@ -121,7 +127,7 @@ async fn call(
     };
     crash_point("after_answer");
     let took = started.elapsed();
-    served.metrics.answered(call, parsed.outcome, took);
+    served.metrics().answered(call, parsed.outcome, took);
     served.note_signature(&parsed);
     served.note_call(&context.activity, call, &parsed, claim.clock.now());
     if let Some(span) = &mut calling {
@@ -201,21 +207,21 @@ fn evidence(call: Call, outcome: Outcome) -> Evidence {
 }
 
 fn count_send(context: &HandlerContext, claim: &ActiveClaim, parsed: &ParsedResponse) {
-    let served = context.queues.get(claim.queue);
-    let change = served.circuit.sent(claim.job.group(), parsed.received, Instant::now());
+    let served = &claim.served;
+    let change = served.circuit().sent(claim.job.group(), parsed.received, Instant::now());
     if change.is_some() {
         context.waker.circuit_changed(claim.queue);
     }
     match change {
         Some(CircuitChange::Opened(rest)) => {
             publish_breaker(context, served, Some(rest));
-            served.metrics.circuit_opened();
+            served.metrics().circuit_opened();
             let error = without_accounts(&failure(parsed));
             tracing::warn!(queue = %served.queue, host = served.host, error, rest_s = rest.as_secs(), "most sends get no reliable response: sends pause, then one probe; queries go on");
         }
         Some(CircuitChange::Closed) => {
             publish_breaker(context, served, None);
-            served.metrics.circuit_closed();
+            served.metrics().circuit_closed();
             tracing::info!(queue = %served.queue, "the gateway responds again: sends go on");
         }
         Some(CircuitChange::GroupBlocked(rest)) => {
@@ -298,11 +304,28 @@ async fn release_until_rested(context: &HandlerContext, claim: &mut ActiveClaim,
     if let Some(attempt) = &mut claim.span {
         attempt.failed("its group rests");
     }
-    let served = context.queues.get(claim.queue);
+    let served = &claim.served;
     match context.store.release_due(&served.queue, &[&claim.job], claim.clock.now().plus(wait)).await {
-        Ok(released) => served.metrics.lost(Lost::Released, released),
+        Ok(released) => served.metrics().lost(Lost::Released, released),
         Err(error) => {
             tracing::warn!(error = %error.chain(), queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, "could not be released; it comes due when its lease ends");
+        }
+    }
+}
+
+/// Its account was removed after the claim, or belongs to another gateway now: no call was made.
+async fn release_unserved(context: &HandlerContext, claim: &mut ActiveClaim) {
+    if let Some(attempt) = &mut claim.span {
+        attempt.failed("its account was removed");
+    }
+    let queue = &claim.served.queue;
+    match context.store.release(queue, &[&claim.job]).await {
+        Ok(released) => {
+            claim.served.metrics().lost(Lost::Released, released);
+            tracing::info!(%queue, key = %claim.job.key, fence = claim.job.fence, "released unsent: its account was removed");
+        }
+        Err(error) => {
+            tracing::warn!(error = %error.chain(), %queue, key = %claim.job.key, fence = claim.job.fence, "could not be released; it comes due when its lease ends");
         }
     }
 }
@@ -312,13 +335,13 @@ async fn release(context: &HandlerContext, claim: &mut ActiveClaim, why: &'stati
     if let Some(attempt) = &mut claim.span {
         attempt.failed(why);
     }
-    let served = context.queues.get(claim.queue);
+    let served = &claim.served;
     let (queue, fence) = (&served.queue, claim.job.fence);
     match context.store.withdraw(queue, &claim.job).await {
         // Another claim is in force.
         Ok(false) => tracing::warn!(%queue, key = %claim.job.key, fence, "not released, because it has changed: {why}"),
         Ok(true) => {
-            served.metrics.lost(Lost::Released, 1);
+            served.metrics().lost(Lost::Released, 1);
             tracing::warn!(%queue, key = %claim.job.key, fence, "released unsent: {why}");
         }
         Err(error) => {
@@ -331,7 +354,7 @@ async fn release(context: &HandlerContext, claim: &mut ActiveClaim, why: &'stati
 /// the gateway work at the same time. Only a commit that pauses the queue keeps its slot, so that no send overtakes the
 /// pause.
 async fn record(context: &HandlerContext, mut claim: Box<ActiveClaim>, commit: Commit) {
-    let served = context.queues.get(claim.queue);
+    let served = &claim.served;
     let (queue, fence) = (&served.queue, claim.job.fence);
     let Transition { state, due, pause_queue: paused, .. } = commit.next;
     let reason = commit.next.reason.as_ref().map(Reason::to_string).unwrap_or_default();
@@ -352,13 +375,13 @@ async fn record(context: &HandlerContext, mut claim: Box<ActiveClaim>, commit: C
         }
         (Some(Committed::Done | Committed::Again), Due::Never) => {}
         (Some(Committed::Mismatch), _) => {
-            served.metrics.mismatch();
-            served.metrics.committed(State::NeedsReview);
+            served.metrics().mismatch();
+            served.metrics().committed(State::NeedsReview);
             tracing::error!(%queue, key = %claim.job.key, fence, "needs review: the response has a number that belongs to another one");
             return;
         }
         (Some(Committed::Late), _) => {
-            served.metrics.lost(Lost::Commit, 1);
+            served.metrics().lost(Lost::Commit, 1);
             tracing::warn!(%queue, key = %claim.job.key, fence, "came too late: the job has changed; the response is kept as evidence");
             return;
         }
@@ -377,8 +400,8 @@ async fn record(context: &HandlerContext, mut claim: Box<ActiveClaim>, commit: C
 
 /// Counts a claim's end, and the job's own if this was it.
 fn count(served: &ServedQueue, job: &ClaimedJob, state: State, now: Millis) {
-    served.metrics.committed(state);
+    served.metrics().committed(state);
     if let (true, false, Some(created)) = (state.is_terminal(), job.state.is_terminal(), job.created) {
-        served.metrics.ended(state, now.since(created));
+        served.metrics().ended(state, now.since(created));
     }
 }

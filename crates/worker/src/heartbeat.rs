@@ -93,14 +93,14 @@ impl ServedQueue {
             | Outcome::Mismatch => false,
         };
         if !is_failure {
-            if self.call_health.responded().is_some() {
+            if self.call_health().responded().is_some() {
                 tracing::info!(%queue, host, "the gateway responds to calls again");
             }
             return;
         }
         let error = failure(parsed);
         let error = CallError::new(now, queue, host, &error);
-        if self.call_health.failed(&error.error).is_some() {
+        if self.call_health().failed(&error.error).is_some() {
             let error = &error.error;
             tracing::warn!(%queue, host, call, error, "a call got no reliable response; the next line comes when this changes");
         }
@@ -117,8 +117,6 @@ pub(crate) fn failure(parsed: &ParsedResponse) -> String {
 /// Writes heartbeats until `stopped`, then removes the worker.
 pub(crate) async fn beat(shared: Shared, stopped: CancellationToken) {
     let (settings, store) = (&shared.settings, &shared.store);
-    let numbers = shared.queues.numbers().take(QUEUES_NAMED);
-    let queues: Vec<String> = numbers.map(|number| shared.queues.get(number).queue.to_string()).collect();
     let mut started_at = None;
     loop {
         let now = match shared.memory.clock() {
@@ -127,7 +125,7 @@ pub(crate) async fn beat(shared: Shared, stopped: CancellationToken) {
         };
         if let Some(now) = now {
             let started_at = *started_at.get_or_insert(now);
-            let beat = shared.record(now, started_at, &queues);
+            let beat = shared.record(now, started_at);
             if let Err(error) = store.heartbeat(&settings.name, &beat).await {
                 tracing::debug!(error = %error.chain(), "the heartbeat could not be written");
             }
@@ -142,7 +140,10 @@ pub(crate) async fn beat(shared: Shared, stopped: CancellationToken) {
 }
 
 impl Shared {
-    fn record(&self, now: Millis, started_at: Millis, queues: &[String]) -> Heartbeat {
+    fn record(&self, now: Millis, started_at: Millis) -> Heartbeat {
+        let mut served = self.queues.served();
+        served.sort(); // in the order in which they were first served
+        let named = served.iter().take(QUEUES_NAMED).map(|number| self.queues.get(*number).queue.to_string());
         let (settings, activity) = (&self.settings, &self.activity);
         let last_claim = activity.last_claim.load(Ordering::Relaxed);
         Heartbeat {
@@ -151,8 +152,8 @@ impl Shared {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at,
             at: now,
-            queues: queues.to_vec(),
-            queue_count: self.queues.count(),
+            queues: named.collect(),
+            queue_count: served.len(),
             calls_in_flight: settings.metrics.in_flight(),
             concurrency: u64::try_from(settings.concurrency).unwrap_or(u64::MAX),
             sends_allowed: settings.metrics.sends_allowed(),

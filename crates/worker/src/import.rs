@@ -13,6 +13,7 @@ use bursar_store::{
 };
 use bursar_telemetry::{Metrics, RedisOperation};
 use futures_util::future::join_all;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::redis_backoff::RedisBackoff;
@@ -29,8 +30,8 @@ pub struct Import {
     pub name: String,
     /// The queues' names, as their producers configure them.
     pub queues: Vec<String>,
-    /// The rules of every configured account, by its name.
-    pub accounts: HashMap<String, AccountRules>,
+    /// The rules of every configured account, by its name. They may be replaced at any time.
+    pub accounts: watch::Receiver<HashMap<String, AccountRules>>,
     /// The worker's metrics.
     pub metrics: Arc<Metrics>,
 }
@@ -74,7 +75,7 @@ impl Import {
     ) -> Result<Verdict, StoreError> {
         let payload =
             store.dead_letter_payload(queue, dead_letter.number).await?.map_or(Payload::Missing, Payload::Bytes);
-        let job = match read(&payload, dead_letter.run_at, &self.accounts) {
+        let job = match read(&payload, dead_letter.run_at, &self.accounts.borrow()) {
             Ok(job) => job,
             Err(why) => return Ok(Verdict::Refused(why)),
         };
@@ -130,7 +131,7 @@ impl Import {
         let mut jobs = Vec::with_capacity(tasks.len());
         let mut refusals = Vec::with_capacity(tasks.len());
         for task in tasks {
-            match read(&task.payload, task.run_at, &self.accounts) {
+            match read(&task.payload, task.run_at, &self.accounts.borrow()) {
                 Ok(job) => {
                     jobs.push(job);
                     refusals.push(None);

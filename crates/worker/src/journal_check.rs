@@ -202,7 +202,8 @@ impl JournalCheck {
             let is_replaced = expected.existing && current != expected.incarnation;
             return Ok(if is_replaced { vec![SendBlock::Replaced] } else { Vec::new() });
         }
-        let queues: Vec<Queue> = self.queues.numbers().map(|number| self.queues.get(number).queue.clone()).collect();
+        // Those of removed accounts as well: their sends stay in the journals.
+        let queues: Vec<Queue> = self.queues.ever().into_iter().map(|(_, served)| served.queue.clone()).collect();
         let recall = locked(&self.memory).whole();
         let (mut reasons, unread) = compare(&self.store, &queues, &recall).await?;
         self.note_unread(unread);
@@ -271,7 +272,7 @@ impl JournalCheck {
         for reason in reasons {
             tracing::error!(check = reason.check(), "nothing is sent: {reason}");
         }
-        for served in self.queues.numbers().map(|number| self.queues.get(number)) {
+        for (_, served) in self.queues.ever() {
             let concerned = reasons.iter().any(|reason| reason.queue() == Some(&served.queue));
             if !concerned {
                 continue;

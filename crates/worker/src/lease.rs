@@ -111,10 +111,10 @@ impl Renewer {
 
     /// Every queue with a lease; if it `speaks`, every queue of which the worker knows anything.
     async fn round(&self, speaks: bool) -> Result<(), StoreError> {
-        let Shared { queues, leases, memory, .. } = &self.0;
+        let Shared { leases, memory, .. } = &self.0;
         let mut leased = leases.by_queue();
         if speaks {
-            for number in memory.remembered(queues) {
+            for number in memory.remembered() {
                 leased.entry(number).or_default();
             }
         }
@@ -143,7 +143,7 @@ impl Renewer {
             served.log_lost_writes();
         }
         // Committed meanwhile, taken over, or lost: the late commit will be refused, and used as evidence.
-        served.metrics.lost(Lost::Lease, leases.count_leased(number, leased, &renewed.gone));
+        served.metrics().lost(Lost::Lease, leases.count_leased(number, leased, &renewed.gone));
         tracing::trace!(%queue, renewed = leased.len(), gone = renewed.gone.len(), "leases renewed");
         Ok(())
     }

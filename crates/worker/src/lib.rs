@@ -52,6 +52,7 @@ use lease::Renewer;
 use queues::Queues;
 use send_journal::SendJournal;
 use shared::Shared;
+use waker::Waker;
 
 /// The reason why a worker stopped without a drain.
 #[derive(Debug, thiserror::Error)]
@@ -64,17 +65,21 @@ pub struct WorkerError(#[source] apalis::prelude::MonitorError);
 /// Redis errors never end it: it keeps the calls in flight and goes on when Redis is back. While `fit` closes the send
 /// gate, nothing is sent; earlier sends are queried.
 ///
+/// `accounts` may be replaced at any time. A call in flight is finished with the settings that it began with, and each later one uses the new
+/// ones. A claimed job whose account was removed, or belongs to another gateway now, is released unsent.
+///
 /// # Errors
 /// [`WorkerError`] only if the frame itself fails.
 pub async fn run(
     store: Store,
     settings: Settings,
-    accounts: Vec<Account>,
+    accounts: watch::Receiver<Vec<Account>>,
     fit: watch::Receiver<SendGate>,
     drain: CancellationToken,
 ) -> Result<(), WorkerError> {
     let settings = Arc::new(settings);
-    let queues = Arc::new(Queues::new(accounts, &settings.metrics));
+    let mut accounts = accounts;
+    let queues = Arc::new(Queues::new(&accounts.borrow_and_update(), &settings.metrics));
     settings.metrics.concurrency(settings.concurrency);
     let stopped = CancellationToken::new();
     let shared = Shared::new(store.clone(), Arc::clone(&settings), Arc::clone(&queues));
@@ -95,6 +100,7 @@ pub async fn run(
         )),
         tokio::spawn(archiving::archive(store.clone(), Arc::clone(&settings), Arc::clone(&queues), stopped.clone())),
         tokio::spawn(retention::purge(store.clone(), Arc::clone(&settings), Arc::clone(&queues), stopped.clone())),
+        tokio::spawn(follow(accounts, Arc::clone(&queues), waker.clone(), stopped.clone())),
     ];
     let begin_within = settings.lease / lease::RENEWALS_PER_LEASE;
     let send_journal = SendJournal::new(settings.journal.clone(), journal_check);
@@ -137,4 +143,19 @@ pub async fn run(
         task.await.ok();
     }
     ended.map_err(WorkerError)
+}
+
+/// Serves the accounts as they are replaced, until `stopped`.
+async fn follow(
+    mut accounts: watch::Receiver<Vec<Account>>,
+    queues: Arc<Queues>,
+    waker: Waker,
+    stopped: CancellationToken,
+) {
+    // An error means that they are not replaced any more.
+    while let Some(Ok(())) = stopped.run_until_cancelled(accounts.changed()).await {
+        queues.replace(&accounts.borrow_and_update());
+        waker.queues_changed();
+    }
+    stopped.cancelled().await;
 }

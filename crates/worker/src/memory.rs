@@ -1,13 +1,13 @@
 //! This worker's knowledge of each queue, and of Redis's clock. A Redis that knows less has lost writes.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bursar_domain::{Call, Millis};
 use bursar_store::{Claimed, Known, RECEIPT_KEPT, RedisClock, Renewed};
 use tokio::time::Instant;
 
-use crate::queues::{QueueNumber, Queues};
+use crate::queues::QueueNumber;
 
 /// The time for which a worker expects Redis to have its last receipt: well within the time for which Redis keeps it.
 const RECEIPT_TRUSTED: Duration = RECEIPT_KEPT.saturating_sub(Duration::from_secs(600));
@@ -31,6 +31,7 @@ pub(crate) struct Memory {
 
 #[derive(Default)]
 struct Inner {
+    /// By number. Shorter than the table of queues while nothing is known of the last ones.
     queues: Vec<QueueMemory>,
     clock: Option<RedisClock>,
 }
@@ -42,11 +43,6 @@ struct QueueMemory {
 }
 
 impl Memory {
-    pub(crate) fn of(queues: usize) -> Arc<Self> {
-        let nothing = QueueMemory { known: Known::default(), receipt_at: Instant::now() };
-        Arc::new(Self { inner: Mutex::new(Inner { queues: vec![nothing; queues], clock: None }) })
-    }
-
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing panics while it holds this lock. Should something panic, the remembered values are still valid.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -54,7 +50,7 @@ impl Memory {
 
     /// The state that Redis must have of this queue, from this worker's point of view.
     pub(crate) fn known(&self, queue: QueueNumber) -> Known {
-        let memory = self.lock().queues[queue.index()];
+        let memory = *self.lock().of(queue);
         let receipt = if memory.receipt_at.elapsed() < RECEIPT_TRUSTED { memory.known.receipt } else { 0 };
         Known { receipt, ..memory.known }
     }
@@ -68,7 +64,7 @@ impl Memory {
     /// waited for its durability, so losing it in a failover loses nothing.
     pub(crate) fn claimed(&self, queue: QueueNumber, number: u64, claimed: &Claimed) {
         let mut inner = self.lock();
-        let memory = &mut inner.queues[queue.index()];
+        let memory = inner.of(queue);
         if claimed.lost_writes {
             memory.lost_writes(claimed.fence, claimed.era);
         } else if claimed.jobs.iter().any(|job| job.call == Call::Send) {
@@ -81,15 +77,15 @@ impl Memory {
     pub(crate) fn renewed(&self, queue: QueueNumber, renewed: &Renewed) {
         if renewed.lost_writes {
             let mut inner = self.lock();
-            inner.queues[queue.index()].lost_writes(renewed.fence, renewed.era);
+            inner.of(queue).lost_writes(renewed.fence, renewed.era);
         }
     }
 
     /// The queues of which anything is remembered.
-    pub(crate) fn remembered(&self, queues: &Queues) -> Vec<QueueNumber> {
+    pub(crate) fn remembered(&self) -> Vec<QueueNumber> {
         let inner = self.lock();
-        let is_known = |number: &QueueNumber| inner.queues[number.index()].known != Known::default();
-        queues.numbers().filter(is_known).collect()
+        let known = inner.queues.iter().enumerate().filter(|(_, memory)| memory.known != Known::default());
+        known.map(|(number, _)| QueueNumber::of(number)).collect()
     }
 
     /// Records the time in a reply to a request of `requested_at`; returns a step if the time is not the expected one.
@@ -102,6 +98,16 @@ impl Memory {
             (_, behind) if behind > tolerance => Some(ClockStep::Back(behind)),
             _ => None,
         }
+    }
+}
+
+impl Inner {
+    fn of(&mut self, queue: QueueNumber) -> &mut QueueMemory {
+        let nothing = || QueueMemory { known: Known::default(), receipt_at: Instant::now() };
+        if self.queues.len() <= queue.index() {
+            self.queues.resize_with(queue.index() + 1, nothing);
+        }
+        &mut self.queues[queue.index()]
     }
 }
 
@@ -125,7 +131,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_step_of_the_clock_differs_from_passing_time() {
-        let memory = Memory::of(0);
+        let memory = Memory::default();
         let at = |seconds: u64| Millis(1_800_000_000_000 + seconds * 1_000);
         assert_eq!(memory.observe_clock(at(0), Instant::now()), None, "there is nothing to compare with");
         tokio::time::advance(Duration::from_secs(100)).await;

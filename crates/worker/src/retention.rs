@@ -23,28 +23,35 @@ const QUEUES_AT_ONCE: usize = 500;
 /// Jobs reduced in one call: a millisecond or two of Redis.
 const PER_CALL: usize = MAX_BATCH / 5;
 
-/// Purges every queue until `stopped`; the first time at once.
+/// Purges every queue until `stopped`; the first time at once. The queue of an added account has its first visit within a minute.
 pub(crate) async fn purge(store: Store, settings: Arc<Settings>, queues: Arc<Queues>, stopped: CancellationToken) {
-    let now = Instant::now();
-    let mut looks: BTreeSet<(Instant, QueueNumber)> = queues.numbers().map(|number| (now, number)).collect();
-    while let Some((first, _)) = looks.first().copied() {
-        if stopped.run_until_cancelled(tokio::time::sleep_until(first)).await.is_none() {
-            return;
-        }
+    let mut looks: BTreeSet<(Instant, QueueNumber)> = BTreeSet::new();
+    let mut scheduled: BTreeSet<QueueNumber> = BTreeSet::new();
+    loop {
         let now = Instant::now();
+        looks
+            .extend(queues.served().into_iter().filter(|number| scheduled.insert(*number)).map(|number| (now, number)));
         let due: Vec<(Instant, QueueNumber)> =
             looks.iter().take_while(|(at, _)| *at <= now).take(QUEUES_AT_ONCE).copied().collect();
-        let numbers: Vec<QueueNumber> = due.iter().map(|(_, number)| *number).collect();
         for look in &due {
             looks.remove(look);
         }
+        let (numbers, removed): (Vec<QueueNumber>, Vec<QueueNumber>) =
+            due.into_iter().map(|(_, number)| number).partition(|number| queues.current(*number).is_some());
+        for number in removed {
+            scheduled.remove(&number);
+        }
         let kept = look_at_all(&store, &queues, &numbers, settings.retention).await;
         for (number, kept) in numbers.into_iter().zip(kept) {
-            let wait = if kept.is_zero() { reduce(&store, queues.get(number), settings.retention).await } else { kept };
+            let wait =
+                if kept.is_zero() { reduce(&store, &queues.get(number), settings.retention).await } else { kept };
             looks.insert((Instant::now() + wait.clamp(LOOKS.0, LOOKS.1), number));
         }
+        let next = looks.first().map_or(now + LOOKS.0, |(at, _)| (*at).min(now + LOOKS.0));
+        if stopped.run_until_cancelled(tokio::time::sleep_until(next)).await.is_none() {
+            return;
+        }
     }
-    stopped.cancelled().await;
 }
 
 /// The remaining retention of each queue's oldest ended job. A queue with a key that cannot be read does not prevent
@@ -55,6 +62,9 @@ async fn look_at_all(store: &Store, queues: &Queues, numbers: &[QueueNumber], re
         tracing::warn!(error = %error.chain(), queue = first, queues = numbers.len(), "could not be reduced; trying again in a minute");
         vec![LOOKS.0; numbers.len()]
     };
+    if numbers.is_empty() {
+        return Vec::new();
+    }
     match look(store, queues, numbers, retention).await {
         Ok(kept) => kept,
         Err(error) if error.is_repeatable() || numbers.len() == 1 => later(&error, numbers),

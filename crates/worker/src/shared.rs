@@ -31,7 +31,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(store: Store, settings: Arc<Settings>, queues: Arc<Queues>) -> Self {
-        let memory = Memory::of(queues.count());
+        let memory = Arc::new(Memory::default());
         let redis_health = RedisHealth::now(Arc::clone(&settings.metrics));
         let journal_check = JournalCheck::new(
             store.clone(),
@@ -69,8 +69,8 @@ impl Shared {
     }
 
     async fn set_back(self) {
-        for number in self.queues.numbers() {
-            let queue = &self.queues.get(number).queue;
+        for (_, served) in self.queues.ever() {
+            let queue = &served.queue;
             match self.store.set_clock_back(queue, self.settings.lease).await {
                 Ok(0) => {}
                 Ok(jobs) => tracing::info!(%queue, jobs, "due times were set back"),

@@ -26,7 +26,7 @@ pub(crate) enum Notice {
     Due(QueueNumber, Instant),
     /// The queue's circuit has opened or closed, or its pause has grown.
     CircuitChanged(QueueNumber),
-    /// The channel was down: a message may have been missed.
+    /// The channel was down, or the worker serves other queues: something may be due that is not known.
     All,
 }
 
@@ -60,6 +60,11 @@ impl Waker {
     /// Announces that the number of sends that may be claimed from `queue` has changed.
     pub(crate) fn circuit_changed(&self, queue: QueueNumber) {
         self.notify(Notice::CircuitChanged(queue));
+    }
+
+    /// Announces that the worker serves other queues than before.
+    pub(crate) fn queues_changed(&self) {
+        self.notify(Notice::All);
     }
 
     fn notify(&self, wake: Notice) {

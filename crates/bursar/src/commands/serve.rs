@@ -11,6 +11,7 @@ use crate::exit::{Context, Exit, Failure, Global};
 use crate::journals::BeginError;
 use crate::open_files::{Calls, OpenFiles};
 use crate::preflight::Preflight;
+use crate::reload::{Reads, Reload};
 use crate::serve::Process;
 use crate::service_manager::ServiceManager;
 use crate::signals::Hangup;
@@ -18,7 +19,7 @@ use crate::{journals, logging, process_audit, role_webhooks, serve, signals, tra
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar token shop --role producer >> tokens.toml\n  bursar serve --config bursar.toml\n\nSIGHUP reads the tokens file and the webhooks' secrets again. SIGTERM drains: no new connection is taken, requests in flight are answered, exit 0."
+    after_help = "Example:\n  bursar token shop --role producer >> tokens.toml\n  bursar serve --config bursar.toml\n\nSIGHUP reads the configuration's accounts, the tokens file and the webhooks' secrets again. SIGTERM drains: no new connection is taken, requests in flight are answered, exit 0."
 )]
 pub(crate) struct Arguments {}
 
@@ -35,15 +36,18 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
         Err(error) => return Err(error.into()),
     }
     let telemetry = Telemetry { traces: traces::start(&config)?, ..Telemetry::default() };
-    let mut preflight = Preflight::of_server(&config, store.clone());
+    let reload = Reload::of(global.config.clone(), Reads::NotificationKeys, config.clone(), &config, &store);
+    let mut preflight = Preflight::of_server(reload.config(), store.clone());
     if let Err(error) = preflight.look().await {
         tracing::warn!(error = %error.chain(), "the preflight could not check Redis");
     }
     let files = OpenFiles::divided(&config, Calls::Webhooks);
     let process = Process { worker: None, unfit: preflight.unfit(), files };
-    let server = serve::listen(&config, NoTokens::Refuse, store.clone(), &telemetry, process, drain.clone()).await?;
+    let server =
+        serve::listen(&config, &reload, NoTokens::Refuse, store.clone(), &telemetry, process, drain.clone()).await?;
     process_audit::configuration(&config, global.config.as_deref(), &store, "serve");
-    let delivering = role_webhooks::start(&config, store, telemetry.clone(), drain.clone())?;
+    let delivering = role_webhooks::start(&config, &reload, store, telemetry.clone(), drain.clone()).await?;
+    reload.start(drain.clone())?;
     let manager = ServiceManager::of_environment();
     manager.follow(None, drain);
     manager.ready();

@@ -3,7 +3,7 @@
 mod trial;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bursar_private_redis::{Options, PrivateRedis};
@@ -14,6 +14,7 @@ use clap::Args;
 use crate::config::{Config, RedisUrl};
 use crate::exit::{Context, Exit, Failure, Global, UsageError};
 use crate::open_files::{Calls, OpenFiles};
+use crate::reload::{Reads, Reload};
 use crate::serve::Process;
 use crate::service_manager::ServiceManager;
 use crate::signals::Hangup;
@@ -54,6 +55,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     let made = trial.as_ref().map(|trial| trial.configuration(redis.as_ref().map(PrivateRedis::url))).transpose()?;
     let file = made.as_deref().or(global.config.as_deref());
     let mut config = Config::load(file)?;
+    let started = config.clone();
     logging::start(&config.log);
     if let Some(redis) = &redis {
         config.redis.url = RedisUrl::new(redis.url().to_owned());
@@ -65,9 +67,12 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     let (metrics, traces) = (role_worker::counted(&config), traces::start(&config)?);
     let files = OpenFiles::divided(&config, Calls::Both);
     let telemetry = Telemetry { traces: traces.clone(), ..Telemetry::default() };
+    let reload = Reload::of(file.map(Path::to_path_buf), Reads::EveryFile, started, &config, &store);
     let process = Process { worker: Some(Arc::clone(&metrics)), unfit: Arc::default(), files };
-    let server = serve::listen(&config, NoTokens::Warn, store.clone(), &telemetry, process, drain.clone()).await?;
-    let delivering = role_webhooks::start(&config, store.clone(), telemetry, drain.clone())?;
+    let server =
+        serve::listen(&config, &reload, NoTokens::Warn, store.clone(), &telemetry, process, drain.clone()).await?;
+    let delivering = role_webhooks::start(&config, &reload, store.clone(), telemetry, drain.clone()).await?;
+    Arc::clone(&reload).start(drain.clone())?;
     let address = server.address();
     let serving = tokio::spawn(server.serve());
     if let Some(trial) = &trial {
@@ -75,7 +80,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     }
     let manager = ServiceManager::of_environment();
     manager.follow(Some(Arc::clone(&metrics)), drain.clone());
-    let worked = role_worker::run(&config, store, metrics, traces.clone(), files, &manager, drain.clone()).await;
+    let worked = role_worker::run(&reload, store, metrics, traces.clone(), files, &manager, drain.clone()).await;
     drain.cancel(); // if the worker has ended by itself, the server must end, too
     serving.await.context("the server")?;
     delivering.await.context("delivering webhooks")?;

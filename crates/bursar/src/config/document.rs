@@ -7,7 +7,7 @@ use bursar_domain::GatewayKind;
 use super::account::{AccountKeys, gateway_row};
 use super::beingfi::BeingfiKeys;
 use super::oidc::OidcKeys;
-use super::sections::{Archive, Audit, Import, Journal, Log, Redis, Server, Telemetry, Webhooks, Worker};
+use super::sections::{Archive, Audit, Import, Journal, Log, Redis, Reload, Server, Telemetry, Webhooks, Worker};
 use super::table::{Keys, Row, Setting};
 use super::yzt::YztKeys;
 
@@ -29,6 +29,10 @@ const FILE_HEAD: &str = "\
 #
 # Write durations as \"500ms\", \"30s\", \"5m\", \"24h\", \"30d\". Files are relative to this file's folder, or to the current folder when an
 # environment variable names them.
+
+# A folder with one file per account. NAME.toml has the keys of [accounts.NAME], without a section. An account that is also in this
+# file is an error. BURSAR_ACCOUNTS_DIR names the folder as well.
+# accounts_dir = \"accounts.d\"              # a path
 ";
 
 /// A section in documents.
@@ -56,6 +60,7 @@ pub(super) fn sections() -> Vec<Chapter> {
         chapter::<Webhooks>("webhooks"),
         chapter::<Log>("log"),
         chapter::<Telemetry>("telemetry"),
+        chapter::<Reload>("reload"),
     ]
 }
 

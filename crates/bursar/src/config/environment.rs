@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 
+use super::accounts_dir;
 use super::fault::Fault;
 use super::source::{Entry, Origin, Raw, Table, Value};
 
@@ -14,6 +15,19 @@ const SUBSECTION: &str = "oidc";
 
 /// Many platforms set this variable for their Redis. It counts when nothing else sets `redis.url`.
 const REDIS_URL: &str = "REDIS_URL";
+
+/// The variable of the folder with the accounts' files.
+const ACCOUNTS_DIR: &str = "BURSAR_ACCOUNTS_DIR";
+
+/// Lays the folder of the accounts' files over `table`. It comes before the other variables, which may name those accounts.
+pub(super) fn overlay_folder(table: &mut Table, variables: &[(OsString, OsString)]) {
+    let folder = variables.iter().find(|(name, value)| name == ACCOUNTS_DIR && !value.is_empty());
+    if let Some((_, folder)) = folder {
+        let raw = Raw::Environment(folder.to_string_lossy().into_owned());
+        let value = Value { raw, origin: Origin::Environment(ACCOUNTS_DIR.to_owned()) };
+        table.entries.insert(accounts_dir::KEY.to_owned(), Entry::Value(value));
+    }
+}
 
 /// Lays `variables` over `table`, in the order of their names.
 pub(super) fn overlay(

@@ -113,6 +113,15 @@ section! {
 }
 
 section! {
+    /// Reading the configuration again while a process runs. SIGHUP does it as well.
+    pub(crate) struct Reload {
+        /// Look this often if the configuration's files have changed, and read them again if so: the file itself, `accounts_dir` and the files
+        /// that accounts name. `"0s"`: only at SIGHUP. Accounts are added, changed and removed without a restart; other keys need one.
+        every: Duration = duration(Duration::ZERO..=HOUR), default(Duration::ZERO);
+    }
+}
+
+section! {
     /// Jobs that other programs push into queues of apalis-redis.
     pub(crate) struct Import {
         /// Queues of apalis-redis 1.0, on the same Redis, that workers drain. A task that a Rust service pushes there with a stock

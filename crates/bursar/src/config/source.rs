@@ -116,6 +116,11 @@ impl Table {
     }
 }
 
+/// The first line of a file.
+pub(super) fn start_of(path: &Path) -> Origin {
+    Origin::File { file: File::new(path), line: 1 }
+}
+
 /// Reads a file's text. Every syntax error is named with its line.
 pub(super) fn parse(text: &str, path: &Path) -> Result<Table, Vec<Fault>> {
     let file = File::new(path);

@@ -1,5 +1,6 @@
 //! Configurations that are taken, and the messages of those that are refused.
 
+mod accounts_dir;
 mod corpus;
 mod documents;
 mod environment;

@@ -88,8 +88,8 @@ async fn preview_actions(
     JsonBody(body): JsonBody,
 ) -> Result<Json<Preview>, Problem> {
     let PreviewRequest { action, jobs } = PreviewRequest::read(&body)?;
-    let known = app.queues.of(&who.bearer);
-    let is_known = |named: &&Named| known.contains(&&named.queue);
+    let known = app.known_queues(&who.bearer);
+    let is_known = |named: &&Named| known.contains(&named.queue);
     let chosen: Vec<_> = jobs.iter().filter(is_known).map(|named| (named.queue.clone(), named.key.clone())).collect();
     let mut planned = preview(&app, &chosen, action).await?.into_iter().map(|planned| planned.view());
     let unknown = |named: &Named| PlannedAction {
@@ -123,8 +123,8 @@ async fn act_on_many(
     JsonBody(body): JsonBody,
 ) -> Result<Json<ActionResults>, Problem> {
     let ActionsRequest { action, jobs, reason } = ActionsRequest::read(&body)?;
-    let known = app.queues.of(&who.bearer);
-    let is_known = |named: &&Named| known.contains(&&named.queue);
+    let known = app.known_queues(&who.bearer);
+    let is_known = |named: &&Named| known.contains(&named.queue);
     let chosen = jobs.iter().filter(is_known).map(|Named { queue, key, version }| ChosenJob {
         queue: queue.clone(),
         key: key.clone(),

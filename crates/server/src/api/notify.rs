@@ -64,9 +64,8 @@ fn operation() -> Operation {
 }
 
 async fn notify(State(app): State<Shared>, name: Result<Path<String>, PathRejection>, request: Request) -> Response {
-    let named =
-        |name: Path<String>| app.settings.notification_accounts.iter().find(|account| account.name.as_str() == *name);
-    let Some(account) = name.ok().and_then(named) else {
+    let accounts = app.accounts.get();
+    let Some(account) = name.ok().and_then(|name| accounts.notification_account(&name)) else {
         return answer(StatusCode::NOT_FOUND);
     };
     let text = match body(request.into_body(), app.settings.client_timeout).await {

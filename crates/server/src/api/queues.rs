@@ -81,7 +81,7 @@ struct Queues {
 }
 
 async fn queues(who: Allowed<Read>, State(app): State<Shared>, _: NoQuery) -> Result<Json<Queues>, Problem> {
-    let queues: Vec<Queue> = app.queues.of(&who.bearer).into_iter().cloned().collect();
+    let queues: Vec<Queue> = app.known_queues(&who.bearer);
     let statuses = app.store.statuses(&queues).await?;
     let queues = queues.iter().zip(statuses).map(|(queue, status)| status.view(queue)).collect();
     Ok(Json(Queues { queues }))

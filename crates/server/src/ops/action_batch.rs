@@ -33,7 +33,7 @@ pub(crate) struct ChosenJob {
 /// [`Refusal::Store`].
 pub(crate) async fn in_state(
     app: &ServerState,
-    queues: &[&Queue],
+    queues: &[Queue],
     state: State,
     most: usize,
 ) -> Result<(Vec<(Queue, Key)>, bool), Refusal> {
@@ -43,7 +43,7 @@ pub(crate) async fn in_state(
         while let Some(from) = next {
             let page = app.store.list(queue, Some(state), &from, LISTED_AT_ONCE).await?;
             let readable = page.jobs.iter().filter(|job| matches!(job, StoredAs::Job(_)));
-            found.extend(readable.map(|job| ((*queue).clone(), job.key().clone())));
+            found.extend(readable.map(|job| (queue.clone(), job.key().clone())));
             if found.len() > most {
                 found.truncate(most);
                 return Ok((found, true));

@@ -90,7 +90,7 @@ pub(crate) fn proposed(needed: NeedsSecond) -> Result<Box<OpenProposal>, NotProp
 /// # Errors
 /// [`Refusal::Store`].
 pub(crate) async fn open(app: &ServerState, bearer: &Bearer) -> Result<Vec<OpenProposal>, Refusal> {
-    let queues: Vec<Queue> = app.queues.of(bearer).into_iter().cloned().collect();
+    let queues: Vec<Queue> = app.known_queues(bearer);
     Ok(app.store.proposals(&queues).await?)
 }
 

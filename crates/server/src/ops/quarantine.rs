@@ -68,7 +68,7 @@ pub(crate) enum NotDone {
 /// # Errors
 /// [`Refusal::Store`].
 pub(crate) async fn found(app: &ServerState, bearer: &Bearer, limit: usize) -> Result<Vec<Found>, Refusal> {
-    let queues: Vec<Queue> = app.queues.of(bearer).into_iter().cloned().collect();
+    let queues: Vec<Queue> = app.known_queues(bearer);
     let mut found = Vec::new();
     for (queue, status) in queues.iter().zip(app.store.statuses(&queues).await?) {
         if status.all_quarantined() == 0 {

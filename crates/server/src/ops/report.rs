@@ -24,13 +24,13 @@ impl From<Refusal> for ReportRefused {
 
 /// The time zone of an account.
 fn zone_of(app: &ServerState, account: &AccountName) -> Zone {
-    app.settings.time_zones.get(account).cloned().unwrap_or_default()
+    app.accounts.get().time_zones.get(account).cloned().unwrap_or_default()
 }
 
 /// The accounts that this bearer may see, in the order of the configuration.
 pub(crate) fn accounts(app: &ServerState, bearer: &Bearer) -> Vec<AccountName> {
     let mut accounts: Vec<AccountName> = Vec::new();
-    for queue in app.queues.of(bearer) {
+    for queue in app.known_queues(bearer) {
         if !accounts.contains(&queue.account) {
             accounts.push(queue.account.clone());
         }

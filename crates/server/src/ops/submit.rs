@@ -22,9 +22,10 @@ pub(crate) async fn submit(
     jobs: &[&[u8]],
     trace: Option<TraceParent>,
 ) -> Result<Vec<Outcome>, Refusal> {
-    let mut producer = Cow::Borrowed(&app.producer);
-    if let Accounts::Only(accounts) = &bearer.accounts {
-        let may = |name: &str| accounts.iter().any(|account| account.as_str() == name);
+    let accounts = app.accounts.get();
+    let mut producer = Cow::Borrowed(&accounts.producer);
+    if let Accounts::Only(only) = &bearer.accounts {
+        let may = |name: &str| only.iter().any(|account| account.as_str() == name);
         producer = Cow::Owned(producer.into_owned().only(may));
     }
     if let Some(trace) = trace {

@@ -49,19 +49,16 @@ impl NotificationAccount {
 }
 
 /// The accounts that are notified and that this bearer may know.
-pub(crate) fn notification_accounts<'a>(app: &'a ServerState, bearer: &Bearer) -> Vec<&'a NotificationAccount> {
-    app.settings.notification_accounts.iter().filter(|account| bearer.accounts.have(&account.name)).collect()
+pub(crate) fn notification_accounts(app: &ServerState, bearer: &Bearer) -> Vec<Arc<NotificationAccount>> {
+    let accounts = app.accounts.get();
+    accounts.notification_accounts.iter().filter(|account| bearer.accounts.have(&account.name)).cloned().collect()
 }
 
 /// The account of that name, if it is notified.
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
-pub(crate) fn of_account<'a>(
-    app: &'a ServerState,
-    bearer: &Bearer,
-    name: &str,
-) -> Result<&'a NotificationAccount, Refusal> {
+pub(crate) fn of_account(app: &ServerState, bearer: &Bearer, name: &str) -> Result<Arc<NotificationAccount>, Refusal> {
     let found = notification_accounts(app, bearer).into_iter().find(|account| account.name.as_str() == name);
     found.ok_or_else(|| Refusal::NotFound("no account of that name is notified".to_owned()))
 }

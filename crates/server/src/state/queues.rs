@@ -8,21 +8,12 @@ use super::notification_accounts::notification_accounts;
 use super::refusal::Refusal;
 use super::tokens::Bearer;
 
-/// Every queue of the configuration, in its order.
-pub(crate) struct Queues(Vec<Queue>);
-
-impl Queues {
-    pub(crate) fn new(queues: Vec<Queue>) -> Self {
-        Self(queues)
-    }
-
-    /// Those of the accounts that this bearer's token is for.
-    pub(crate) fn of(&self, bearer: &Bearer) -> Vec<&Queue> {
-        self.0.iter().filter(|queue| bearer.accounts.have(&queue.account)).collect()
-    }
-}
-
 impl ServerState {
+    /// The queues of the configuration that this bearer may know, in its order.
+    pub(crate) fn known_queues(&self, bearer: &Bearer) -> Vec<Queue> {
+        self.accounts.get().queues.iter().filter(|queue| bearer.accounts.have(&queue.account)).cloned().collect()
+    }
+
     /// The queues that this bearer may know, of this account and kind where they are given.
     ///
     /// # Errors
@@ -33,16 +24,16 @@ impl ServerState {
         account: Option<&str>,
         kind: Option<Kind>,
     ) -> Result<Vec<Queue>, Refusal> {
-        let queues = self.queues.of(bearer);
+        let queues = self.known_queues(bearer);
         let unknown = account.filter(|name| !queues.iter().any(|queue| queue.account.as_str() == *name));
         if unknown.is_some() {
             // An empty answer would look as if there were no jobs.
             return Err(Refusal::NotFound("no account has that name".to_owned()));
         }
-        let fits = |queue: &&Queue| {
+        let fits = |queue: &Queue| {
             account.is_none_or(|name| queue.account.as_str() == name) && kind.is_none_or(|kind| queue.kind == kind)
         };
-        Ok(queues.into_iter().filter(fits).cloned().collect())
+        Ok(queues.into_iter().filter(fits).collect())
     }
 
     /// The origins of events that this bearer may see: the queues of this account and kind, and the account's notifications.
@@ -56,9 +47,9 @@ impl ServerState {
         kind: Option<Kind>,
     ) -> Result<Vec<Origin>, Refusal> {
         let queues = self.queues_of(bearer, account, kind)?.into_iter().map(Origin::Jobs);
-        let notifying = notification_accounts(self, bearer).into_iter().map(|account| &account.name);
+        let notifying = notification_accounts(self, bearer).into_iter().map(|account| account.name.clone());
         let notifying = notifying.filter(|name| account.is_none_or(|account| name.as_str() == account));
-        Ok(queues.chain(notifying.cloned().map(Origin::Notifications)).collect())
+        Ok(queues.chain(notifying.map(Origin::Notifications)).collect())
     }
 
     /// The queue of that account and kind, if this bearer may see it.
@@ -66,9 +57,9 @@ impl ServerState {
     /// # Errors
     /// [`Refusal::NotFound`], with the queues that there are.
     pub(crate) fn queue(&self, bearer: &Bearer, account: &str, kind: &str) -> Result<Queue, Refusal> {
-        let queues = self.queues.of(bearer);
+        let queues = self.known_queues(bearer);
         let found = queues.iter().find(|queue| queue.account.as_str() == account && queue.kind.as_str() == kind);
-        found.map(|queue| (*queue).clone()).ok_or_else(|| {
+        found.cloned().ok_or_else(|| {
             let queues: Vec<String> = queues.iter().map(ToString::to_string).collect();
             Refusal::NotFound(format!("no account has that queue; there are {}", queues.join(", ")))
         })

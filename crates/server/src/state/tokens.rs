@@ -277,7 +277,7 @@ impl KnownToken {
 pub(crate) struct Tokens {
     path: PathBuf,
     /// The accounts of the configuration: a token for another one is a mistake.
-    configured: BTreeSet<AccountName>,
+    configured: RwLock<BTreeSet<AccountName>>,
     known: RwLock<Vec<Arc<Bearer>>>,
 }
 
@@ -285,17 +285,23 @@ impl Tokens {
     /// Reads the file. `configured` are the accounts that a token may be for.
     pub(crate) fn read(path: &Path, configured: BTreeSet<AccountName>) -> Result<Self, TokensError> {
         let known = RwLock::new(bearers(file::read(path, &configured)?));
-        Ok(Self { path: path.to_path_buf(), configured, known })
+        Ok(Self { path: path.to_path_buf(), configured: RwLock::new(configured), known })
     }
 
     /// No tokens, until the file is there and read again.
     pub(crate) fn none_yet(path: &Path, configured: BTreeSet<AccountName>) -> Self {
-        Self { path: path.to_path_buf(), configured, known: RwLock::default() }
+        Self { path: path.to_path_buf(), configured: RwLock::new(configured), known: RwLock::default() }
+    }
+
+    /// The accounts that a token may be for when the file is read again.
+    pub(crate) fn configure(&self, configured: BTreeSet<AccountName>) {
+        *self.configured.write().unwrap_or_else(PoisonError::into_inner) = configured;
     }
 
     /// Reads the file again; returns how many tokens it has. Those that stay keep what they have used of their rate.
     pub(crate) fn reload(&self) -> Result<usize, TokensError> {
-        let mut read = bearers(file::read(&self.path, &self.configured)?);
+        let configured = self.configured.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut read = bearers(file::read(&self.path, &configured)?);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         for bearer in &mut read {
             let same = |old: &&Arc<Bearer>| {
@@ -384,7 +390,7 @@ mod tests {
 
     fn tokens(text: &str) -> Tokens {
         let known = RwLock::new(bearers(file::parse(text, &BTreeSet::new()).unwrap()));
-        Tokens { path: PathBuf::new(), configured: BTreeSet::new(), known }
+        Tokens { path: PathBuf::new(), configured: RwLock::default(), known }
     }
 
     fn entry(name: &str, hash: &str, more: &str) -> String {

@@ -192,7 +192,14 @@ impl World {
             scaling: Scaling::default(),
         };
         let stored = Arc::new(Stored::new(self.store.clone(), places));
-        let page = Page { worker: None, webhooks: None, listeners: Arc::default(), stored, unfit: Arc::default() };
+        let page = Page {
+            worker: None,
+            webhooks: None,
+            listeners: Arc::default(),
+            reloads: Arc::default(),
+            stored,
+            unfit: Arc::default(),
+        };
         let (store, producer) = (self.store.clone(), self.producer.clone());
         let server = bursar_server::Server::bind(
             self.settings.clone(),

@@ -63,6 +63,7 @@ impl ImportScene {
 
     fn import(&self, name: &str) -> Import {
         let accounts = HashMap::from([("main".to_owned(), AccountRules::new(GatewayKind::Yzt))]);
+        let accounts = tokio::sync::watch::channel(accounts).1;
         Import { name: name.to_owned(), queues: vec![self.import_queue.clone()], accounts, metrics: Arc::default() }
     }
 
@@ -277,7 +278,8 @@ async fn a_dead_letter_is_retried_or_dropped_by_an_operator() {
     assert_eq!(refused, Verdict::Refused("account names no configured account: late".into()));
     assert_eq!(scene.status().await.dead_letters, 2, "what is refused again stays");
 
-    import.accounts.insert("late".into(), AccountRules::new(GatewayKind::Yzt));
+    let late = HashMap::from([("late".to_owned(), AccountRules::new(GatewayKind::Yzt))]);
+    import.accounts = tokio::sync::watch::channel(late).1;
     assert_eq!(retry(&import, &dead_letters[0]).await, Verdict::Accepted);
     assert!(
         scene

@@ -48,7 +48,13 @@ async fn a_transfer_is_sent_once_and_followed_to_its_last_word() {
         traces: bursar_telemetry::Traces::default(),
     };
     let drain = CancellationToken::new();
-    let worker = tokio::spawn(bursar_worker::run(store.clone(), settings, vec![account], fit(), drain.clone()));
+    let worker = tokio::spawn(bursar_worker::run(
+        store.clone(),
+        settings,
+        tokio::sync::watch::channel(vec![account]).1,
+        fit(),
+        drain.clone(),
+    ));
 
     let producer = Producer::on(store).account("main", AccountRules::new(GatewayKind::Yzt));
     let body = json!({"node_id": "00061967", "total_amount": 10, "payer_store_no": "amy99a", "payer_type": "1",

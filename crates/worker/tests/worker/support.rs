@@ -235,7 +235,13 @@ impl World {
     pub(crate) fn worker_with(&self, name: &str, accounts: Vec<Account>, fit: watch::Receiver<SendGate>) -> Running {
         let drain = CancellationToken::new();
         let settings = Settings { name: name.into(), ..self.settings.clone() };
-        let task = tokio::spawn(bursar_worker::run(self.store.clone(), settings, accounts, fit, drain.clone()));
+        let task = tokio::spawn(bursar_worker::run(
+            self.store.clone(),
+            settings,
+            watch::channel(accounts).1,
+            fit,
+            drain.clone(),
+        ));
         Running { drain, task }
     }
 

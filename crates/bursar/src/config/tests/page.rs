@@ -22,6 +22,15 @@ required; an unknown key is an error. [`deploy/bursar.toml`](../deploy/bursar.to
   by commas: `BURSAR_ACCOUNTS__MAIN__POLL=5s,10s`.
 - Write durations as `\"500ms\"`, `\"30s\"`, `\"5m\"`, `\"24h\"`, `\"30d\"`.
 - Files are relative to the configuration file's folder, or to the current folder when an environment variable names them.
+
+## Accounts in separate files
+
+`accounts_dir = \"accounts.d\"`, at the top of the file and above every section, names a folder with one file per account. The file
+`accounts.d/shop.toml` has the keys of `[accounts.shop]`, without a section; the files that it names are relative to its folder. An
+account that is in two places is an error that names both. Files that do not end in `.toml`, and hidden ones, are left alone.
+Variable: `BURSAR_ACCOUNTS_DIR`. `bursar config show` prints these accounts like all others.
+
+SIGHUP makes `worker`, `serve` and `up` read file, folder and keys again: [operations](operations.md) has the procedure.
 ";
 
 /// Every key that exists, as `accounts.*.resend_after`.

@@ -92,6 +92,7 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("accounts.shop.final_texts", "['订单已关闭']", &["['关闭']"], "entry 1: must be at least 4 characters long"),
     ("accounts.shop.not_ready_texts", "[]", &["'未到账'"], "must be a list of texts"),
     ("accounts.main.retry_deadline", "'1h'", &["'0s'"], "must be a duration from"),
+    ("reload.every", "'30s'", &["'2h'", "30"], "must be a duration from \"0ms\" to \"1h\""),
     (
         "accounts.main.max_amount",
         "1",

@@ -79,7 +79,7 @@ impl PageRequest {
                 return Ok(None); // the first page, for clients that always name it
             }
             let place = after.parse::<FindCursor>().ok();
-            let known = app.queues.of(bearer);
+            let known = app.known_queues(bearer);
             let is_known = |place: &FindCursor| {
                 place.queue().is_empty() || known.iter().any(|queue| queue.to_string() == place.queue())
             };

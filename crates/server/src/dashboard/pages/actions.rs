@@ -87,7 +87,7 @@ fn refused(signed_in: &SignedIn, why: &str) -> Refused {
 /// The jobs that were ticked, or all that need review; `true` with them if there are more.
 async fn chosen(signed_in: &SignedIn, app: &ServerState, form: &Form) -> Result<(Vec<(Queue, Key)>, bool), Refused> {
     let (chosen, has_more) = if form.text("of") == "review" {
-        let queues = app.queues.of(signed_in.bearer());
+        let queues = app.known_queues(signed_in.bearer());
         let found = in_state(app, &queues, State::NeedsReview, MAX_ACTIONS).await;
         found.map_err(|refusal| refuse_problem(signed_in, refusal))?
     } else {
@@ -106,13 +106,13 @@ fn named<'a>(
     app: &ServerState,
     lines: impl Iterator<Item = &'a str>,
 ) -> Result<Vec<ChosenJob>, Refused> {
-    let known = app.queues.of(signed_in.bearer());
+    let known = app.known_queues(signed_in.bearer());
     let mut jobs: Vec<ChosenJob> = Vec::new();
     for line in lines.filter(|line| !line.trim().is_empty()) {
         let mut words = line.split_whitespace();
         let queue: Option<Queue> = words.next().and_then(|queue| queue.parse().ok());
         let key: Option<Key> = words.next().and_then(|key| key.parse().ok());
-        let Some((queue, key)) = queue.filter(|queue| known.contains(&queue)).zip(key) else {
+        let Some((queue, key)) = queue.filter(|queue| known.contains(queue)).zip(key) else {
             return Err(refuse(&signed_in.guest, Some(signed_in), StatusCode::NOT_FOUND, signed_in.words().not_found));
         };
         jobs.push(ChosenJob { queue, key, version: words.next().map(str::to_owned) });

@@ -46,11 +46,11 @@ async fn chosen(signed_in: &SignedIn, app: &ServerState, uri: &Uri) -> Result<Ch
         known.ok_or_else(|| format!("must be {}", PERIODS.map(|(known, _)| known).join(", ")))
     });
     query.finish().map_err(|wrong| refuse_problem(signed_in, wrong))?;
-    let known = app.queues.of(signed_in.bearer());
-    let chosen = chosen.flatten().filter(|queue| known.contains(&queue));
+    let known = app.known_queues(signed_in.bearer());
+    let chosen = chosen.flatten().filter(|queue| known.contains(queue));
     let queues: Vec<&Queue> = match &chosen {
         Some(queue) => vec![queue],
-        None => known.iter().copied().take(QUEUES).collect(),
+        None => known.iter().take(QUEUES).collect(),
     };
     let [shortest, ..] = PERIODS;
     let over = over.unwrap_or(shortest);
@@ -68,7 +68,7 @@ pub(super) async fn csv(signed_in: SignedIn, AppState(app): AppState<Shared>, ur
 pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, uri: Uri) -> Answered {
     let Chosen { queue: chosen, over: (word, _), seen } = chosen(&signed_in, &app, &uri).await?;
     let [shortest, ..] = PERIODS;
-    let known = app.queues.of(signed_in.bearer());
+    let known = app.known_queues(signed_in.bearer());
     let words = signed_in.words();
     let queue = chosen.as_ref().map(ToString::to_string).unwrap_or_default();
     let content = html! {

@@ -35,7 +35,7 @@ pub(super) async fn show(
     let record = read(&app, &queue, &key).await.map_err(|refusal| refuse_problem(&signed_in, refusal))?;
     let history = app.store.history(&record).await.map_err(away)?;
     let proposal = app.store.proposal_about(&queue, Some(key.as_str())).await.map_err(away)?;
-    let has_notifications = app.settings.notification_accounts.iter().any(|account| account.name == queue.account);
+    let has_notifications = app.accounts.get().notification_account(queue.account.as_str()).is_some();
     let address = job_address(&queue, key.as_str());
     let shown = html! {
         h1 { code.key { (key) } " " (job_badge(words, &record)) }

@@ -17,7 +17,7 @@ use crate::state::ServerState;
 
 /// The job that the text names; a list where it names several.
 pub(super) async fn search(signed_in: &SignedIn, app: &ServerState, text: &str) -> Answered {
-    let known: Vec<Queue> = app.queues.of(signed_in.bearer()).into_iter().cloned().collect();
+    let known = app.known_queues(signed_in.bearer());
     let away = |error: StoreError| refuse_problem(signed_in, error);
     let named = by_name(app, &known, text).await.map_err(away)?;
     match named.as_slice() {

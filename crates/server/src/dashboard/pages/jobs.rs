@@ -34,9 +34,9 @@ pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>, u
     if let Some(key) = key {
         return search(&signed_in, &app, &key).await;
     }
-    let known = app.queues.of(signed_in.bearer());
+    let known = app.known_queues(signed_in.bearer());
     let wanted: Vec<Queue> =
-        known.iter().copied().filter(|known| queue.as_ref().is_none_or(|queue| queue == *known)).cloned().collect();
+        known.iter().filter(|known| queue.as_ref().is_none_or(|queue| queue == *known)).cloned().collect();
     if wanted.is_empty() {
         return Err(refuse(&signed_in.guest, Some(&signed_in), StatusCode::NOT_FOUND, words.not_found));
     }
@@ -99,7 +99,7 @@ pub(super) fn address(queue: Option<&Queue>, filter: &JobFilter, after: Option<&
     format!("/jobs?{}", parameters.join("&"))
 }
 
-fn form(words: &Words, known: &[&Queue], queue: Option<&Queue>, filter: &JobFilter) -> Markup {
+fn form(words: &Words, known: &[Queue], queue: Option<&Queue>, filter: &JobFilter) -> Markup {
     let find = words.find;
     let given = parameters(None, filter);
     let value = |name: &str| given.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str());

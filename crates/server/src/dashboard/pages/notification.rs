@@ -36,7 +36,7 @@ pub(super) async fn show(
     let versions = app.store.notification_versions(&account.name, id).await.map_err(away)?;
     let delivery = app.store.notification_delivery(&account.name, id).await.map_err(away)?;
     let log = app.store.notification_history(&account.name, id).await.map_err(away)?;
-    let named = named(&app, account, &view).await.map_err(|refusal| refuse_problem(&signed_in, refusal))?;
+    let named = named(&app, &account, &view).await.map_err(|refusal| refuse_problem(&signed_in, refusal))?;
     let before = versions.iter().rev().find(|version| version.id < id);
     let content = html! {
         h1 { (words.notification) " " code { (view.account) " " (id) } " " (status(words, &view)) }

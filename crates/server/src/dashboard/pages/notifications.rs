@@ -1,5 +1,7 @@
 //! `GET /notifications`: the notifications of an account, newest first, a page at a time. Held ones are among them, marked.
 
+use std::sync::Arc;
+
 use axum::extract::State as AppState;
 use axum::http::Uri;
 use bursar_domain::{AccountName, NotificationView};
@@ -91,7 +93,7 @@ fn address(wanted: &NotificationsQuery, before: u64) -> String {
     format!("/notifications?account={}&held={held}&before={before}", percent(wanted.account.as_str()))
 }
 
-fn filter(words: &Words, known: &[&NotificationAccount], wanted: &NotificationsQuery) -> Markup {
+fn filter(words: &Words, known: &[Arc<NotificationAccount>], wanted: &NotificationsQuery) -> Markup {
     let options = [
         ("", words.every_notification, None),
         ("true", words.only_held, Some(NotificationFilter::Held)),

@@ -73,7 +73,7 @@ pub(super) async fn show(signed_in: SignedIn, State(app): State<Shared>) -> Answ
 }
 
 async fn rows(app: &ServerState, bearer: &Bearer) -> Result<Vec<Row>, Refusal> {
-    let queues: Vec<Queue> = app.queues.of(bearer).into_iter().cloned().collect();
+    let queues: Vec<Queue> = app.known_queues(bearer);
     let statuses = app.store.statuses(&queues).await?;
     let in_doubt = app.store.in_doubt_of(&queues).await?;
     let events = app.store.recent_events(&queues, LOOKED_AT).await?.events;

@@ -22,8 +22,8 @@ const IN_REVIEW: [Operation; 3] = [Operation::Query, Operation::Send, Operation:
 pub(super) async fn show(signed_in: SignedIn, AppState(app): AppState<Shared>) -> Answered {
     let words = signed_in.words();
     let mut queues = Vec::new();
-    for queue in app.queues.of(signed_in.bearer()) {
-        let listed = app.store.list(queue, Some(State::NeedsReview), &Cursor::default(), SHOWN).await;
+    for queue in app.known_queues(signed_in.bearer()) {
+        let listed = app.store.list(&queue, Some(State::NeedsReview), &Cursor::default(), SHOWN).await;
         let listed = listed.map_err(|error| refuse_problem(&signed_in, error))?;
         if !listed.jobs.is_empty() {
             queues.push((queue, listed));
