@@ -3,7 +3,7 @@
 from generator.model import problem_name
 from generator.text import NOTICE, constant, doc_of, joined, wrapped
 
-FILE = "python/bursar_client/types.py"
+FOLDER = "python/bursar_client"
 
 
 def named(type, is_request):
@@ -50,9 +50,8 @@ def object_lines(made):
     return [*lines, f"class {made.name}({base}, total=False):", *doc, *fields(optional, made.is_request), "", ""]
 
 
-def files(model):
-    lines = [f"# {NOTICE}", '"""The types of jobs, replies and webhooks."""', "", "from __future__ import annotations", ""]
-    lines += ["from typing import Any, Dict, List, Optional, TypedDict, Union", "from typing import Literal", ""]
+def words_of(model):
+    lines = [f"# {NOTICE}", '"""The words of the interface: states, kinds, types of problems."""', "", "from typing import Literal", ""]
     for name, values in model.enums.items():
         lines += literal(name, model.enum_docs[name], values)
     states = ", ".join(map(repr_of, model.settled))
@@ -63,9 +62,17 @@ def files(model):
     lines += ['    """The types of problems."""', ""]
     for uri, doc in model.enums["ProblemType"].items():
         lines += [*wrapped(doc, "    ", "# "), f"    {constant(problem_name(uri))} = {repr_of(uri)}"]
-    lines += ["", ""]
+    return lines
+
+
+def types_of(model):
+    lines = [f"# {NOTICE}", '"""The types of jobs, replies and webhooks, and the words in them."""', "", "from __future__ import annotations", ""]
+    lines += ["from typing import Any, Dict, List, Literal, Optional, TypedDict, Union", "", "from .words import *  # noqa: F401,F403", "", ""]
     for made in model.objects.values():
         lines += object_lines(made)
     jobs = [name for name in model.objects if name.endswith("Job") and model.objects[name].is_request]
-    lines += ["# A new job. Its `kind` says which fields its `body` has.", f"NewJob = Union[{', '.join(jobs)}]"]
-    return {FILE: joined(lines)}
+    return lines + ["# A new job. Its `kind` says which fields its `body` has.", f"NewJob = Union[{', '.join(jobs)}]"]
+
+
+def files(model):
+    return {f"{FOLDER}/words.py": joined(words_of(model)), f"{FOLDER}/types.py": joined(types_of(model))}

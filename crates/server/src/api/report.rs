@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::http::auth::{Allowed, Read};
 use crate::http::operation::get;
 use crate::http::part::Part;
-use crate::http::problem::Problem;
+use crate::http::problem::{Kind, Problem};
 use crate::http::query::{NoQuery, Query};
 use crate::ops::report::{ReportRefused, of_day, workers};
 use crate::state::Shared;
@@ -25,7 +25,7 @@ pub(crate) fn part() -> Part {
         .allowed::<Read>()
         .query::<Parameters>()
         .answers::<Reports>(200, "A report for each account.")
-        .refuses(&[crate::http::problem::Kind::NotFound, crate::http::problem::Kind::UnreadableRecord])
+        .refuses(&[Kind::NotFound, Kind::UnreadableRecord])
         .stored();
     Part::described("reports", "The numbers of a day, and who works.").route("/v1/report", [report]).route(
         "/v1/workers",
@@ -69,7 +69,9 @@ async fn report(who: Allowed<Read>, State(app): State<Shared>, uri: Uri) -> Resu
     query.finish()?;
     let reports = of_day(&app, &who.bearer, account.as_deref(), day).await;
     let reports = reports.map_err(|refused| match refused {
-        ReportRefused::Day(error) => Problem::invalid(&[error]),
+        ReportRefused::Day(error) => {
+            Problem::new(Kind::NotFound, format!("there is no report of that day: {}", error.rule))
+        }
         ReportRefused::Refused(refusal) => refusal.into(),
     })?;
     Ok(Json(Reports { reports }))

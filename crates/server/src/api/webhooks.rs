@@ -75,7 +75,7 @@ struct Parameters {
     #[schemars(default = "failed")]
     state: WebhookState,
     /// Only those of this receiver: a host, or a host and a port.
-    #[schemars(length(min = 1, max = MAX_RECEIVER))]
+    #[schemars(length(min = 1, max = MAX_RECEIVER), regex(pattern = RECEIVER_PATTERN))]
     receiver: Option<String>,
     /// The most entries.
     #[schemars(range(min = 1, max = MAX_LIMIT), default = "default_limit")]
@@ -118,9 +118,12 @@ struct ResendRequest {
     /// The key of one job, or the number of a notification.
     key: Option<String>,
     /// All failed ones of this receiver: a host, or a host and a port.
-    #[schemars(length(min = 1, max = MAX_RECEIVER))]
+    #[schemars(length(min = 1, max = MAX_RECEIVER), regex(pattern = RECEIVER_PATTERN))]
     receiver: Option<String>,
 }
+
+/// The same as a schema's pattern.
+const RECEIVER_PATTERN: &str = r"^[A-Za-z0-9\-._:\[\]]+$";
 
 fn is_receiver(text: &str) -> bool {
     (1..=MAX_RECEIVER).contains(&text.len())

@@ -74,7 +74,9 @@ async fn every_operation_answers_by_its_schema() {
     assert!(page["events"].as_array().is_some_and(|events| events.len() > 3), "{page}");
     let report = judged.get("/v1/report", "/v1/report", 200).await;
     assert_eq!(report["reports"].as_array().map(Vec::is_empty), Some(false), "{report}");
-    world.store().heartbeat("w1", &Heartbeat::default()).await.unwrap();
+    let at = world.store().now().await.unwrap();
+    let beat = Heartbeat { at, queues: vec!["main/transfer".into()], queue_count: 1, ..Heartbeat::default() };
+    world.store().heartbeat("w1", &beat).await.unwrap();
     let workers = judged.get("/v1/workers", "/v1/workers", 200).await;
     assert_eq!(workers["workers"].as_array().map(Vec::len), Some(1), "{workers}");
     for template in ["/healthz", "/metrics", "/openapi.json"] {

@@ -26,7 +26,7 @@ pub(super) struct ActionsBody {
     #[schemars(rename = "as")]
     end: Option<End>,
     /// The jobs. None is named twice.
-    #[schemars(length(min = 1, max = MAX_ACTIONS))]
+    #[schemars(length(min = 1, max = MAX_ACTIONS), extend("uniqueItems" = true))]
     jobs: Vec<JobToActOn>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct PreviewBody {
     #[schemars(rename = "as")]
     end: Option<End>,
     /// The jobs. None is named twice.
-    #[schemars(length(min = 1, max = MAX_ACTIONS))]
+    #[schemars(length(min = 1, max = MAX_ACTIONS), extend("uniqueItems" = true))]
     jobs: Vec<JobToActOn>,
 }
 
