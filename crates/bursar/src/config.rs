@@ -84,7 +84,10 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError::Invalid`], naming everything that is wrong.
-    #[cfg(test)]
+    #[cfg_attr(
+        not(test),
+        allow(dead_code, reason = "the executable loads; a fuzz target, which compiles this file, parses")
+    )]
     pub(crate) fn parse(
         text: &str,
         path: &Path,
