@@ -286,6 +286,8 @@ async fn every_page_fits_each_screen_theme_and_language() {
         ("audit", "/audit", "table.audit"),
         ("quarantine", "/quarantine", "main h1"),
         ("webhooks", "/webhooks", "main .notice.good"),
+        ("report", "/report", "main h1"),
+        ("workers", "/workers", "main h1"),
         ("missing", "/no-such-page", "main h1"),
     ];
     for look in LOOKS {
