@@ -136,7 +136,28 @@ fn ended_rows(queue: &Queue, counts: &EndedJobs) -> Result<Vec<ReportRow<State>>
         kind: queue.kind.to_string(),
         state,
         count: u64::try_from(sum.count).unwrap_or_default(),
-        amount_fen: Some(sum.fen.to_string()),
+        // An amount is one fen or more, so these jobs name none: a split in shares.
+        amount_fen: (sum.fen > 0).then(|| sum.fen.to_string()),
     };
     Ok(rows.map(row).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use bursar_domain::Millis;
+
+    use super::*;
+    use crate::Sum;
+
+    #[test]
+    fn jobs_that_name_no_amount_have_no_sum() {
+        let queue: Queue = "shop/split".parse().unwrap();
+        for (fen, shown) in [(0, None), (1, Some("1")), (9_007_199_254_740_993, Some("9007199254740993"))] {
+            let minutes = BTreeMap::from([((Millis(0), "succeeded"), Sum { count: 2, fen })]);
+            let rows = ended_rows(&queue, &EndedJobs { minutes, inexact: Vec::new() }).ok().unwrap();
+            assert_eq!((rows[0].count, rows[0].amount_fen.as_deref()), (2, shown));
+        }
+    }
 }
