@@ -287,8 +287,8 @@ type Job struct {
 	CreatedAt *string `json:"created_at"`
 	// When the job is due next. While a worker has claimed the job, it is the end of the worker's lease.
 	DueAt *string `json:"due_at"`
-	// Who ended the job: the gateway by its response, an operator, or Bursar, which will never send it. `null` while it
-	// has not ended. One of `gateway`, `operator`, `bursar`.
+	// The one that ended the job: the gateway by its response, an operator, or Bursar, which will never send it. `null`
+	// while it has not ended. One of `gateway`, `operator`, `bursar`.
 	EndedBy string `json:"ended_by"`
 	// The gateway's status as it wrote it.
 	GatewayStatus *string `json:"gateway_status"`

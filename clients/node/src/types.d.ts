@@ -236,8 +236,8 @@ export interface Job {
   /** When the job is due next. While a worker has claimed the job, it is the end of the worker's lease. */
   due_at: string | null;
   /**
-   * Who ended the job: the gateway by its response, an operator, or Bursar, which will never send it. `null` while it
-   * has not ended. One of `gateway`, `operator`, `bursar`.
+   * The one that ended the job: the gateway by its response, an operator, or Bursar, which will never send it. `null`
+   * while it has not ended. One of `gateway`, `operator`, `bursar`.
    */
   ended_by: 'gateway' | 'operator' | 'bursar' | null;
   /** The gateway's status as it wrote it. */

@@ -214,8 +214,8 @@ class _JobRequired(TypedDict):
     created_at: Optional[str]
     # When the job is due next. While a worker has claimed the job, it is the end of the worker's lease.
     due_at: Optional[str]
-    # Who ended the job: the gateway by its response, an operator, or Bursar, which will never send it. `null` while it
-    # has not ended. One of `gateway`, `operator`, `bursar`.
+    # The one that ended the job: the gateway by its response, an operator, or Bursar, which will never send it. `null`
+    # while it has not ended. One of `gateway`, `operator`, `bursar`.
     ended_by: Optional[Literal["gateway", "operator", "bursar"]]
     # The gateway's status as it wrote it.
     gateway_status: Optional[str]

@@ -192,7 +192,7 @@ impl Reload {
             (Some(before), seen) => before == seen,
             (None, Err(_)) => false,
         };
-        // What was refused although it could be read is tried again: Redis may be back, or a key readable.
+        // A reload that was refused although its files could be read is tried again: Redis may be back, or a key readable.
         if !is_known || (seen.is_ok() && followers.refused.is_some()) {
             self.report(&mut followers, seen, Occasion::Interval).await;
         }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{ActionKind, HistoryEvent, Outcome, Reason, State};
 
-/// Who ended a job.
+/// The one that ended a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndedBy {
@@ -18,7 +18,7 @@ pub enum EndedBy {
 }
 
 impl EndedBy {
-    /// Who ended a job that is in `state` for `reason`, with its newest events, oldest first; `None` if it has not ended.
+    /// The one that ended a job that is in `state` for `reason`, with its newest events, oldest first; `None` if it has not ended.
     #[must_use]
     pub fn of(state: State, reason: Option<&Reason>, newest: &[HistoryEvent]) -> Option<Self> {
         if !state.is_terminal() {

@@ -37,7 +37,7 @@ pub struct DayReport {
     pub reconciled: Option<ReconcileView>,
 }
 
-/// How many jobs of a kind, and the sum of their amounts.
+/// The number of jobs of a kind, and the sum of their amounts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ReportRow<S> {
     /// The kind.

@@ -41,7 +41,7 @@ pub struct JobView {
     #[serde(serialize_with = "Reason::serialize_view")]
     #[schemars(with = "Option<ReasonView<'static>>")]
     pub reason: Option<Reason>,
-    /// Who ended the job: the gateway by its response, an operator, or Bursar, which will never send it. `null` while it has not ended.
+    /// The one that ended the job: the gateway by its response, an operator, or Bursar, which will never send it. `null` while it has not ended.
     pub ended_by: Option<EndedBy>,
     /// The amount and the parties, masked.
     #[serde(flatten)]

@@ -180,7 +180,7 @@ pub enum Resent {
 }
 
 impl Resent {
-    /// What follows, or why nothing does.
+    /// The next step, or the reason why there is none.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {

@@ -80,6 +80,6 @@ pub struct WorkerErrorView {
     pub queue: String,
     /// The gateway's host.
     pub host: String,
-    /// What went wrong.
+    /// The error in words.
     pub error: String,
 }

@@ -64,7 +64,7 @@ pub struct CallError {
     pub queue: String,
     /// The gateway's host.
     pub host: String,
-    /// What went wrong, without numbers of accounts.
+    /// The error in words, without numbers of accounts.
     pub error: String,
 }
 

@@ -21,8 +21,8 @@ final class Job
         /** When the job is due next. While a worker has claimed the job, it is the end of the worker's lease. */
         public readonly ?string $due_at,
         /**
-         * Who ended the job: the gateway by its response, an operator, or Bursar, which will never send it. `null`
-         * while it has not ended. One of `gateway`, `operator`, `bursar`.
+         * The one that ended the job: the gateway by its response, an operator, or Bursar, which will never send it.
+         * `null` while it has not ended. One of `gateway`, `operator`, `bursar`.
          */
         public readonly ?string $ended_by,
         /** The gateway's status as it wrote it. */

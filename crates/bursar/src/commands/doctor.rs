@@ -170,7 +170,7 @@ async fn found_in_queues(config: &Config, store: &Store) -> Result<Vec<Finding>,
     Ok(findings)
 }
 
-/// Who works. Without a worker nothing is sent, which is no fault of this Redis.
+/// The workers that are alive. Without a worker nothing is sent, which is no fault of this Redis.
 fn workers(workers: &Workers) -> Finding {
     let [alive, draining, gone] = WorkerStatus::ALL.map(|status| workers.count(status));
     let text = format!("{alive} alive, {draining} draining, {gone} gone in the last ten minutes");

@@ -37,8 +37,8 @@ public final class Job extends JsonReply {
     }
 
     /**
-     * Who ended the job: the gateway by its response, an operator, or Bursar, which will never send it. `null` while it
-     * has not ended. One of `gateway`, `operator`, `bursar`.
+     * The one that ended the job: the gateway by its response, an operator, or Bursar, which will never send it. `null`
+     * while it has not ended. One of `gateway`, `operator`, `bursar`.
      */
     public String endedBy() {
         return text("ended_by");
